@@ -1,0 +1,32 @@
+'use strict';
+// Builds the addon at `npm ci`. Its own work is to say what to install when a tool is missing, which node-gyp does not.
+const { spawnSync } = require('node:child_process');
+
+const needs = [
+  ['c++', ['--version'], 'a C++17 compiler', 'g++'],
+  ['make', ['--version'], 'make', 'make'],
+  ['python3', ['--version'], 'Python 3 (node-gyp runs on it)', 'python3'],
+];
+const missing = needs.filter(([command, args]) => spawnSync(command, args, { stdio: 'ignore' }).status !== 0);
+if (process.platform !== 'linux') {
+  console.error('vfio-engine: VFIO exists on Linux alone; this is ' + process.platform + '.');
+  process.exit(1);
+}
+if (missing.length > 0) {
+  console.error('vfio-engine: the addon cannot be built, this machine lacks ' + missing.map((need) => need[2]).join(', ') + '.');
+  console.error('  Debian, Ubuntu:  apt-get install ' + missing.map((need) => need[3]).join(' '));
+  console.error('  Fedora:          dnf install gcc-c++ make python3');
+  process.exit(1);
+}
+
+const header = spawnSync('c++', ['-x', 'c++', '-fsyntax-only', '-'], { input: '#include <linux/vfio.h>\n' });
+if (header.status !== 0) {
+  console.error('vfio-engine: the kernel headers for user space are missing (linux/vfio.h).');
+  console.error('  Debian, Ubuntu:  apt-get install linux-libc-dev');
+  process.exit(1);
+}
+
+// npm puts its own node-gyp on the path of an install script.
+const build = spawnSync('node-gyp', ['rebuild', '--directory', __dirname, '--jobs', 'max', '--loglevel', 'warn'], { stdio: 'inherit' });
+if (build.error) console.error('vfio-engine: node-gyp cannot be started: ' + build.error.message + ' (run this by `npm run build:native`)');
+process.exit(build.status ?? 1);
