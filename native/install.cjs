@@ -1,6 +1,8 @@
 'use strict';
 // Builds the addon at `npm ci`. Its own work is to say what to install when a tool is missing, which node-gyp does not.
 const { spawnSync } = require('node:child_process');
+const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
 
 const needs = [
   ['c++', ['--version'], 'a C++17 compiler', 'g++'],
@@ -13,7 +15,9 @@ if (process.platform !== 'linux') {
   process.exit(1);
 }
 if (missing.length > 0) {
-  console.error('vfio-engine: the addon cannot be built, this machine lacks ' + missing.map((need) => need[2]).join(', ') + '.');
+  console.error(
+    'vfio-engine: the addon cannot be built, this machine lacks ' + missing.map((need) => need[2]).join(', ') + '.',
+  );
   console.error('  Debian, Ubuntu:  apt-get install ' + missing.map((need) => need[3]).join(' '));
   console.error('  Fedora:          dnf install gcc-c++ make python3');
   process.exit(1);
@@ -26,7 +30,14 @@ if (header.status !== 0) {
   process.exit(1);
 }
 
-// npm puts its own node-gyp on the path of an install script.
-const build = spawnSync('node-gyp', ['rebuild', '--directory', __dirname, '--jobs', 'max', '--loglevel', 'warn'], { stdio: 'inherit' });
-if (build.error) console.error('vfio-engine: node-gyp cannot be started: ' + build.error.message + ' (run this by `npm run build:native`)');
-process.exit(build.status ?? 1);
+// Objects built for another Node.js would load and crash: start anew when the version changed, else build what changed.
+const stamp = join(__dirname, 'build', 'node-version');
+const sameNode = existsSync(stamp) && readFileSync(stamp, 'utf8') === process.version;
+const steps = sameNode ? ['configure', 'build'] : ['rebuild'];
+const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
+for (const step of steps) {
+  const args = [nodeGyp, step, '--directory', __dirname, '--jobs', 'max', '--loglevel', 'warn'];
+  const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0) process.exit(status ?? 1);
+}
+writeFileSync(stamp, process.version);

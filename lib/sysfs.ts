@@ -1,0 +1,27 @@
+import { promises as fs } from 'node:fs';
+
+/**
+ * The part of /sys that the engine reads and writes. The real one is the file system's; the software core shows its
+ * devices through the same paths, so that group lookup, viability and driver binding are one piece of code.
+ * Paths are absolute and start with `/sys/`. Errors are those of `node:fs`: `ENOENT`, `EACCES`, `ENODEV`, `EBUSY`.
+ */
+export interface Sysfs {
+  readlink(path: string): Promise<string>;
+  readFile(path: string): Promise<Uint8Array>;
+  readdir(path: string): Promise<string[]>;
+  writeFile(path: string, data: string): Promise<void>;
+  exists(path: string): Promise<boolean>;
+}
+
+/** The machine's own /sys. */
+export const linuxSysfs: Sysfs = {
+  readlink: (path) => fs.readlink(path),
+  readFile: (path) => fs.readFile(path),
+  readdir: (path) => fs.readdir(path),
+  writeFile: (path, data) => fs.writeFile(path, data),
+  exists: (path) =>
+    fs.access(path).then(
+      () => true,
+      () => false,
+    ),
+};

@@ -1,0 +1,22 @@
+import { constants } from 'node:os';
+
+/** The names of Linux's error numbers, as `os.constants.errno` spells them (without the `OK` of other systems). */
+export type ErrnoName = keyof typeof constants.errno | 'EBADFD';
+
+/** EBADFD, which VFIO answers for a descriptor of the wrong kind, is missing from Node's table. Source: asm-generic/errno.h */
+const EBADFD = 77;
+
+const numbers: Readonly<Record<string, number>> = { ...constants.errno, EBADFD };
+const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as ErrnoName]));
+
+/** Gives the positive number of an errno name. @throws TypeError when the name is none of Linux's. */
+export function errnoNumber(name: ErrnoName): number {
+  const number = numbers[name];
+  if (number === undefined) throw new TypeError(`${name} is not an errno name`);
+  return number;
+}
+
+/** Gives the name of a positive errno number, or `EIO` for a number this system does not name. */
+export function errnoName(number: number): ErrnoName {
+  return names.get(number) ?? 'EIO';
+}

@@ -1,0 +1,61 @@
+// A promise around work on libuv's thread pool, so that a system call that sleeps never holds the event loop.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "common/error.h"
+
+namespace vfio_engine {
+
+template <class Work, class Convert>
+class PromiseWorker final : public Napi::AsyncWorker {
+  using Result = decltype(std::declval<Work>()());
+
+ public:
+  PromiseWorker(Napi::Env env, Work work, Convert convert)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)),
+        convert_(std::move(convert)) {}
+  Napi::Promise Promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      result_.emplace(work_());
+    } catch (const SysError& error) {
+      error_.emplace(error);
+    }
+  }
+  // Failures come here too: a SysError is a result, so that it keeps its errno.
+  void OnOK() override {
+    Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    if (error_) {
+      deferred_.Reject(ToJsError(env, *error_).Value());
+    } else {
+      deferred_.Resolve(convert_(env, std::move(*result_)));
+    }
+  }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Work work_;
+  Convert convert_;
+  std::optional<Result> result_;
+  std::optional<SysError> error_;
+};
+
+// `work` runs on a pool thread (no JavaScript there; it may throw SysError and returns a value);
+// `convert(env, result)` runs on the JavaScript thread and gives what the promise resolves to.
+template <class Work, class Convert>
+Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
+  auto* worker = new PromiseWorker<Work, Convert>(env, std::move(work), std::move(convert));
+  Napi::Promise promise = worker->Promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace vfio_engine

@@ -1,0 +1,57 @@
+// Failures of system calls on cold paths. Hot paths return a negative errno instead.
+#pragma once
+
+#include <napi.h>
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+
+namespace vfio_engine {
+
+// A failed system call, thrown by code that may run on any thread and so may not touch JavaScript.
+class SysError : public std::runtime_error {
+ public:
+  SysError(int error_number, std::string call)
+      : std::runtime_error(call), error_number_(error_number), call_(std::move(call)) {}
+  int error_number() const { return error_number_; }
+  const std::string& call() const { return call_; }
+
+ private:
+  int error_number_;
+  std::string call_;
+};
+
+// What an environment (a JavaScript thread) keeps; set once by lib/native/addon.ts.
+struct AddonData {
+  // (errno: number, syscall: string) => VfioError
+  Napi::FunctionReference error_factory;
+};
+
+// Makes the VfioError of a SysError. Thread: a JavaScript thread.
+inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
+  auto* data = env.GetInstanceData<AddonData>();
+  if (data == nullptr || data->error_factory.IsEmpty()) return Napi::Error::New(env, error.what());
+  Napi::Value made = data->error_factory.Call(
+      {Napi::Number::New(env, error.error_number()), Napi::String::New(env, error.call())});
+  return Napi::Error(env, made);
+}
+
+// Runs `body` and turns its SysError into a JavaScript exception.
+template <class Body>
+auto Guard(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const SysError& error) {
+    throw ToJsError(env, error);
+  }
+}
+
+// Returns a system call's result, or throws its errno. Read errno before anything else can change it.
+inline int Check(int result, const char* call) {
+  if (result >= 0) return result;
+  int error_number = errno;
+  throw SysError(error_number, call);
+}
+
+}  // namespace vfio_engine

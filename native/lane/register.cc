@@ -1,0 +1,7 @@
+#include "common/register.h"
+
+namespace vfio_engine {
+
+void RegisterLane(Napi::Env env, Napi::Object exports) {}
+
+}  // namespace vfio_engine
