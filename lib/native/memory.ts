@@ -8,6 +8,16 @@ export interface MemoryAddon {
   mappingView(mapping: MappingHandle): SharedArrayBuffer;
   /** Lets the file go and leaves memory of 0xFF under every view. */
   mappingRevoke(mapping: MappingHandle): void;
+  /**
+   * Maps the file again at the same address, so that pages mended after a fault, or all after a revocation, reach the
+   * device anew. When it fails, the memory stays as it is. @throws EBADF, EINVAL
+   */
+  mappingRestore(mapping: MappingHandle, fd: Fd, fileOffset: bigint): Promise<void>;
+  /**
+   * Counts the faults of a mapping since it was made. An access to device memory that went away (SIGBUS: memory decoding
+   * off, a reset) finds a page of 0xFF put under it and goes on.
+   */
+  mappingFaults(mapping: MappingHandle): number;
   /** Drops the handle; the memory is unmapped with its last view. */
   mappingClose(mapping: MappingHandle): void;
   /** memfd_create(2), sealed against shrinking, of `size` bytes; `hugePageSize` 0, 2 MiB or 1 GiB in bytes. */
@@ -18,6 +28,11 @@ export interface MemoryAddon {
   bufferAddress(buffer: ArrayBufferView<ArrayBufferLike> | ArrayBufferLike, byteOffset: number): bigint;
   /** Copies from this process's memory without ever faulting. @throws EFAULT */
   memoryRead(vaddr: bigint, target: Uint8Array): void;
-  /** Tells whether all of a range of this process could be pinned for reading (and writing). */
+  /**
+   * Tells whether all of a range of this process could be pinned for reading (and writing). It faults the pages in, on
+   * this thread: for ranges above a few MiB use `memoryProbeAsync`. An empty range is false.
+   */
   memoryProbe(vaddr: bigint, size: bigint, write: boolean): boolean;
+  /** The same off the event loop. */
+  memoryProbeAsync(vaddr: bigint, size: bigint, write: boolean): Promise<boolean>;
 }

@@ -26,16 +26,20 @@ class PromiseWorker final : public Napi::AsyncWorker {
       result_.emplace(work_());
     } catch (const SysError& error) {
       error_.emplace(error);
+    } catch (const std::bad_alloc&) {
+      error_.emplace(ENOMEM, "malloc");
     }
   }
   // Failures come here too: a SysError is a result, so that it keeps its errno.
   void OnOK() override {
     Napi::Env env = Env();
     Napi::HandleScope scope(env);
-    if (error_) {
-      deferred_.Reject(ToJsError(env, *error_).Value());
-    } else {
-      deferred_.Resolve(convert_(env, std::move(*result_)));
+    if (error_) return deferred_.Reject(ToJsError(env, *error_).Value());
+    try {
+      deferred_.Resolve(Guard(env, [&] { return convert_(env, std::move(*result_)); }));
+    } catch (const Napi::Error& error) {
+      // Else the promise would never be settled.
+      deferred_.Reject(error.Value());
     }
   }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }

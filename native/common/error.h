@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -44,6 +45,8 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
     return body();
   } catch (const SysError& error) {
     throw ToJsError(env, error);
+  } catch (const std::bad_alloc&) {
+    throw ToJsError(env, SysError(ENOMEM, "malloc"));
   }
 }
 

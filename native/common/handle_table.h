@@ -7,16 +7,19 @@
 #include <mutex>
 #include <vector>
 
+#include "common/error.h"
+
 namespace vfio_engine {
 
 template <class T>
 class HandleTable {
  public:
-  // Never returns 0. Thread: any.
+  // Never returns 0. Throws SysError(ENFILE) when 2^18 objects are there. Thread: any.
   uint32_t Add(std::shared_ptr<T> object) {
     std::lock_guard<std::mutex> lock(mutex_);
     uint32_t index;
     if (free_.empty()) {
+      if (slots_.size() > kIndexMask) throw SysError(ENFILE, "handle table");
       index = static_cast<uint32_t>(slots_.size());
       slots_.emplace_back();
     } else {

@@ -1,7 +1,131 @@
+// What JavaScript sees of memory/: arguments checked, handles looked up, results turned into values.
 #include "common/register.h"
 
-namespace vfio_engine {
+#include "common/args.h"
+#include "common/async.h"
+#include "common/export.h"
+#include "memory/buffer_bytes.h"
+#include "memory/external_buffer.h"
+#include "memory/inspect.h"
+#include "memory/mapping.h"
+#include "memory/memfd.h"
 
-void RegisterMemory(Napi::Env env, Napi::Object exports) {}
+namespace vfio_engine {
+namespace {
+
+std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index, const char* call) {
+  std::shared_ptr<Mapping> mapping = Mappings().Get(ArgUint32(info, index));
+  if (mapping == nullptr) throw SysError(EBADF, call);
+  return mapping;
+}
+
+// The buffer holds the mapping; the last of its holders drops it, on whichever thread.
+Napi::Value ViewOf(Napi::Env env, std::shared_ptr<Mapping> mapping) {
+  auto* holder = new std::shared_ptr<Mapping>(std::move(mapping));
+  auto release = [](void* owner) { delete static_cast<std::shared_ptr<Mapping>*>(owner); };
+  uint8_t* data = (*holder)->data();
+  size_t length = (*holder)->length();
+  napi_value view = MakeExternalSharedBuffer(env, data, length, release, holder);
+  if (view == nullptr) throw Napi::Error::New(env);
+  return Napi::Value(env, view);
+}
+
+Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  auto offset = static_cast<off_t>(ArgUint64(info, 1));
+  size_t length = ArgSize(info, 2);
+  int prot = ArgInt32(info, 3);
+  return RunAsync(
+      info.Env(), [=] { return Mappings().Add(Mapping::Map(fd, offset, length, prot)); },
+      [](Napi::Env env, uint32_t handle) { return Napi::Number::New(env, handle); });
+}
+
+Napi::Value MappingView(const Napi::CallbackInfo& info) {
+  return ViewOf(info.Env(), ArgMapping(info, 0, "mappingView"));
+}
+
+Napi::Value MappingRevoke(const Napi::CallbackInfo& info) {
+  ArgMapping(info, 0, "mappingRevoke")->Revoke();
+  return info.Env().Undefined();
+}
+
+Napi::Value MappingRestore(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Mapping> mapping = ArgMapping(info, 0, "mappingRestore");
+  int fd = ArgFd(info, 1);
+  auto offset = static_cast<off_t>(ArgUint64(info, 2));
+  auto work = [=] {
+    mapping->Restore(fd, offset);
+    return true;
+  };
+  return RunAsync(info.Env(), work, [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(ArgMapping(info, 0, "mappingFaults")->faults()));
+}
+
+Napi::Value MappingClose(const Napi::CallbackInfo& info) {
+  if (Mappings().Remove(ArgUint32(info, 0)) == nullptr) throw SysError(EBADF, "mappingClose");
+  return info.Env().Undefined();
+}
+
+Napi::Value MemfdCreate(const Napi::CallbackInfo& info) {
+  std::string name = ArgString(info, 0);
+  uint64_t size = ArgUint64(info, 1);
+  UniqueFd fd = CreateMemfd(name.c_str(), size, ArgSize(info, 2));
+  return Napi::Number::New(info.Env(), fd.Release());
+}
+
+Napi::Value MemoryAllocate(const Napi::CallbackInfo& info) {
+  size_t size = ArgSize(info, 0);
+  if (size % static_cast<size_t>(sysconf(_SC_PAGESIZE)) != 0) ThrowArgRange(info, 0);
+  return ViewOf(info.Env(), Mapping::Allocate(size));
+}
+
+Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
+  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
+  size_t offset = ArgSize(info, 1);
+  if (offset >= bytes.length) ThrowArgRange(info, 1);
+  return Napi::BigInt::New(info.Env(), reinterpret_cast<uint64_t>(bytes.data + offset));
+}
+
+Napi::Value MemoryRead(const Napi::CallbackInfo& info) {
+  uint64_t vaddr = ArgUint64(info, 0);
+  ArgBytes(info, 1);
+  BufferBytes target = GetBufferBytes(info.Env(), info[1]);
+  ReadOwnMemory(vaddr, target.data, target.length);
+  return info.Env().Undefined();
+}
+
+Napi::Value MemoryProbe(const Napi::CallbackInfo& info) {
+  bool pinnable = ProbeOwnMemory(ArgUint64(info, 0), ArgUint64(info, 1), ArgBoolean(info, 2));
+  return Napi::Boolean::New(info.Env(), pinnable);
+}
+
+Napi::Value MemoryProbeAsync(const Napi::CallbackInfo& info) {
+  uint64_t vaddr = ArgUint64(info, 0);
+  uint64_t size = ArgUint64(info, 1);
+  bool write = ArgBoolean(info, 2);
+  return RunAsync(
+      info.Env(), [=] { return ProbeOwnMemory(vaddr, size, write); },
+      [](Napi::Env env, bool pinnable) { return Napi::Boolean::New(env, pinnable); });
+}
+
+}  // namespace
+
+void RegisterMemory(Napi::Env env, Napi::Object exports) {
+  Export<MappingCreate>(env, exports, "mappingCreate");
+  Export<MappingView>(env, exports, "mappingView");
+  Export<MappingRevoke>(env, exports, "mappingRevoke");
+  Export<MappingRestore>(env, exports, "mappingRestore");
+  Export<MappingFaults>(env, exports, "mappingFaults");
+  Export<MappingClose>(env, exports, "mappingClose");
+  Export<MemfdCreate>(env, exports, "memfdCreate");
+  Export<MemoryAllocate>(env, exports, "memoryAllocate");
+  Export<BufferAddress>(env, exports, "bufferAddress");
+  Export<MemoryRead>(env, exports, "memoryRead");
+  Export<MemoryProbe>(env, exports, "memoryProbe");
+  Export<MemoryProbeAsync>(env, exports, "memoryProbeAsync");
+}
 
 }  // namespace vfio_engine

@@ -1,0 +1,81 @@
+// Reads the arguments of an exported function. What is of the wrong type or out of range is the caller's mistake: a
+// TypeError or a RangeError with a `code`, before any system call. Thread: a JavaScript thread.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace vfio_engine {
+
+[[noreturn]] inline void ThrowArgType(const Napi::CallbackInfo& info, size_t index, const char* expected) {
+  auto error = Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " is not " + expected);
+  error.Set("code", Napi::String::New(info.Env(), "ERR_INVALID_ARGUMENT"));
+  throw error;
+}
+
+[[noreturn]] inline void ThrowArgRange(const Napi::CallbackInfo& info, size_t index) {
+  auto error = Napi::RangeError::New(info.Env(), "argument " + std::to_string(index) + " is out of range");
+  error.Set("code", Napi::String::New(info.Env(), "ERR_OUT_OF_RANGE"));
+  throw error;
+}
+
+// A whole number in [low, high]; both must be exact as doubles.
+inline double ArgInteger(const Napi::CallbackInfo& info, size_t index, double low, double high) {
+  if (!info[index].IsNumber()) ThrowArgType(info, index, "a number");
+  double value = info[index].As<Napi::Number>().DoubleValue();
+  if (!(value >= low && value <= high) || value != std::trunc(value)) ThrowArgRange(info, index);
+  return value;
+}
+
+inline int32_t ArgInt32(const Napi::CallbackInfo& info, size_t index) {
+  using Limits = std::numeric_limits<int32_t>;
+  return static_cast<int32_t>(ArgInteger(info, index, Limits::min(), Limits::max()));
+}
+
+inline uint32_t ArgUint32(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<uint32_t>(ArgInteger(info, index, 0, std::numeric_limits<uint32_t>::max()));
+}
+
+// Any int is let through: what is not an open descriptor, the kernel says (EBADF).
+inline int ArgFd(const Napi::CallbackInfo& info, size_t index) { return ArgInt32(info, index); }
+
+// A count of bytes in [0, 2^53).
+inline size_t ArgSize(const Napi::CallbackInfo& info, size_t index) {
+  constexpr double kMaxSafeInteger = 9007199254740991.0;
+  return static_cast<size_t>(ArgInteger(info, index, 0, kMaxSafeInteger));
+}
+
+inline uint64_t ArgUint64(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsBigInt()) ThrowArgType(info, index, "a bigint");
+  bool lossless = false;
+  uint64_t value = info[index].As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) ThrowArgRange(info, index);
+  return value;
+}
+
+inline bool ArgBoolean(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsBoolean()) ThrowArgType(info, index, "a boolean");
+  return info[index].As<Napi::Boolean>().Value();
+}
+
+inline std::string ArgString(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsString()) ThrowArgType(info, index, "a string");
+  std::string value = info[index].As<Napi::String>().Utf8Value();
+  // The kernel would read it only up to there, and so act on another name than the one given.
+  if (value.find('\0') != std::string::npos) ThrowArgRange(info, index);
+  return value;
+}
+
+// The bytes stay valid while the caller's array lives and is not detached: use them before returning to JavaScript.
+inline Napi::Uint8Array ArgBytes(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    ThrowArgType(info, index, "a Uint8Array");
+  }
+  return info[index].As<Napi::Uint8Array>();
+}
+
+}  // namespace vfio_engine

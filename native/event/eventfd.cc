@@ -1,0 +1,80 @@
+#include "event/eventfd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "common/error.h"
+
+namespace vfio_engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Waits until the descriptor can be read or the time is up. Returns whether it can.
+bool WaitReadable(int fd, Clock::time_point deadline) {
+  for (;;) {
+    auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Clock::now()).count();
+    if (left < 0) left = 0;
+    timespec timeout = {static_cast<time_t>(left / 1000000000), static_cast<long>(left % 1000000000)};
+    pollfd entry = {fd, POLLIN, 0};
+    int ready = ppoll(&entry, 1, &timeout, nullptr);
+    int error_number = errno;
+    if (ready == 0) return false;
+    if (ready < 0 && error_number == EINTR) continue;
+    if (ready < 0) throw SysError(error_number, "ppoll");
+    if ((entry.revents & POLLNVAL) != 0) throw SysError(EBADF, "ppoll");
+    return true;
+  }
+}
+
+}  // namespace
+
+void CloseFd(int fd) {
+  // Linux has let the descriptor go even when a signal interrupted it.
+  if (close(fd) == 0) return;
+  int error_number = errno;
+  if (error_number != EINTR) throw SysError(error_number, "close");
+}
+
+void RequireEventfd(int fd, const char* call) {
+  char path[32];
+  char target[64] = {};
+  std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  if (readlink(path, target, sizeof(target) - 1) < 0) throw SysError(EBADF, call);
+  if (std::strcmp(target, "anon_inode:[eventfd]") != 0) throw SysError(EINVAL, call);
+}
+
+void EventfdAdd(int fd, uint64_t value) {
+  // A write to another kind of file would go through: eight bytes into a device's first register.
+  RequireEventfd(fd, "write");
+  ssize_t written = write(fd, &value, sizeof(value));
+  int error_number = errno;
+  if (written != sizeof(value)) throw SysError(error_number, "write");
+}
+
+uint64_t EventfdTake(int fd) {
+  uint64_t count = 0;
+  ssize_t length = read(fd, &count, sizeof(count));
+  int error_number = errno;
+  if (length == sizeof(count)) return count;
+  if (length >= 0) throw SysError(EINVAL, "read");
+  if (error_number == EAGAIN || error_number == EINTR) return 0;
+  throw SysError(error_number, "read");
+}
+
+uint64_t EventfdWait(int fd, double timeout_ms) {
+  auto deadline = Clock::now() + std::chrono::nanoseconds(static_cast<int64_t>(timeout_ms * 1e6));
+  while (WaitReadable(fd, deadline)) {
+    // Another reader may have been faster: then the wait goes on.
+    uint64_t count = EventfdTake(fd);
+    if (count != 0) return count;
+  }
+  return 0;
+}
+
+}  // namespace vfio_engine

@@ -1,0 +1,74 @@
+// Alone in its file: it asks the headers for what is experimental in them.
+#define NAPI_EXPERIMENTAL
+#include <node_api.h>
+
+#include "memory/external_buffer.h"
+
+namespace {
+
+struct Release {
+  void (*function)(void*);
+  void* owner;
+};
+
+}  // namespace
+
+#ifdef NODE_API_EXPERIMENTAL_HAS_CREATE_EXTERNAL_SHAREDARRAYBUFFER
+
+namespace vfio_engine {
+namespace {
+
+void OnRelease(void* data, void* hint) {
+  auto* release = static_cast<Release*>(hint);
+  release->function(release->owner);
+  delete release;
+}
+
+}  // namespace
+
+napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner) {
+  auto* release = new Release{function, owner};
+  napi_value result = nullptr;
+  if (node_api_create_external_sharedarraybuffer(env, data, length, OnRelease, release, &result) == napi_ok) {
+    return result;
+  }
+  OnRelease(data, release);
+  return nullptr;
+}
+
+}  // namespace vfio_engine
+
+#else  // Node 20 and early 22 and 24: V8's own interface, which the headers that we are built with belong to.
+
+// node.h defines it again.
+#undef NAPI_VERSION
+#include <node.h>
+
+#include <cstring>
+
+namespace vfio_engine {
+namespace {
+
+void OnRelease(void* data, size_t length, void* deleter_data) {
+  auto* release = static_cast<Release*>(deleter_data);
+  release->function(release->owner);
+  delete release;
+}
+
+}  // namespace
+
+napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner) {
+  auto* release = new Release{function, owner};
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  auto store = v8::SharedArrayBuffer::NewBackingStore(data, length, OnRelease, release);
+  v8::Local<v8::Value> buffer = v8::SharedArrayBuffer::New(isolate, std::move(store));
+  // A napi_value is a v8::Local by another name.
+  static_assert(sizeof(napi_value) == sizeof(buffer), "napi_value holds a local handle");
+  napi_value result = nullptr;
+  std::memcpy(&result, static_cast<void*>(&buffer), sizeof(result));
+  return result;
+}
+
+}  // namespace vfio_engine
+
+#endif

@@ -1,0 +1,73 @@
+#include "memory/inspect.h"
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/error.h"
+
+// Linux 5.14; glibc has them from 2.35 on.
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace vfio_engine {
+namespace {
+
+// A page that is certainly there, to tell a kernel without the advice from memory that refuses it.
+bool KernelCanPopulate() {
+  static const bool can = [] {
+    auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    void* memory = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return true;
+    bool populated = madvise(memory, page, MADV_POPULATE_READ) == 0;
+    munmap(memory, page);
+    return populated;
+  }();
+  return can;
+}
+
+bool Populate(uint64_t start, uint64_t length, int advice) {
+  for (;;) {
+    if (madvise(reinterpret_cast<void*>(start), length, advice) == 0) return true;
+    int error_number = errno;
+    if (error_number == EINTR || error_number == EAGAIN) continue;
+    if (error_number == EINVAL && !KernelCanPopulate()) throw SysError(EOPNOTSUPP, "madvise(MADV_POPULATE_READ)");
+    return false;
+  }
+}
+
+}  // namespace
+
+void ReadOwnMemory(uint64_t vaddr, void* target, size_t length) {
+  auto* to = static_cast<uint8_t*>(target);
+  size_t done = 0;
+  while (done < length) {
+    iovec local = {to + done, length - done};
+    iovec remote = {reinterpret_cast<void*>(vaddr + done), length - done};
+    ssize_t count = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+    if (count <= 0) {
+      int error_number = count == 0 ? EFAULT : errno;
+      throw SysError(error_number, "process_vm_readv");
+    }
+    done += static_cast<size_t>(count);
+  }
+}
+
+bool ProbeOwnMemory(uint64_t vaddr, uint64_t size, bool write) {
+  if (size == 0 || vaddr + size - 1 < vaddr) return false;
+  auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  uint64_t start = vaddr & ~(page - 1);
+  uint64_t last = vaddr + size - 1;
+  // Memory that can be written but not read does not count: a device's read needs the right as well.
+  uint64_t length = (last - start) / page * page + page;
+  if (length == 0) return false;
+  return Populate(start, length, MADV_POPULATE_READ) && (!write || Populate(start, length, MADV_POPULATE_WRITE));
+}
+
+}  // namespace vfio_engine
