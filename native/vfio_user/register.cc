@@ -1,9 +1,7 @@
 #include "common/register.h"
 
-#include "vfio_user/register_parts.h"
-
 namespace vfio_engine {
 
-void RegisterVfioUser(Napi::Env env, Napi::Object exports) { RegisterSockets(env, exports); }
+void RegisterVfioUser(Napi::Env env, Napi::Object exports) {}
 
 }  // namespace vfio_engine
