@@ -1,7 +1,9 @@
 #include "common/register.h"
 
+#include "vfio_user/register_parts.h"
+
 namespace vfio_engine {
 
-void RegisterVfioUser(Napi::Env env, Napi::Object exports) {}
+void RegisterVfioUser(Napi::Env env, Napi::Object exports) { RegisterSockets(env, exports); }
 
 }  // namespace vfio_engine

@@ -1,0 +1,93 @@
+/**
+ * The guest's PCI devices and where they sit: the one list that the QEMU command line and the specs both read.
+ * Addresses are fixed, so that a spec names a device by its bdf and a failure can be looked up here.
+ */
+
+/** The host files that devices are made of; `backing.ts` makes them. */
+export interface BackingFiles {
+  /** The raw image behind nvme. */
+  readonly nvmeImage: string;
+  /** The option ROM of pci-testdev. */
+  readonly optionRom: string;
+}
+
+/** Where each device is found in the guest. Those of one slot, and those behind one bridge, share an IOMMU group. */
+export const BDF = {
+  /** edu alone in its group, DMA mask of 28 bits (QEMU's default). */
+  edu: '0000:00:04.0',
+  /** pci-testdev with an option ROM and a 64-bit memory BAR of 1 MiB, alone in its group. */
+  testdev: '0000:00:05.0',
+  nvme: '0000:00:08.0',
+  rootPort: '0000:00:09.0',
+  /** Below the root port, on the first bus that the firmware numbers. */
+  e1000e: '0000:01:00.0',
+  /** One group of two functions that no kernel driver of the guest's takes. */
+  pairEdu: '0000:00:0a.0',
+  pairTestdev: '0000:00:0a.1',
+  bridge: '0000:00:0b.0',
+  /** Behind a bridge without ACS: one group with the bridge. */
+  bridgedEdu: '0000:02:01.0',
+  bridgedTestdev: '0000:02:02.0',
+  ivshmem: '0000:00:0c.0',
+  /** A group whose other function virtio-pci has taken: not viable until that one is unbound. */
+  blockedEdu: '0000:00:0d.0',
+  blocker: '0000:00:0d.1',
+  /** A second edu alone in its group, with a DMA mask of 64 bits: for several devices in one address space. */
+  eduWide: '0000:00:0e.0',
+} as const;
+
+export type DeviceName = keyof typeof BDF;
+
+/** Vendor and device ids, as sysfs prints them without `0x`. */
+export const IDS = {
+  edu: '1234:11e8',
+  testdev: '1b36:0005',
+  nvme: '1b36:0010',
+  rootPort: '1b36:000c',
+  e1000e: '8086:10d3',
+  bridge: '1b36:000e',
+  ivshmem: '1af4:1110',
+  virtioRng: '1af4:1005',
+} as const;
+
+/** The slot and function that `-device` wants, of a bdf on bus 0. */
+function slot(name: DeviceName): string {
+  return `addr=${BDF[name].slice('0000:00:'.length)}`;
+}
+
+/** The bytes of ivshmem's BAR 2. */
+export const IVSHMEM_SIZE = 1 << 20;
+
+/**
+ * Gives the QEMU options of every device.
+ * @param files host paths; a comma in one is doubled as QEMU wants it
+ */
+export function deviceOptions(files: BackingFiles): string[] {
+  const devices = [
+    `edu,${slot('edu')}`,
+    `pci-testdev,${slot('testdev')},membar=1M,romfile=${escapeComma(files.optionRom)}`,
+    `nvme,${slot('nvme')},drive=nvme0,serial=vfio-guest`,
+    `pcie-root-port,${slot('rootPort')},id=port0,chassis=1`,
+    // Without its boot ROM, which is another package's file and costs a second of firmware time.
+    'e1000e,bus=port0,addr=0,romfile=',
+    `edu,${slot('pairEdu')},multifunction=on`,
+    `pci-testdev,${slot('pairTestdev')}`,
+    `pcie-pci-bridge,${slot('bridge')},id=bridge0`,
+    'edu,bus=bridge0,addr=1',
+    'pci-testdev,bus=bridge0,addr=2',
+    `ivshmem-plain,${slot('ivshmem')},memdev=ivshmem0`,
+    `edu,${slot('blockedEdu')},multifunction=on`,
+    `virtio-rng-pci,${slot('blocker')},disable-modern=off,disable-legacy=off`,
+    `edu,${slot('eduWide')},dma_mask=0xffffffffffffffff`,
+  ];
+  return [
+    ...['-drive', `file=${escapeComma(files.nvmeImage)},format=raw,if=none,id=nvme0`],
+    ...['-object', `memory-backend-ram,id=ivshmem0,size=${IVSHMEM_SIZE},share=on`],
+    ...devices.flatMap((device) => ['-device', device]),
+  ];
+}
+
+/** Doubles commas: a single one ends a value in a QEMU option. */
+export function escapeComma(path: string): string {
+  return path.replaceAll(',', ',,');
+}

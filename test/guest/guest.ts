@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { makeBackingFiles } from './backing.js';
+import { CHECKOUT, kernelImage } from './checkout.js';
+import { ControlChannel } from './control.js';
+import { makeInitramfs } from './initramfs.js';
+import { runMachine, type GuestRun } from './machine.js';
+import { PROFILES, type ProfileName } from './profiles.js';
+import { qemuArguments } from './qemu.js';
+
+/** One command to run in a guest of its own. */
+export interface GuestRequest {
+  readonly profile: ProfileName;
+  /** Program and arguments. */
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** A folder of the host's, made where it is missing, that the guest may write under the same path. */
+  readonly out?: string | undefined;
+  readonly cpus: number;
+  /** MiB. */
+  readonly memory: number;
+  readonly deadlineMs: number;
+  readonly silenceMs: number;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Where the guest's console goes live, undefined for nowhere. */
+  readonly echoConsole?: Writable | undefined;
+  readonly stop: AbortSignal;
+}
+
+export const GUEST_DEFAULTS = { cpus: 2, memory: 2048, deadlineMs: 900_000, silenceMs: 180_000 } as const;
+
+/**
+ * Boots a guest, runs the command in it, in this checkout, and powers it off. Nothing of it stays but the out folder.
+ * @throws NotSetUpError
+ */
+export async function runGuest(request: GuestRequest): Promise<GuestRun> {
+  const kernel = kernelImage();
+  const control = new ControlChannel(randomUUID());
+  const out = request.out === undefined ? undefined : await outFolder(request.out);
+  const folder = await mkdtemp(join(await realpath(tmpdir()), 'vfio-guest-'));
+  try {
+    const initramfs = await makeInitramfs(folder, {
+      argv: request.argv,
+      cwd: CHECKOUT,
+      env: request.env ?? {},
+      out: out ?? '',
+      profile: request.profile,
+      token: control.token,
+    });
+    const files = await makeBackingFiles(folder);
+    const { cpus, memory } = request;
+    const profile = PROFILES[request.profile];
+    const args = qemuArguments({ profile, kernel, initramfs, files, out, cpus, memory });
+    return await runMachine(args, { ...request, control, echoConsole: request.echoConsole });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function outFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true });
+  return realpath(path);
+}

@@ -1,0 +1,29 @@
+/** A boot of the guest: what the kernel's command line says about the IOMMU and VFIO. */
+export interface Profile {
+  readonly name: ProfileName;
+  /** What one has it for. */
+  readonly summary: string;
+  readonly kernelOptions: readonly string[];
+}
+
+export type ProfileName = 'default' | 'noiommu';
+
+export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  default: {
+    name: 'default',
+    summary: 'an IOMMU that translates: groups, containers, iommufd',
+    kernelOptions: ['intel_iommu=on'],
+  },
+  noiommu: {
+    name: 'noiommu',
+    summary: 'no IOMMU, VFIO allowed without one: groups named noiommu-N',
+    kernelOptions: ['intel_iommu=off', 'vfio.enable_unsafe_noiommu_mode=1'],
+  },
+};
+
+export const PROFILE_NAMES = Object.keys(PROFILES) as readonly ProfileName[];
+
+/** Tells a profile's name from other text. */
+export function isProfileName(text: string): text is ProfileName {
+  return Object.hasOwn(PROFILES, text);
+}

@@ -1,0 +1,66 @@
+import { deviceOptions, escapeComma, type BackingFiles } from './devices.js';
+import type { Profile } from './profiles.js';
+
+/** What one boot of the guest needs. */
+export interface BootOptions {
+  readonly profile: Profile;
+  /** bzImage. */
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly files: BackingFiles;
+  /** The host folder that the guest may write, undefined for none. */
+  readonly out: string | undefined;
+  readonly cpus: number;
+  /** MiB. */
+  readonly memory: number;
+}
+
+/** QEMU's descriptors for the guest's channels, in the order that `supervise` counts its ports. */
+export const CHANNEL_FDS = { stdout: 3, stderr: 4, control: 5, console: 6 } as const;
+
+/** Gives QEMU's arguments for a boot. */
+export function qemuArguments(boot: BootOptions): string[] {
+  return [
+    // The IOMMU is always there; whether the kernel uses it is the profile's choice.
+    ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
+    ...['-smp', String(boot.cpus), '-m', `${boot.memory}M`],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-kernel', boot.kernel, '-initrd', boot.initramfs, '-append', kernelCommandLine(boot.profile)],
+    ...['-device', 'intel-iommu,intremap=on'],
+    ...channelOptions(),
+    ...shareOptions(boot.out),
+    ...deviceOptions(boot.files),
+  ];
+}
+
+/** A panic or an oops ends QEMU at once (panic=-1 with -no-reboot) instead of leaving a guest that hangs. */
+function kernelCommandLine(profile: Profile): string {
+  return ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', ...profile.kernelOptions].join(' ');
+}
+
+/** The console on a serial port; the command's output and control on ports that carry bytes and nothing else. */
+function channelOptions(): string[] {
+  const chardevs = Object.entries(CHANNEL_FDS).flatMap(([name, fd]) => ['-chardev', `socket,id=${name},fd=${fd}`]);
+  return [
+    ...chardevs,
+    ...['-serial', 'chardev:console'],
+    ...['-device', 'virtio-serial-pci,addr=3'],
+    ...['-device', 'virtserialport,nr=1,chardev=stdout'],
+    ...['-device', 'virtserialport,nr=2,chardev=stderr'],
+    ...['-device', 'virtserialport,nr=3,chardev=control'],
+  ];
+}
+
+/** `multidevs=remap`: the host's root may hold several file systems, whose inode numbers would clash. */
+function shareOptions(out: string | undefined): string[] {
+  const root = [
+    ...['-fsdev', 'local,id=hostroot,path=/,security_model=none,readonly=on,multidevs=remap'],
+    ...['-device', 'virtio-9p-pci,addr=6,fsdev=hostroot,mount_tag=hostroot'],
+  ];
+  if (out === undefined) return root;
+  return [
+    ...root,
+    ...['-fsdev', `local,id=out,path=${escapeComma(out)},security_model=none,multidevs=remap`],
+    ...['-device', 'virtio-9p-pci,addr=7,fsdev=out,mount_tag=out'],
+  ];
+}

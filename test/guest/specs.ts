@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { NO_COUNTS, readCounts, type Counts } from '../support/counts.js';
+import { CHECKOUT } from './checkout.js';
+import { GUEST_DEFAULTS, runGuest } from './guest.js';
+import type { ProfileName } from './profiles.js';
+import { complaintOf, exitCodeOf, reportFailure, seconds } from './verdict.js';
+
+/** Code runs some ten times slower in the guest than on the host. */
+const TEST_TIMEOUT_MS = 60_000;
+
+export interface SpecsRequest {
+  readonly profile: ProfileName;
+  /** Mocha's --grep, undefined for every test. */
+  readonly grep: string | undefined;
+  /** An empty folder for the results. */
+  readonly results: string;
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Boots a profile and runs mocha on its specs inside, with its report on stdout.
+ * @returns the counts; a guest that did not get through its specs counts as one failed test, so that no sum can hide it
+ */
+export async function runSpecs(request: SpecsRequest): Promise<Counts> {
+  const countsFile = join(request.results, 'counts.json');
+  const run = await runGuest({
+    ...GUEST_DEFAULTS,
+    profile: request.profile,
+    argv: mochaCommand(request, countsFile),
+    out: request.results,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stop: request.stop,
+  });
+  reportFailure(run);
+  if (run.bootMs !== undefined) {
+    console.log(`guest ${request.profile}: up after ${seconds(run.bootMs)}, off after ${seconds(run.totalMs)}`);
+  }
+  if (complaintOf(run) !== undefined) return { ...NO_COUNTS, failed: 1 };
+  return checkedCounts(countsFile, exitCodeOf(run), request.profile);
+}
+
+/** `--no-package`: package.json names the specs that need no guest. */
+function mochaCommand(request: SpecsRequest, countsFile: string): string[] {
+  return [
+    ...[process.execPath, join(CHECKOUT, 'node_modules/mocha/bin/mocha.js'), '--no-package', '--no-config'],
+    ...['--timeout', String(TEST_TIMEOUT_MS), '--slow', '2000'],
+    ...['--reporter', './dist/test/support/counts-reporter.js', '--reporter-option', `output=${countsFile}`],
+    ...(request.grep === undefined ? [] : ['--grep', request.grep]),
+    `dist/test/guest/specs/${request.profile}/**/*.test.js`,
+  ];
+}
+
+/** Holds mocha's exit code against its counts: one that fails without a failed test has crashed. */
+function checkedCounts(countsFile: string, exitCode: number, profile: ProfileName): Counts {
+  let counts: Counts;
+  try {
+    counts = readCounts(countsFile);
+  } catch (error) {
+    console.error(`guest ${profile}: mocha ended with ${exitCode} and left no counts: ${String(error)}`);
+    return { ...NO_COUNTS, failed: 1 };
+  }
+  if (exitCode === 0 || counts.failed > 0) return counts;
+  console.error(`guest ${profile}: mocha ended with ${exitCode} though no test failed`);
+  return { ...counts, failed: 1 };
+}

@@ -1,0 +1,21 @@
+// `sum-counts FILE...`: adds up the counts of several suites; the last line is the sum, the exit code 0 if all is green.
+import { addCounts, countsLine, NO_COUNTS, readCounts, type Counts } from './counts.js';
+
+/** A suite that left no result, or ran nothing, is a failure that the sum must show. */
+function countsOf(file: string): Counts {
+  try {
+    const counts = readCounts(file);
+    if (counts.passed + counts.failed > 0) return counts;
+    console.error(`sum-counts: '${file}': the suite ran no test`);
+    return addCounts(counts, { ...NO_COUNTS, failed: 1 });
+  } catch (error) {
+    console.error(`sum-counts: '${file}': no result: ${String(error)}`);
+    return { ...NO_COUNTS, failed: 1 };
+  }
+}
+
+const files = process.argv.slice(2);
+if (files.length === 0) throw new Error('usage: sum-counts FILE...');
+const sum = files.map(countsOf).reduce(addCounts);
+console.log(countsLine(sum));
+process.exitCode = sum.failed === 0 ? 0 : 1;
