@@ -79,4 +79,6 @@ export interface VfioUserAddon {
   socketReceive(socket: Fd, buffer: Uint8Array, fds: Int32Array, timeoutMs: number): number;
   /** Sends one message, its descriptors with the first byte. @throws EPIPE, EAGAIN when the peer does not read for 5 s */
   socketSend(socket: Fd, buffer: Uint8Array, length: number, fds: readonly Fd[]): void;
+  /** shutdown(2) both ways: a thread that blocks on the socket wakes, both ends see its end; the descriptor stays. */
+  socketShutdown(socket: Fd): void;
 }

@@ -32,12 +32,20 @@ Napi::Value ViewOf(Napi::Env env, std::shared_ptr<Mapping> mapping) {
 
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  off_t offset = ArgOffset(info, 1);
+  auto offset = static_cast<off_t>(ArgUint64(info, 1));
   size_t length = ArgSize(info, 2);
   int prot = ArgInt32(info, 3);
   return RunAsync(
       info.Env(), [=] { return Mappings().Add(Mapping::Map(fd, offset, length, prot)); },
       [](Napi::Env env, uint32_t handle) { return Napi::Number::New(env, handle); });
+}
+
+// For a server's thread, which blocks anyway.
+Napi::Value MappingCreateSync(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  auto offset = static_cast<off_t>(ArgUint64(info, 1));
+  uint32_t handle = Mappings().Add(Mapping::Map(fd, offset, ArgSize(info, 2), ArgInt32(info, 3)));
+  return Napi::Number::New(info.Env(), handle);
 }
 
 Napi::Value MappingView(const Napi::CallbackInfo& info) {
@@ -52,8 +60,12 @@ Napi::Value MappingRevoke(const Napi::CallbackInfo& info) {
 Napi::Value MappingRestore(const Napi::CallbackInfo& info) {
   std::shared_ptr<Mapping> mapping = ArgMapping(info, 0, "mappingRestore");
   int fd = ArgFd(info, 1);
-  off_t offset = ArgOffset(info, 2);
-  return RunAsyncVoid(info.Env(), [=] { mapping->Restore(fd, offset); });
+  auto offset = static_cast<off_t>(ArgUint64(info, 2));
+  auto work = [=] {
+    mapping->Restore(fd, offset);
+    return true;
+  };
+  return RunAsync(info.Env(), work, [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
 Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
@@ -111,6 +123,7 @@ Napi::Value MemoryProbeAsync(const Napi::CallbackInfo& info) {
 
 void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingCreate>(env, exports, "mappingCreate");
+  Export<MappingCreateSync>(env, exports, "mappingCreateSync");
   Export<MappingView>(env, exports, "mappingView");
   Export<MappingRevoke>(env, exports, "mappingRevoke");
   Export<MappingRestore>(env, exports, "mappingRestore");

@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "common/async.h"
@@ -83,6 +84,17 @@ void SocketSend(const Napi::CallbackInfo& info) {
   });
 }
 
+// Wakes a thread that blocks on the socket, and ends the connection for both sides. The descriptor stays open.
+void SocketShutdown(const Napi::CallbackInfo& info) {
+  int socket = arguments::Int32(info, 0);
+  Guard(info.Env(), [&] {
+    if (::shutdown(socket, SHUT_RDWR) == 0) return;
+    int error_number = errno;
+    // The peer was first, or the socket listens and nobody waits.
+    if (error_number != ENOTCONN) throw SysError(error_number, "shutdown");
+  });
+}
+
 }  // namespace
 
 void RegisterSockets(Napi::Env env, Napi::Object exports) {
@@ -92,6 +104,7 @@ void RegisterSockets(Napi::Env env, Napi::Object exports) {
   exports.Set("unixConnect", Napi::Function::New(env, UnixConnect));
   exports.Set("socketReceive", Napi::Function::New(env, SocketReceive));
   exports.Set("socketSend", Napi::Function::New(env, SocketSend));
+  exports.Set("socketShutdown", Napi::Function::New(env, SocketShutdown));
 }
 
 }  // namespace vfio_engine

@@ -1,0 +1,58 @@
+import type { BarLayout, ModelInstance } from '../model.js';
+import { getValue, putValue, steps, type Area } from './accesses.js';
+import type { BarMemory } from './bar-memory.js';
+import type { MsixTable } from './msix-table.js';
+import { mappedAreas } from './validate.js';
+
+/** What is behind a BAR. */
+export interface BarParts {
+  /** The model's registers. */
+  readonly instance: () => ModelInstance;
+  readonly memory: BarMemory | undefined;
+  readonly table: MsixTable | undefined;
+  /** Called after the MSI-X table was written. */
+  readonly tableWritten: () => void;
+}
+
+/** One BAR: takes accesses apart and brings each part to the model, to memory or to the MSI-X table. */
+export class Bar {
+  readonly #areas: readonly Area[];
+
+  constructor(
+    readonly layout: BarLayout,
+    private readonly parts: BarParts,
+  ) {
+    const memory = mappedAreas(layout).map((area): Area => {
+      return { start: area.offset, end: area.offset + area.size, kind: 'memory' };
+    });
+    const msix = (parts.table?.areas(layout.index) ?? []).map((area): Area => ({ ...area, kind: 'msix' }));
+    this.#areas = [...memory, ...msix].sort((a, b) => a.start - b.start);
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    const { memory, table } = this.parts;
+    for (const step of steps(this.#areas, offset, target.length)) {
+      const bytes = target.subarray(step.offset - offset, step.offset - offset + step.length);
+      if (step.kind === 'register') putValue(bytes, this.#instance.read(this.layout.index, step.offset, step.length));
+      else if (step.kind === 'msix') table?.read(this.layout.index, step.offset, bytes);
+      else bytes.set(memory?.bytes.subarray(step.offset, step.offset + step.length) ?? []);
+    }
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    const { memory, table } = this.parts;
+    for (const step of steps(this.#areas, offset, source.length)) {
+      const bytes = source.subarray(step.offset - offset, step.offset - offset + step.length);
+      if (step.kind === 'register') this.#instance.write(this.layout.index, step.offset, step.length, getValue(bytes));
+      else if (step.kind === 'memory') memory?.bytes.set(bytes, step.offset);
+      else {
+        table?.write(this.layout.index, step.offset, bytes);
+        this.parts.tableWritten();
+      }
+    }
+  }
+
+  get #instance(): ModelInstance {
+    return this.parts.instance();
+  }
+}

@@ -1,0 +1,39 @@
+import { systemError } from '../../errors.js';
+import type { RegionInfo } from '../../kernel/kernel.js';
+import * as vfio from '../../uapi/vfio.js';
+import type { BarLayout, PciModel } from '../model.js';
+import type { ConfigImage } from './config-image.js';
+import { mappedAreas } from './validate.js';
+
+const READ_WRITE = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_WRITE;
+
+/**
+ * Describes a region. Real hardware's memory BARs can all be mapped; a model's only where they are plain memory, because
+ * a register's side effects need the model. `offset` is the offset in the descriptor that goes with it.
+ * @throws EINVAL for an index that is no region, and for the VGA region, which no model has
+ */
+export function regionInfo(model: PciModel, image: ConfigImage, regionIndex: number): RegionInfo {
+  const region = { index: regionIndex, offset: 0n, capabilities: {} };
+  if (regionIndex <= vfio.VFIO_PCI_BAR5_REGION_INDEX) {
+    const bar = model.bars.find((candidate) => candidate.index === regionIndex);
+    return bar === undefined ? { ...region, flags: 0, size: 0n } : barInfo(bar);
+  }
+  if (regionIndex === vfio.VFIO_PCI_ROM_REGION_INDEX) {
+    const flags = image.romSize === 0 ? 0 : vfio.VFIO_REGION_INFO_FLAG_READ;
+    return { ...region, flags, size: BigInt(image.romSize) };
+  }
+  if (regionIndex === vfio.VFIO_PCI_CONFIG_REGION_INDEX) {
+    return { ...region, flags: READ_WRITE, size: BigInt(image.bytes.length) };
+  }
+  throw systemError('EINVAL', 'vfio-user(DEVICE_GET_REGION_INFO)');
+}
+
+function barInfo(bar: BarLayout): RegionInfo {
+  const areas = mappedAreas(bar).map(({ offset, size }) => ({ offset: BigInt(offset), size: BigInt(size) }));
+  const region = { index: bar.index, size: BigInt(bar.size), offset: 0n };
+  if (areas.length === 0) return { ...region, flags: READ_WRITE, capabilities: {} };
+  const mappable = READ_WRITE | vfio.VFIO_REGION_INFO_FLAG_MMAP;
+  if (bar.mapped === true) return { ...region, flags: mappable, capabilities: {} };
+  const flags = mappable | vfio.VFIO_REGION_INFO_FLAG_CAPS;
+  return { ...region, flags, capabilities: { sparseMmap: areas } };
+}

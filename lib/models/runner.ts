@@ -1,0 +1,88 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import type { Fd } from '../kernel/kernel.js';
+import { addon } from '../native/addon.js';
+import { OwnedResources } from '../vfio-user/server/owned.js';
+import { VfioUserServer } from '../vfio-user/server/server.js';
+import { describeModel, type ModelDescription } from './description.js';
+import { PciFunction } from './pci-function/pci-function.js';
+import { validateModel } from './pci-function/validate.js';
+
+/** What a model's thread or process is told to do. */
+export interface RunRequest {
+  /** The URL of the model's module. */
+  readonly moduleUrl: string;
+  readonly options: unknown;
+  /** A connected socket, served until its client leaves, or a listening one, served client after client. */
+  readonly endpoint: { readonly kind: 'connection' | 'listener'; readonly fd: Fd };
+  /** The table of `OwnedResources`; a process makes its own. */
+  readonly owned?: SharedArrayBuffer;
+}
+
+/**
+ * How long the thread blocks at most before it returns to its event loop, so that its model's own asynchronous work goes
+ * on and `Worker.terminate` takes hold. Half a second costs an idle model two wake-ups a second.
+ */
+const TURN_MS = { connection: 500, listener: 100 } as const;
+
+/**
+ * Runs a model until its client leaves, or `stop` says so.
+ * Thread: one of the model's own, which is blocked nearly all of the time.
+ * @param ready is told what the model is, before the first message is served
+ * @throws what the module throws when it is loaded, and ERR_INVALID_ARGUMENT for a module that is no model
+ */
+export async function runModel(
+  request: RunRequest,
+  ready: (description: ModelDescription) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const owned = new OwnedResources(request.owned ?? OwnedResources.memory());
+  try {
+    const module = (await import(request.moduleUrl)) as { readonly default?: unknown };
+    const model = validateModel(module.default);
+    const device = new PciFunction(model, request.options, owned, (error) => warn(model.name, error));
+    ready(describeModel(model));
+    // A process's message leaves with its event loop's turn.
+    await nextTurn();
+    if (request.endpoint.kind === 'connection') await serveClient(device, request.endpoint.fd, owned, stop);
+    else await serveClients(device, request.endpoint.fd, owned, stop);
+  } finally {
+    owned.closeAll();
+    addon.socketShutdown(request.endpoint.fd);
+  }
+}
+
+async function serveClients(
+  device: PciFunction,
+  listener: Fd,
+  owned: OwnedResources,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    const socket = addon.unixAccept(listener, TURN_MS.listener);
+    if (socket >= 0) {
+      owned.adoptFd(socket);
+      await serveClient(device, socket, owned, stop, TURN_MS.listener);
+      owned.closeFd(socket);
+    }
+    await nextTurn();
+  }
+}
+
+async function serveClient(
+  device: PciFunction,
+  socket: Fd,
+  owned: OwnedResources,
+  stop: AbortSignal,
+  turn: number = TURN_MS.connection,
+): Promise<void> {
+  const server = new VfioUserServer(device, socket, owned);
+  while (!stop.aborted && server.serve(turn)) await nextTurn();
+  server.close();
+}
+
+/** A model's own error is nobody's exception: its access was answered with EIO, and its author reads the warning. */
+function warn(name: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`the model ${name} threw: ${text}`, 'VfioModelWarning');
+}

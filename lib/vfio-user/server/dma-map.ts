@@ -1,0 +1,100 @@
+import { systemError } from '../../errors.js';
+import type { Fd } from '../../kernel/kernel.js';
+import {
+  VFIO_USER_DEFAULT_MAX_DMA_MAPS,
+  VFIO_USER_DMA_MAP_FLAG_READ,
+  VFIO_USER_DMA_MAP_FLAG_WRITE,
+  type WireDmaMap,
+} from '../protocol.js';
+import { FileMemories, type FileMemory } from './file-memory.js';
+import type { OwnedResources } from './owned.js';
+
+/** A range of the client's memory. Without a file, messages reach it. */
+export interface DmaRange {
+  readonly iova: bigint;
+  /** Inclusive. */
+  readonly last: bigint;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly file?: FileMemory | undefined;
+  readonly fileOffset: bigint;
+}
+
+const KNOWN_FLAGS = VFIO_USER_DMA_MAP_FLAG_READ | VFIO_USER_DMA_MAP_FLAG_WRITE;
+
+/** What the client told of its memory, sorted by iova. */
+export class DmaMap {
+  readonly #ranges: DmaRange[] = [];
+  readonly #files: FileMemories;
+
+  constructor(owned: OwnedResources) {
+    this.#files = new FileMemories(owned);
+  }
+
+  get size(): number {
+    return this.#ranges.length;
+  }
+
+  /**
+   * Adds a range; owns `fd` whatever happens.
+   * @throws EEXIST over another one, ENOSPC, EINVAL for unknown flags or a file that is shorter than the range
+   */
+  add(map: WireDmaMap, takeFd: () => Fd | undefined): void {
+    const last = map.iova + map.size - 1n;
+    const at = this.#firstEndingAtOrAfter(map.iova);
+    const next = this.#ranges[at];
+    if (next !== undefined && next.iova <= last) throw systemError('EEXIST', 'vfio-user(DMA_MAP)');
+    if (this.#ranges.length >= VFIO_USER_DEFAULT_MAX_DMA_MAPS) throw systemError('ENOSPC', 'vfio-user(DMA_MAP)');
+    if ((map.flags & ~KNOWN_FLAGS) !== 0) throw systemError('EINVAL', 'vfio-user(DMA_MAP)');
+    this.#ranges.splice(at, 0, {
+      iova: map.iova,
+      last,
+      readable: (map.flags & VFIO_USER_DMA_MAP_FLAG_READ) !== 0,
+      writable: (map.flags & VFIO_USER_DMA_MAP_FLAG_WRITE) !== 0,
+      file: this.#open(map, takeFd()),
+      fileOffset: map.fdOffset,
+    });
+  }
+
+  /** Removes all ranges that lie inside of this one, which may be larger than all memory (QEMU's are) or empty. */
+  remove(iova: bigint, size: bigint): void {
+    const last = iova + size - 1n;
+    let at = this.#firstEndingAtOrAfter(iova);
+    const crossesStart = (this.#ranges[at]?.iova ?? iova) < iova;
+    if (crossesStart) at += 1;
+    let end = at;
+    while ((this.#ranges[end]?.last ?? last + 1n) <= last) end += 1;
+    for (const range of this.#ranges.splice(at, end - at)) {
+      if (range.file !== undefined) this.#files.close(range.file);
+    }
+  }
+
+  clear(): void {
+    this.remove(0n, 1n << 64n);
+  }
+
+  /** Finds the range that holds an iova, or else how far the hole around it reaches. */
+  find(iova: bigint): { readonly range?: DmaRange; readonly last: bigint } {
+    const range = this.#ranges[this.#firstEndingAtOrAfter(iova)];
+    if (range === undefined) return { last: (1n << 64n) - 1n };
+    return range.iova <= iova ? { range, last: range.last } : { last: range.iova - 1n };
+  }
+
+  #open(map: WireDmaMap, fd: Fd | undefined): FileMemory | undefined {
+    if (fd === undefined) return undefined;
+    const file = this.#files.open(fd, map.flags, map.fdOffset, map.fdOffset + map.size);
+    if (file === 'short') throw systemError('EINVAL', 'vfio-user(DMA_MAP)');
+    return file;
+  }
+
+  #firstEndingAtOrAfter(iova: bigint): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ranges[middle]?.last ?? iova) < iova) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,31 @@
+/** A model's thread: `workerData` is a `RunRequest`; any message asks it to end. */
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { serializeError } from '../lib/errors.js';
+import type { HostMessage } from '../lib/models/model-thread.js';
+import { runModel, type RunRequest } from '../lib/models/runner.js';
+
+const port = parentPort;
+if (port === null) throw new Error('workers/model-host.js is started as a thread');
+
+const tell = (message: HostMessage): void => port.postMessage(message);
+const stop = new AbortController();
+let served = false;
+port.on('message', () => stop.abort());
+
+try {
+  await runModel(
+    workerData as RunRequest,
+    (description) => {
+      served = true;
+      tell({ kind: 'ready', description });
+    },
+    stop.signal,
+  );
+} catch (error) {
+  // Before it served, whoever started it waits for the reason; afterwards it is the thread's own failure.
+  if (served) throw error;
+  tell({ kind: 'failed', error: serializeError(error) });
+} finally {
+  port.close();
+}

@@ -1,0 +1,27 @@
+/** A model's process: the first message of its parent's is a `RunRequest`. SIGTERM ends it, its client's leaving too. */
+import { once } from 'node:events';
+
+import { serializeError } from '../lib/errors.js';
+import type { HostMessage } from '../lib/models/model-thread.js';
+import { runModel, type RunRequest } from '../lib/models/runner.js';
+
+const tell = (message: HostMessage): void => void process.send?.(message);
+let served = false;
+
+const [request] = (await once(process, 'message')) as [RunRequest];
+try {
+  await runModel(
+    request,
+    (description) => {
+      served = true;
+      tell({ kind: 'ready', description });
+    },
+    new AbortController().signal,
+  );
+} catch (error) {
+  if (served) throw error;
+  tell({ kind: 'failed', error: serializeError(error) });
+} finally {
+  // Without a parent there is no channel any more.
+  if (process.connected) process.disconnect();
+}
