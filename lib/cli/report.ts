@@ -11,11 +11,15 @@ export const EXIT_USAGE = 2;
  * Tells the user of a failure on standard error: the message and what to do, the stack and the causes when asked for.
  * @returns the exit code
  */
-export function reportFailure(error: unknown, verbose: boolean): number {
+export function reportFailure(error: unknown, verbose: boolean, write: (text: string) => void = toStderr): number {
   // commander has already printed its own message; help and --version are no failures.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-  process.stderr.write(verbose ? `${inFull(error)}\n` : `${inShort(error)}\n`);
+  write(verbose ? `${inFull(error)}\n` : `${inShort(error)}\n`);
   return EXIT_FAILED;
+}
+
+function toStderr(text: string): void {
+  process.stderr.write(text);
 }
 
 function inShort(error: unknown): string {

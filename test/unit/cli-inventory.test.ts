@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+
+import { takeInventory } from '../../lib/cli/inventory.js';
+import type { Sysfs } from '../../lib/sysfs.js';
+
+/** A /sys of files (text) and links (text after `->`). */
+function fakeSysfs(entries: Readonly<Record<string, string>>): Sysfs {
+  const paths = Object.keys(entries);
+  const missing = (path: string): Promise<never> => Promise.reject(new Error(`ENOENT: ${path}`));
+  return {
+    exists: (path) => Promise.resolve(paths.some((known) => known === path || known.startsWith(`${path}/`))),
+    readlink: (path) => {
+      const text = entries[path];
+      return text?.startsWith('->') === true ? Promise.resolve(text.slice(2)) : missing(path);
+    },
+    readFile: (path) => Promise.resolve(Buffer.from(entries[path] ?? '')),
+    readdir: (path) => {
+      const names = paths.filter((known) => known.startsWith(`${path}/`)).map((known) => known.slice(path.length + 1));
+      return Promise.resolve([...new Set(names.map((name) => name.split('/')[0] ?? ''))]);
+    },
+    writeFile: missing,
+  };
+}
+
+describe('command: what list finds in /sys', () => {
+  it('tells group, driver, ids and class, in the order of the names', async () => {
+    const sysfs = fakeSysfs({
+      '/sys/bus/pci/devices/0000:00:05.0/vendor': '0x1b36\n',
+      '/sys/bus/pci/devices/0000:00:05.0/device': '0x0005\n',
+      '/sys/bus/pci/devices/0000:00:05.0/class': '0x00ff00\n',
+      '/sys/bus/pci/devices/0000:00:04.0/vendor': '0x1234\n',
+      '/sys/bus/pci/devices/0000:00:04.0/device': '0x11e8\n',
+      '/sys/bus/pci/devices/0000:00:04.0/class': '0x00ff00\n',
+      '/sys/bus/pci/devices/0000:00:04.0/driver': '->../../../bus/pci/drivers/vfio-pci',
+      '/sys/bus/pci/devices/0000:00:04.0/iommu_group': '->../../../kernel/iommu_groups/26',
+    });
+    assert.deepEqual(await takeInventory(sysfs, 'linux'), [
+      {
+        device: '0000:00:04.0',
+        kernel: 'linux',
+        group: '26',
+        driver: 'vfio-pci',
+        id: '1234:11e8',
+        classCode: '00ff00',
+      },
+      { device: '0000:00:05.0', kernel: 'linux', group: null, driver: null, id: '1b36:0005', classCode: '00ff00' },
+    ]);
+  });
+
+  it('lists mediated devices, which have no ids of their own', async () => {
+    const uuid = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
+    const sysfs = fakeSysfs({
+      [`/sys/bus/mdev/devices/${uuid}/driver`]: '->../../bus/mdev/drivers/vfio_mdev',
+      [`/sys/bus/mdev/devices/${uuid}/iommu_group`]: '->../../../kernel/iommu_groups/3',
+    });
+    const [entry] = await takeInventory(sysfs, 'linux');
+    assert.deepEqual([entry?.device, entry?.driver, entry?.id, entry?.classCode], [uuid, 'vfio_mdev', null, null]);
+  });
+
+  it('lists nothing on a machine without these buses', async () => {
+    assert.deepEqual(await takeInventory(fakeSysfs({}), 'software'), []);
+  });
+});
