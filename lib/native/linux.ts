@@ -1,3 +1,137 @@
-/** Source: native/linux. One function a system call of the container, group, device and iommufd interfaces. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by the linux kernel
-export interface LinuxAddon {}
+import type { HotResetInfo } from '../kernel/device-extras.js';
+import type { Fd } from '../kernel/kernel.js';
+
+/**
+ * Source: native/linux. One function a system call of the container, group, device and iommufd interfaces.
+ *
+ * All throw, or reject with, a VfioError of the kernel's errno. Descriptors that are resolved to are the caller's to
+ * close. Those that return a promise may sleep in the kernel and run on the thread pool. A buffer is copied at the call.
+ * `argsz` undefined is the structure's own size; given, it goes to the kernel as it is (at most 1 MiB).
+ */
+export interface LinuxAddon {
+  /** open(/dev/vfio/vfio) */
+  containerOpen(): Promise<Fd>;
+  containerGetApiVersion(container: Fd): number;
+  containerCheckExtension(container: Fd, extension: number): number;
+  containerSetIommu(container: Fd, type: number): Promise<void>;
+
+  /** ioctl(VFIO_IOMMU_GET_INFO). @returns struct vfio_iommu_type1_info as the kernel left it, in `argsz` bytes or more */
+  type1GetInfo(container: Fd, argsz?: number): Uint8Array;
+  type1MapDma(
+    container: Fd,
+    argsz: number | undefined,
+    flags: number,
+    vaddr: bigint,
+    iova: bigint,
+    size: bigint,
+  ): Promise<void>;
+  /** @param bitmapSize bytes; 0n without VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP */
+  type1UnmapDma(
+    container: Fd,
+    argsz: number | undefined,
+    flags: number,
+    iova: bigint,
+    size: bigint,
+    bitmapPageSize: bigint,
+    bitmapSize: bigint,
+  ): Promise<{ size: bigint; bitmap: Uint8Array }>;
+  /** ioctl(VFIO_IOMMU_DIRTY_PAGES) START, STOP */
+  type1SetDirtyTracking(container: Fd, enabled: boolean): Promise<void>;
+  /** ioctl(VFIO_IOMMU_DIRTY_PAGES) GET_BITMAP. @param bitmapSize bytes, a multiple of 8 */
+  type1GetDirtyBitmap(
+    container: Fd,
+    iova: bigint,
+    size: bigint,
+    pageSize: bigint,
+    bitmapSize: bigint,
+  ): Promise<Uint8Array>;
+
+  /** open(/dev/vfio/NAME) */
+  groupOpen(name: string): Promise<Fd>;
+  /** ioctl(VFIO_GROUP_GET_STATUS). @returns the flags */
+  groupGetStatus(group: Fd, argsz?: number): number;
+  groupSetContainer(group: Fd, container: Fd): Promise<void>;
+  groupUnsetContainer(group: Fd): Promise<void>;
+  groupGetDeviceFd(group: Fd, name: string): Promise<Fd>;
+
+  deviceGetInfo(device: Fd, argsz?: number): { flags: number; numRegions: number; numIrqs: number };
+  /** ioctl(VFIO_DEVICE_GET_REGION_INFO). @returns struct vfio_region_info as the kernel left it */
+  deviceGetRegionInfo(device: Fd, regionIndex: number, argsz?: number): Uint8Array;
+  deviceGetIrqInfo(device: Fd, irqIndex: number, argsz?: number): { index: number; flags: number; count: number };
+  /** @param data what follows the structure: nothing, a byte an interrupt, or an int32 descriptor an interrupt */
+  deviceSetIrqs(
+    device: Fd,
+    argsz: number | undefined,
+    flags: number,
+    irqIndex: number,
+    start: number,
+    count: number,
+    data: Uint8Array,
+  ): Promise<void>;
+  deviceReset(device: Fd): Promise<void>;
+  devicePread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array>;
+  devicePwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number>;
+  /** ioctl(VFIO_DEVICE_IOEVENTFD). @param width 1, 2, 4 or 8 bytes @param eventfd -1 takes the pairing away */
+  deviceIoeventfd(device: Fd, fileOffset: bigint, width: number, data: bigint, eventfd: Fd): Promise<void>;
+
+  /** ioctl(VFIO_DEVICE_FEATURE, PROBE). @param ways VFIO_DEVICE_FEATURE_GET, _SET, both or 0 @throws ENOTTY, EINVAL */
+  deviceFeatureProbe(device: Fd, feature: number, ways: number): void;
+  /** @param payload as long as the feature's structure, with its arguments where it has any @returns it, filled in */
+  deviceFeatureGet(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
+  deviceFeatureSet(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
+
+  deviceGetPciHotResetInfo(device: Fd): HotResetInfo;
+  /** @param groups descriptors of the groups that own all affected devices; none for a device bound to an iommufd */
+  devicePciHotReset(device: Fd, groups: Int32Array): Promise<void>;
+
+  /** open(/dev/vfio/devices/NAME), where the name is `vfio0` */
+  cdevOpen(name: string): Promise<Fd>;
+  /** ioctl(VFIO_DEVICE_BIND_IOMMUFD). @returns the device's id within the iommufd */
+  cdevBindIommufd(device: Fd, iommufd: Fd): Promise<number>;
+  /** ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT). @returns the page table's id */
+  cdevAttachIommufdPt(device: Fd, ptId: number): Promise<number>;
+  cdevDetachIommufdPt(device: Fd): Promise<void>;
+
+  /** open(/dev/iommu) */
+  iommufdOpen(): Promise<Fd>;
+  iommuDestroy(iommufd: Fd, id: number): Promise<void>;
+  ioasAlloc(iommufd: Fd): number;
+  ioasIovaRanges(iommufd: Fd, ioasId: number): { iovaAlignment: bigint; ranges: { start: bigint; last: bigint }[] };
+  /** @param ranges start and last (inclusive) in turn */
+  ioasAllowIovas(iommufd: Fd, ioasId: number, ranges: BigUint64Array): void;
+  ioasMap(iommufd: Fd, ioasId: number, flags: number, vaddr: bigint, iova: bigint, length: bigint): Promise<bigint>;
+  ioasMapFile(
+    iommufd: Fd,
+    ioasId: number,
+    flags: number,
+    file: Fd,
+    start: bigint,
+    iova: bigint,
+    length: bigint,
+  ): Promise<bigint>;
+  ioasUnmap(iommufd: Fd, ioasId: number, iova: bigint, length: bigint): Promise<bigint>;
+  ioasCopy(
+    iommufd: Fd,
+    flags: number,
+    toIoasId: number,
+    fromIoasId: number,
+    toIova: bigint,
+    fromIova: bigint,
+    length: bigint,
+  ): Promise<bigint>;
+  /** ioctl(IOMMU_OPTION). @returns the value that holds */
+  iommuOption(iommufd: Fd, set: boolean, optionId: number, objectId: number, value: bigint): bigint;
+  hwptAlloc(iommufd: Fd, flags: number, deviceId: number, ioasId: number): Promise<number>;
+  hwptSetDirtyTracking(iommufd: Fd, hwptId: number, enabled: boolean): Promise<void>;
+  /** @param bitmapSize bytes, a bit for each page of the range or more */
+  hwptGetDirtyBitmap(
+    iommufd: Fd,
+    hwptId: number,
+    flags: number,
+    iova: bigint,
+    length: bigint,
+    pageSize: bigint,
+    bitmapSize: bigint,
+  ): Promise<Uint8Array>;
+  iommuGetHwInfo(iommufd: Fd, deviceId: number): { type: number; capabilities: bigint; data: Uint8Array };
+}

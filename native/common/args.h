@@ -57,6 +57,14 @@ inline uint64_t ArgUint64(const Napi::CallbackInfo& info, size_t index) {
   return value;
 }
 
+// A file offset, signed as the kernel's; what lies above 2^63 is taken as its two's complement.
+inline int64_t ArgOffset(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsBigInt()) ThrowArgType(info, index, "a bigint");
+  bool lossless = false;
+  int64_t value = info[index].As<Napi::BigInt>().Int64Value(&lossless);
+  return lossless ? value : static_cast<int64_t>(ArgUint64(info, index));
+}
+
 inline bool ArgBoolean(const Napi::CallbackInfo& info, size_t index) {
   if (!info[index].IsBoolean()) ThrowArgType(info, index, "a boolean");
   return info[index].As<Napi::Boolean>().Value();

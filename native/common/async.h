@@ -62,4 +62,14 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
+// The same for work that returns nothing: the promise resolves to undefined.
+template <class Work>
+Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {
+  auto with_result = [work = std::move(work)]() mutable {
+    work();
+    return true;
+  };
+  return RunAsync(env, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
 }  // namespace vfio_engine

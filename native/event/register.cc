@@ -26,11 +26,7 @@ Napi::Value CloseFdSync(const Napi::CallbackInfo& info) {
 
 Napi::Value CloseFdAsync(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  auto work = [fd] {
-    CloseFd(fd);
-    return true;
-  };
-  return RunAsync(info.Env(), work, [](Napi::Env env, bool) { return env.Undefined(); });
+  return RunAsyncVoid(info.Env(), [fd] { CloseFd(fd); });
 }
 
 Napi::Value DupFd(const Napi::CallbackInfo& info) {

@@ -1,7 +1,20 @@
 #include "common/register.h"
 
+#include "linux/call.h"
+
 namespace vfio_engine {
 
-void RegisterLinux(Napi::Env env, Napi::Object exports) {}
+void RegisterLinux(Napi::Env env, Napi::Object exports) {
+  RegisterContainer(env, exports);
+  RegisterType1(env, exports);
+  RegisterGroup(env, exports);
+  RegisterDevice(env, exports);
+  RegisterDeviceIo(env, exports);
+  RegisterDeviceFeature(env, exports);
+  RegisterPci(env, exports);
+  RegisterCdev(env, exports);
+  RegisterIoas(env, exports);
+  RegisterHwpt(env, exports);
+}
 
 }  // namespace vfio_engine

@@ -32,7 +32,7 @@ Napi::Value ViewOf(Napi::Env env, std::shared_ptr<Mapping> mapping) {
 
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  auto offset = static_cast<off_t>(ArgUint64(info, 1));
+  off_t offset = ArgOffset(info, 1);
   size_t length = ArgSize(info, 2);
   int prot = ArgInt32(info, 3);
   return RunAsync(
@@ -60,12 +60,8 @@ Napi::Value MappingRevoke(const Napi::CallbackInfo& info) {
 Napi::Value MappingRestore(const Napi::CallbackInfo& info) {
   std::shared_ptr<Mapping> mapping = ArgMapping(info, 0, "mappingRestore");
   int fd = ArgFd(info, 1);
-  auto offset = static_cast<off_t>(ArgUint64(info, 2));
-  auto work = [=] {
-    mapping->Restore(fd, offset);
-    return true;
-  };
-  return RunAsync(info.Env(), work, [](Napi::Env env, bool) { return env.Undefined(); });
+  off_t offset = ArgOffset(info, 2);
+  return RunAsyncVoid(info.Env(), [=] { mapping->Restore(fd, offset); });
 }
 
 Napi::Value MappingFaults(const Napi::CallbackInfo& info) {

@@ -55,7 +55,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestRun> {
     const { cpus, memory } = request;
     const profile = PROFILES[request.profile];
     const args = qemuArguments({ profile, kernel, initramfs, files, out, cpus, memory });
-    return await runMachine(args, { ...request, control, echoConsole: request.echoConsole });
+    return await runMachine(['qemu-system-x86_64', ...args], { ...request, control, echoConsole: request.echoConsole });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -39,64 +39,96 @@ const POWER_OFF_MS = 15_000;
 
 /**
  * Boots QEMU, passes its output on and waits for its end, whatever that is; leaves no QEMU behind.
- * @param args QEMU's arguments
+ * @param command QEMU and its arguments
  */
-export async function runMachine(args: readonly string[], options: RunOptions): Promise<GuestRun> {
-  const started = performance.now();
-  const log = new ConsoleLog();
-  let bootMs: number | undefined;
-  let early: GuestEnd | undefined;
-
-  const qemu = startQemu(args);
-  const end = (reason: GuestEnd): void => {
-    early ??= reason;
-    qemu.kill('SIGKILL');
-  };
-  const deadline = setTimeout(() => end({ kind: 'deadline', afterMs: options.deadlineMs }), options.deadlineMs);
-  const silence = setTimeout(() => end({ kind: 'silent', afterMs: options.silenceMs }), options.silenceMs);
-  const onStop = (): void => end({ kind: 'stopped', signal: options.stop.reason as NodeJS.Signals });
-  options.stop.addEventListener('abort', onStop, { once: true });
-  if (options.stop.aborted) onStop();
-
-  let powerOff: NodeJS.Timeout | undefined;
-  const onControl = (text: string): void => {
-    options.control.push(text);
-    if (options.control.booted) bootMs ??= performance.now() - started;
-    if (options.control.exitCode !== undefined) powerOff ??= setTimeout(() => qemu.kill('SIGKILL'), POWER_OFF_MS);
-  };
-  for (const stream of channels(qemu)) stream.on('data', () => silence.refresh());
-  channel(qemu, 'stdout').pipe(options.stdout, { end: false });
-  channel(qemu, 'stderr').pipe(options.stderr, { end: false });
-  channel(qemu, 'control').setEncoding('utf8').on('data', onControl);
-  channel(qemu, 'console')
-    .setEncoding('latin1')
-    .on('data', (text: string) => {
-      log.push(text);
-      options.echoConsole?.write(text);
-    });
-
-  const detail = await ended(qemu);
-  for (const timer of [deadline, silence, powerOff]) clearTimeout(timer);
-  options.stop.removeEventListener('abort', onStop);
-  return {
-    end: verdict(options.control, log, early, detail),
-    console: log,
-    bootMs,
-    totalMs: performance.now() - started,
-  };
+export async function runMachine(command: readonly string[], options: RunOptions): Promise<GuestRun> {
+  const machine = new Machine(startQemu(command), options);
+  const release = machine.watch();
+  machine.connect();
+  try {
+    return await machine.finish();
+  } finally {
+    release();
+  }
 }
 
-/** An exit code that has arrived stands; else a panic explains more than the silence that follows it. */
-function verdict(control: ControlChannel, log: ConsoleLog, early: GuestEnd | undefined, detail: string): GuestEnd {
-  if (early?.kind === 'stopped') return early;
-  if (control.exitCode !== undefined) return { kind: 'exit', code: control.exitCode };
-  if (log.panic !== undefined) return { kind: 'panic', line: log.panic };
-  return early ?? { kind: 'died', detail };
+/** One boot, from QEMU's start to its end. */
+class Machine {
+  readonly #started = performance.now();
+  readonly #log = new ConsoleLog();
+  #bootMs: number | undefined;
+  #early: GuestEnd | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #powerOff: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly qemu: ChildProcess,
+    readonly options: RunOptions,
+  ) {}
+
+  /** Sets up everything that may end QEMU early. @returns what takes it down again */
+  watch(): () => void {
+    const { deadlineMs, silenceMs, stop, stdout, stderr } = this.options;
+    const deadline = setTimeout(() => this.#end({ kind: 'deadline', afterMs: deadlineMs }), deadlineMs);
+    this.#silence = setTimeout(() => this.#end({ kind: 'silent', afterMs: silenceMs }), silenceMs);
+    const onStop = (): void => this.#end({ kind: 'stopped', signal: stop.reason as NodeJS.Signals });
+    // Who read the output has gone (`| head`): what is left to say has no reader.
+    const onError = (): void => this.#end({ kind: 'stopped', signal: 'SIGPIPE' });
+    stop.addEventListener('abort', onStop, { once: true });
+    for (const stream of [stdout, stderr]) stream.on('error', onError);
+    if (stop.aborted) onStop();
+    return () => {
+      for (const timer of [deadline, this.#silence, this.#powerOff]) clearTimeout(timer);
+      stop.removeEventListener('abort', onStop);
+      for (const stream of [stdout, stderr]) stream.off('error', onError);
+    };
+  }
+
+  /** Connects the channels. */
+  connect(): void {
+    for (const stream of channels(this.qemu)) stream.on('data', () => this.#silence?.refresh());
+    channel(this.qemu, 'stdout').pipe(this.options.stdout, { end: false });
+    channel(this.qemu, 'stderr').pipe(this.options.stderr, { end: false });
+    const console = channel(this.qemu, 'console').setEncoding('latin1');
+    console.on('data', (text: string) => {
+      this.#log.push(text);
+      this.options.echoConsole?.write(text);
+    });
+    const control = channel(this.qemu, 'control').setEncoding('utf8');
+    control.on('data', (text: string) => this.#onControl(text));
+  }
+
+  async finish(): Promise<GuestRun> {
+    const detail = await ended(this.qemu);
+    const totalMs = performance.now() - this.#started;
+    return { end: this.#verdict(detail), console: this.#log, bootMs: this.#bootMs, totalMs };
+  }
+
+  #end(reason: GuestEnd): void {
+    this.#early ??= reason;
+    this.qemu.kill('SIGKILL');
+  }
+
+  #onControl(text: string): void {
+    const { control } = this.options;
+    control.push(text);
+    if (control.booted) this.#bootMs ??= performance.now() - this.#started;
+    if (control.exitCode !== undefined) this.#powerOff ??= setTimeout(() => this.qemu.kill('SIGKILL'), POWER_OFF_MS);
+  }
+
+  /** An exit code that has arrived stands; else a panic explains more than the silence that follows it. */
+  #verdict(detail: string): GuestEnd {
+    const { exitCode } = this.options.control;
+    if (this.#early?.kind === 'stopped') return this.#early;
+    if (exitCode !== undefined) return { kind: 'exit', code: exitCode };
+    if (this.#log.panic !== undefined) return { kind: 'panic', line: this.#log.panic };
+    return this.#early ?? { kind: 'died', detail };
+  }
 }
 
 /** Starts QEMU so that it dies with this process, even by SIGKILL: setpriv asks the kernel for that and then execs. */
-function startQemu(args: readonly string[]): ChildProcess {
-  return spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
+function startQemu(command: readonly string[]): ChildProcess {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
     // Ctrl-C at a terminal reaches this process, which decides; QEMU would stop at once and look like a crash.
     detached: true,

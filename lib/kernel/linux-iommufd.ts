@@ -1,0 +1,48 @@
+import { withContext } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR } from '../uapi/iommufd.js';
+import type { IommufdKernel } from './iommufd.js';
+import type { Fd } from './kernel.js';
+
+/** The real kernel's iommufd. */
+export const linuxIommufd: IommufdKernel = {
+  openIommufd: () => opening('/dev/iommu', addon.iommufdOpen()),
+  openCdev: (name) => opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name)),
+  bindIommufd: (device, iommufd) => addon.cdevBindIommufd(device, iommufd),
+  attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId),
+  detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device),
+
+  destroy: (iommufd, id) => addon.iommuDestroy(iommufd, id),
+  allocIoas: (iommufd) => addon.ioasAlloc(iommufd),
+  getIovaRanges: (iommufd, ioasId) => addon.ioasIovaRanges(iommufd, ioasId),
+  allowIovas: (iommufd, ioasId, ranges) => {
+    const words = ranges.flatMap(({ start, last }) => [start, last]);
+    addon.ioasAllowIovas(iommufd, ioasId, BigUint64Array.from(words));
+  },
+  mapIoas: (iommufd, { ioasId, flags, vaddr, iova, size }) => addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size),
+  mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) =>
+    addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size),
+  unmapIoas: (iommufd, ioasId, iova, size) => addon.ioasUnmap(iommufd, ioasId, iova, size),
+  copyIoas: (iommufd, { flags, toIoasId, fromIoasId, toIova, fromIova, size }) =>
+    addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size),
+  getOption: (iommufd, optionId, objectId) => addon.iommuOption(iommufd, false, optionId, objectId, 0n),
+  setOption: (iommufd, optionId, objectId, value) => {
+    addon.iommuOption(iommufd, true, optionId, objectId, value);
+  },
+
+  allocHwpt: (iommufd, flags, deviceId, ioasId) => addon.hwptAlloc(iommufd, flags, deviceId, ioasId),
+  setHwptDirtyTracking: (iommufd, hwptId, enabled) => addon.hwptSetDirtyTracking(iommufd, hwptId, enabled),
+  getHwptDirtyBitmap: (iommufd, hwptId, { iova, size, pageSize, keep }) => {
+    const flags = keep === true ? IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR : 0;
+    const bitmapSize = pageSize === 0n ? 0n : ((size / pageSize + 63n) / 64n) * 8n;
+    return addon.hwptGetDirtyBitmap(iommufd, hwptId, flags, iova, size, pageSize, bitmapSize);
+  },
+  getHwInfo: (iommufd, deviceId) => addon.iommuGetHwInfo(iommufd, deviceId),
+};
+
+/** Adds the file to the error of an open. */
+function opening(path: string, opened: Promise<Fd>): Promise<Fd> {
+  return opened.catch((error: unknown) => {
+    throw withContext(error, { path });
+  });
+}

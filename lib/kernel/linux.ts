@@ -1,0 +1,127 @@
+import { withContext } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { linuxSysfs } from '../sysfs.js';
+import { IOMMU_INFO_SIZE, parseIommuInfo, parseRegionInfo, REGION_INFO_SIZE, wantedArgsz } from './answers.js';
+import type { DeviceExtras } from './device-extras.js';
+import type { IommufdKernel } from './iommufd.js';
+import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
+import { linuxDeviceExtras } from './linux-device.js';
+import { linuxIommufd } from './linux-iommufd.js';
+
+/** The machine's kernel, with what it has beyond the seam. */
+export type LinuxKernel = VfioKernel & IommufdKernel & DeviceExtras;
+
+/** Gives the machine's own kernel. Nothing is opened or asked yet. */
+export function linuxKernel(): LinuxKernel {
+  return { ...containerCalls, ...groupCalls, ...deviceCalls, ...linuxIommufd, ...linuxDeviceExtras };
+}
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+/** No chain of capabilities is longer; the addon takes no larger argsz. */
+const LARGEST_ARGSZ = 1 << 20;
+
+type ContainerCall =
+  | 'openContainer'
+  | 'getApiVersion'
+  | 'checkExtension'
+  | 'setIommu'
+  | 'getIommuInfo'
+  | 'mapDma'
+  | 'unmapDma'
+  | 'setDirtyTracking'
+  | 'getDirtyBitmap';
+
+const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCall> = {
+  kind: 'linux',
+  sysfs: linuxSysfs,
+  close: (fd) => addon.closeFd(fd),
+  openContainer: () => opening('/dev/vfio/vfio', addon.containerOpen()),
+  getApiVersion: (container) => addon.containerGetApiVersion(container),
+  checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
+  setIommu: (container, type) => addon.containerSetIommu(container, type),
+  getIommuInfo,
+  mapDma: (container, { argsz, flags, vaddr, iova, size }) =>
+    addon.type1MapDma(container, argsz, flags, vaddr, iova, size),
+  unmapDma: async (container, { argsz, flags, iova, size, bitmap }): Promise<DmaUnmapResult> => {
+    const [pageSize, bitmapSize] = bitmap === undefined ? [0n, 0n] : [bitmap.pageSize, bitmap.size];
+    const result = await addon.type1UnmapDma(container, argsz, flags, iova, size, pageSize, bitmapSize);
+    return bitmap === undefined ? { size: result.size } : result;
+  },
+  setDirtyTracking: (container, enabled) => addon.type1SetDirtyTracking(container, enabled),
+  getDirtyBitmap: (container, { iova, size, pageSize }) =>
+    addon.type1GetDirtyBitmap(container, iova, size, pageSize, bitmapSizeOf(size, pageSize)),
+};
+
+const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContainer' | 'unsetContainer' | 'getDeviceFd'> =
+  {
+    openGroup: (name) => opening(`/dev/vfio/${name}`, addon.groupOpen(name)),
+    getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
+    setContainer: (group, container) => addon.groupSetContainer(group, container),
+    unsetContainer: (group) => addon.groupUnsetContainer(group),
+    getDeviceFd: (group, name) =>
+      addon.groupGetDeviceFd(group, name).catch((error: unknown) => {
+        throw withContext(error, { device: name });
+      }),
+  };
+
+const deviceCalls: Pick<
+  VfioKernel,
+  | 'getDeviceInfo'
+  | 'getRegionInfo'
+  | 'getIrqInfo'
+  | 'setIrqs'
+  | 'resetDevice'
+  | 'pread'
+  | 'pwrite'
+  | 'mmap'
+  | 'ioTarget'
+> = {
+  getDeviceInfo: (device, argsz) => addon.deviceGetInfo(device, argsz),
+  getRegionInfo,
+  getIrqInfo: (device, irqIndex, argsz) => addon.deviceGetIrqInfo(device, irqIndex, argsz),
+  setIrqs: (device, set) =>
+    addon.deviceSetIrqs(device, set.argsz, set.flags, set.index, set.start, set.count, irqData(set)),
+  resetDevice: (device) => addon.deviceReset(device),
+  pread: (device, fileOffset, length) => addon.devicePread(device, fileOffset, length),
+  pwrite: (device, fileOffset, data) => addon.devicePwrite(device, fileOffset, data),
+  mmap: (device, fileOffset, length, prot) =>
+    addon.mappingCreate(device, fileOffset, length, (prot.read ? PROT_READ : 0) | (prot.write ? PROT_WRITE : 0)),
+  ioTarget: (device) => ({ kind: 'fd', fd: device }),
+};
+
+function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
+  return parseIommuInfo(withRoom((room) => addon.type1GetInfo(container, room), argsz, IOMMU_INFO_SIZE));
+}
+
+function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
+  const ask = (room?: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
+  return parseRegionInfo(withRoom(ask, argsz, REGION_INFO_SIZE));
+}
+
+/** Asks once with the caller's argsz; without one, asks again with the room that the first answer wants. */
+function withRoom(ask: (argsz?: number) => Uint8Array, argsz: number | undefined, structureSize: number): Uint8Array {
+  const answer = ask(argsz);
+  const wanted = wantedArgsz(answer);
+  const again = argsz === undefined && wanted > structureSize && wanted <= LARGEST_ARGSZ;
+  return again ? ask(wanted) : answer;
+}
+
+function irqData({ eventfds, bools }: IrqSet): Uint8Array {
+  if (eventfds === undefined) return bools ?? new Uint8Array(0);
+  return new Uint8Array(Int32Array.from(eventfds).buffer);
+}
+
+/** A bit a page in whole 64-bit words. A page size of 0 goes to the kernel, which refuses it. */
+function bitmapSizeOf(size: bigint, pageSize: bigint): bigint {
+  if (pageSize === 0n) return 0n;
+  const pages = (size + pageSize - 1n) / pageSize;
+  return ((pages + 63n) / 64n) * 8n;
+}
+
+/** Adds the file to the error of an open. */
+function opening(path: string, opened: Promise<Fd>): Promise<Fd> {
+  return opened.catch((error: unknown) => {
+    throw withContext(error, { path });
+  });
+}

@@ -1,0 +1,77 @@
+// What the files of linux/ share. All of their functions leave descriptors with the caller; buffers are copied, so that
+// nothing of JavaScript's is touched while a call runs off its thread.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <string>
+#include <vector>
+
+#include "common/args.h"
+#include "common/async.h"
+#include "common/bytes.h"
+#include "common/export.h"
+#include "common/unique_fd.h"
+#include "linux/uapi.h"
+
+namespace vfio_engine {
+
+// `name` is what the error's `syscall` shows between the brackets. Throws SysError. Thread: any.
+inline int Ioctl(int fd, unsigned long request, const char* name, void* argument) {
+  int result = ioctl(fd, request, argument);
+  if (result >= 0) return result;
+  int error_number = errno;
+  throw SysError(error_number, "ioctl(" + std::string(name) + ")");
+}
+
+// For requests whose argument is a number.
+inline int Ioctl(int fd, unsigned long request, const char* name, unsigned long argument = 0) {
+  return Ioctl(fd, request, name, reinterpret_cast<void*>(argument));
+}
+
+// Opens a device node off the event loop; the promise resolves to a descriptor that is the caller's to close.
+inline Napi::Promise OpenAsync(Napi::Env env, std::string path) {
+  return RunAsync(
+      env, [path = std::move(path)] { return UniqueFd(Check(open(path.c_str(), O_RDWR | O_CLOEXEC), "open")); },
+      [](Napi::Env env, UniqueFd fd) -> Napi::Value { return Napi::Number::New(env, fd.Release()); });
+}
+
+// A name within a directory; a slash would lead out of it.
+inline std::string ArgFileName(const Napi::CallbackInfo& info, size_t index) {
+  std::string name = ArgString(info, index);
+  if (name.find('/') != std::string::npos) ThrowArgRange(info, index);
+  return name;
+}
+
+// The caller's `argsz`, or undefined for the structure's own size. It goes to the kernel as given; above 1 MiB (no
+// structure comes near) it is refused, since the kernel may write that much.
+inline uint32_t ArgArgsz(const Napi::CallbackInfo& info, size_t index, size_t structure_size) {
+  constexpr double kMost = 1 << 20;
+  if (info[index].IsUndefined()) return static_cast<uint32_t>(structure_size);
+  return static_cast<uint32_t>(ArgInteger(info, index, 0, kMost));
+}
+
+// The limit of a bitmap that type1 takes, 2^31 pages. Source: DIRTY_BITMAP_SIZE_MAX, vfio_iommu_type1.c
+constexpr uint64_t kMaxBitmapSize = uint64_t{1} << 28;
+
+// Zeroed, in whole 64-bit words as the kernel writes them. Throws SysError(EINVAL) above the limit.
+inline std::vector<uint8_t> MakeBitmap(uint64_t size, const char* call) {
+  if (size > kMaxBitmapSize) throw SysError(EINVAL, call);
+  return std::vector<uint8_t>((size + 7) / 8 * 8);
+}
+
+inline uint64_t ToUserPointer(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+void RegisterContainer(Napi::Env env, Napi::Object exports);
+void RegisterType1(Napi::Env env, Napi::Object exports);
+void RegisterGroup(Napi::Env env, Napi::Object exports);
+void RegisterDevice(Napi::Env env, Napi::Object exports);
+void RegisterDeviceIo(Napi::Env env, Napi::Object exports);
+void RegisterDeviceFeature(Napi::Env env, Napi::Object exports);
+void RegisterPci(Napi::Env env, Napi::Object exports);
+void RegisterCdev(Napi::Env env, Napi::Object exports);
+void RegisterIoas(Napi::Env env, Napi::Object exports);
+void RegisterHwpt(Napi::Env env, Napi::Object exports);
+
+}  // namespace vfio_engine

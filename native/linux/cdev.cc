@@ -1,0 +1,58 @@
+// A device by its own node, /dev/vfio/devices/vfio0, and its iommufd.
+#include "linux/call.h"
+
+namespace vfio_engine {
+namespace {
+
+Napi::Value CdevOpen(const Napi::CallbackInfo& info) {
+  return OpenAsync(info.Env(), "/dev/vfio/devices/" + ArgFileName(info, 0));
+}
+
+Napi::Value ToNumber(Napi::Env env, uint32_t value) { return Napi::Number::New(env, value); }
+
+// Opens the device, as VFIO_GROUP_GET_DEVICE_FD does. Resolves to the device's id within the iommufd.
+Napi::Value CdevBindIommufd(const Napi::CallbackInfo& info) {
+  int device = ArgFd(info, 0);
+  uapi::DeviceBindIommufd request = {};
+  request.argsz = sizeof(request);
+  request.iommufd = ArgFd(info, 1);
+  auto work = [=]() mutable {
+    Ioctl(device, uapi::kDeviceBindIommufd, "VFIO_DEVICE_BIND_IOMMUFD", &request);
+    return request.out_devid;
+  };
+  return RunAsync(info.Env(), work, ToNumber);
+}
+
+// Resolves to the page table that the device stands on: an IOAS gets one of its own.
+Napi::Value CdevAttachIommufdPt(const Napi::CallbackInfo& info) {
+  int device = ArgFd(info, 0);
+  uapi::DeviceAttachIommufdPt request = {};
+  request.argsz = sizeof(request);
+  request.pt_id = ArgUint32(info, 1);
+  auto work = [=]() mutable {
+    Ioctl(device, uapi::kDeviceAttachIommufdPt, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", &request);
+    return request.pt_id;
+  };
+  return RunAsync(info.Env(), work, ToNumber);
+}
+
+Napi::Value CdevDetachIommufdPt(const Napi::CallbackInfo& info) {
+  int device = ArgFd(info, 0);
+  uapi::DeviceDetachIommufdPt request = {};
+  request.argsz = sizeof(request);
+  auto work = [=]() mutable {
+    Ioctl(device, uapi::kDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT", &request);
+  };
+  return RunAsyncVoid(info.Env(), work);
+}
+
+}  // namespace
+
+void RegisterCdev(Napi::Env env, Napi::Object exports) {
+  Export<CdevOpen>(env, exports, "cdevOpen");
+  Export<CdevBindIommufd>(env, exports, "cdevBindIommufd");
+  Export<CdevAttachIommufdPt>(env, exports, "cdevAttachIommufdPt");
+  Export<CdevDetachIommufdPt>(env, exports, "cdevDetachIommufdPt");
+}
+
+}  // namespace vfio_engine

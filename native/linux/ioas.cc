@@ -1,0 +1,179 @@
+// iommufd, /dev/iommu: I/O address spaces and what is mapped in them. Kernels without a call answer ENOTTY.
+#include "linux/call.h"
+
+namespace vfio_engine {
+namespace {
+
+Napi::Value ToBigInt(Napi::Env env, uint64_t value) { return Napi::BigInt::New(env, value); }
+
+Napi::Value IommufdOpen(const Napi::CallbackInfo& info) { return OpenAsync(info.Env(), "/dev/iommu"); }
+
+// Frees any object of an iommufd: an IOAS, a page table. An IOAS unmaps what it holds.
+Napi::Value IommuDestroy(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IommuDestroy request = {};
+  request.size = sizeof(request);
+  request.id = ArgUint32(info, 1);
+  return RunAsyncVoid(info.Env(), [=]() mutable { Ioctl(fd, uapi::kIommuDestroy, "IOMMU_DESTROY", &request); });
+}
+
+Napi::Value IoasAlloc(const Napi::CallbackInfo& info) {
+  uapi::IoasAlloc request = {};
+  request.size = sizeof(request);
+  Ioctl(ArgFd(info, 0), uapi::kIoasAlloc, "IOMMU_IOAS_ALLOC", &request);
+  return Napi::Number::New(info.Env(), request.out_ioas_id);
+}
+
+struct IovaRanges {
+  uint64_t alignment;
+  std::vector<uapi::IovaRange> ranges;
+};
+
+// Asks for the count first; a device that is attached in between can split a range, so it asks again.
+IovaRanges GetIovaRanges(int fd, uint32_t ioas_id) {
+  constexpr uint32_t kMostRanges = 1 << 16;
+  std::vector<uapi::IovaRange> ranges;
+  for (int attempt = 0;; attempt++) {
+    uapi::IoasIovaRanges request = {};
+    request.size = sizeof(request);
+    request.ioas_id = ioas_id;
+    request.num_iovas = static_cast<uint32_t>(ranges.size());
+    request.allowed_iovas = ToUserPointer(ranges.data());
+    int result = ioctl(fd, uapi::kIoasIovaRanges, &request);
+    int error_number = errno;
+    bool grow = result < 0 && error_number == EMSGSIZE && attempt < 4 && request.num_iovas <= kMostRanges;
+    if (result < 0 && !grow) throw SysError(error_number, "ioctl(IOMMU_IOAS_IOVA_RANGES)");
+    if (result >= 0 && request.num_iovas < ranges.size()) ranges.resize(request.num_iovas);
+    if (result >= 0) return {request.out_iova_alignment, std::move(ranges)};
+    ranges.resize(request.num_iovas);
+  }
+}
+
+Napi::Value IoasIovaRanges(const Napi::CallbackInfo& info) {
+  IovaRanges answer = GetIovaRanges(ArgFd(info, 0), ArgUint32(info, 1));
+  Napi::Array ranges = Napi::Array::New(info.Env(), answer.ranges.size());
+  for (uint32_t i = 0; i < answer.ranges.size(); i++) {
+    Napi::Object range = Napi::Object::New(info.Env());
+    range.Set("start", Napi::BigInt::New(info.Env(), answer.ranges[i].start));
+    range.Set("last", Napi::BigInt::New(info.Env(), answer.ranges[i].last));
+    ranges.Set(i, range);
+  }
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("iovaAlignment", Napi::BigInt::New(info.Env(), answer.alignment));
+  result.Set("ranges", ranges);
+  return result;
+}
+
+// (fd, ioasId, ranges): start and last in turn in a BigUint64Array.
+Napi::Value IoasAllowIovas(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasAllowIovas request = {};
+  request.size = sizeof(request);
+  request.ioas_id = ArgUint32(info, 1);
+  if (!info[2].IsTypedArray() || info[2].As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array) {
+    ThrowArgType(info, 2, "a BigUint64Array");
+  }
+  auto given = info[2].As<Napi::BigUint64Array>();
+  if (given.ElementLength() % 2 != 0) ThrowArgRange(info, 2);
+  request.num_iovas = static_cast<uint32_t>(given.ElementLength() / 2);
+  request.allowed_iovas = ToUserPointer(given.Data());
+  Ioctl(fd, uapi::kIoasAllowIovas, "IOMMU_IOAS_ALLOW_IOVAS", &request);
+  return info.Env().Undefined();
+}
+
+// (fd, ioasId, flags, vaddr, iova, length). Pins the memory; resolves to the iova, chosen by the kernel unless fixed.
+Napi::Value IoasMap(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasMap request = {};
+  request.size = sizeof(request);
+  request.ioas_id = ArgUint32(info, 1);
+  request.flags = ArgUint32(info, 2);
+  request.user_va = ArgUint64(info, 3);
+  request.iova = ArgUint64(info, 4);
+  request.length = ArgUint64(info, 5);
+  auto work = [=]() mutable {
+    Ioctl(fd, uapi::kIoasMap, "IOMMU_IOAS_MAP", &request);
+    return request.iova;
+  };
+  return RunAsync(info.Env(), work, ToBigInt);
+}
+
+// (fd, ioasId, flags, file, start, iova, length). Linux 6.13.
+Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasMapFile request = {};
+  request.size = sizeof(request);
+  request.ioas_id = ArgUint32(info, 1);
+  request.flags = ArgUint32(info, 2);
+  request.fd = ArgFd(info, 3);
+  request.start = ArgUint64(info, 4);
+  request.iova = ArgUint64(info, 5);
+  request.length = ArgUint64(info, 6);
+  auto work = [=]() mutable {
+    Ioctl(fd, uapi::kIoasMapFile, "IOMMU_IOAS_MAP_FILE", &request);
+    return request.iova;
+  };
+  return RunAsync(info.Env(), work, ToBigInt);
+}
+
+// (fd, ioasId, iova, length). Whole areas alone; resolves to the count of bytes unmapped.
+Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasUnmap request = {};
+  request.size = sizeof(request);
+  request.ioas_id = ArgUint32(info, 1);
+  request.iova = ArgUint64(info, 2);
+  request.length = ArgUint64(info, 3);
+  auto work = [=]() mutable {
+    Ioctl(fd, uapi::kIoasUnmap, "IOMMU_IOAS_UNMAP", &request);
+    return request.length;
+  };
+  return RunAsync(info.Env(), work, ToBigInt);
+}
+
+// (fd, flags, toIoasId, fromIoasId, toIova, fromIova, length). The pinned pages are shared by both.
+Napi::Value IoasCopy(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasCopy request = {};
+  request.size = sizeof(request);
+  request.flags = ArgUint32(info, 1);
+  request.dst_ioas_id = ArgUint32(info, 2);
+  request.src_ioas_id = ArgUint32(info, 3);
+  request.dst_iova = ArgUint64(info, 4);
+  request.src_iova = ArgUint64(info, 5);
+  request.length = ArgUint64(info, 6);
+  auto work = [=]() mutable {
+    Ioctl(fd, uapi::kIoasCopy, "IOMMU_IOAS_COPY", &request);
+    return request.dst_iova;
+  };
+  return RunAsync(info.Env(), work, ToBigInt);
+}
+
+// (fd, set, optionId, objectId, value). Returns the value that holds.
+Napi::Value IommuOption(const Napi::CallbackInfo& info) {
+  uapi::IommuOption request = {};
+  request.size = sizeof(request);
+  request.op = ArgBoolean(info, 1) ? 0 : 1;
+  request.option_id = ArgUint32(info, 2);
+  request.object_id = ArgUint32(info, 3);
+  request.val64 = ArgUint64(info, 4);
+  Ioctl(ArgFd(info, 0), uapi::kIommuOption, "IOMMU_OPTION", &request);
+  return Napi::BigInt::New(info.Env(), uint64_t{request.val64});
+}
+
+}  // namespace
+
+void RegisterIoas(Napi::Env env, Napi::Object exports) {
+  Export<IommufdOpen>(env, exports, "iommufdOpen");
+  Export<IommuDestroy>(env, exports, "iommuDestroy");
+  Export<IoasAlloc>(env, exports, "ioasAlloc");
+  Export<IoasIovaRanges>(env, exports, "ioasIovaRanges");
+  Export<IoasAllowIovas>(env, exports, "ioasAllowIovas");
+  Export<IoasMap>(env, exports, "ioasMap");
+  Export<IoasMapFile>(env, exports, "ioasMapFile");
+  Export<IoasUnmap>(env, exports, "ioasUnmap");
+  Export<IoasCopy>(env, exports, "ioasCopy");
+  Export<IommuOption>(env, exports, "iommuOption");
+}
+
+}  // namespace vfio_engine

@@ -1,0 +1,129 @@
+// The type1 IOMMU behind a container: DMA mappings and the record of dirty pages.
+#include <algorithm>
+#include <cstddef>
+
+#include "linux/call.h"
+
+namespace vfio_engine {
+namespace {
+
+// Of the kernel's structure, what every version has; capabilities came later and are found by cap_offset.
+constexpr size_t kInfoSize = 24;
+static_assert(offsetof(vfio_iommu_type1_info, iova_pgsizes) == 8, "vfio_iommu_type1_info");
+
+// Returns the structure's bytes as the kernel left them, capability chain included where argsz made room.
+Napi::Value Type1GetInfo(const Napi::CallbackInfo& info) {
+  uint32_t argsz = ArgArgsz(info, 1, kInfoSize);
+  std::vector<uint8_t> answer(std::max<size_t>(argsz, kInfoSize));
+  std::memcpy(answer.data(), &argsz, sizeof(argsz));
+  Ioctl(ArgFd(info, 0), VFIO_IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", answer.data());
+  return ToUint8Array(info.Env(), answer);
+}
+
+// Pins the memory: takes time in proportion to its size.
+Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  vfio_iommu_type1_dma_map map = {};
+  map.argsz = ArgArgsz(info, 1, sizeof(map));
+  map.flags = ArgUint32(info, 2);
+  map.vaddr = ArgUint64(info, 3);
+  map.iova = ArgUint64(info, 4);
+  map.size = ArgUint64(info, 5);
+  return RunAsyncVoid(info.Env(), [=]() mutable { Ioctl(fd, VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", &map); });
+}
+
+struct Unmapped {
+  uint64_t size;
+  std::vector<uint8_t> bitmap;
+};
+
+// vfio_iommu_type1_dma_unmap with the vfio_bitmap that may follow it.
+struct UnmapRequest {
+  uint32_t argsz;
+  uint32_t flags;
+  uint64_t iova;
+  uint64_t size;
+  vfio_bitmap bitmap;
+};
+constexpr size_t kPlainUnmapSize = offsetof(UnmapRequest, bitmap);
+static_assert(kPlainUnmapSize == sizeof(vfio_iommu_type1_dma_unmap), "the bitmap stands right behind");
+
+Unmapped Unmap(int fd, UnmapRequest request) {
+  std::vector<uint8_t> bits = MakeBitmap(request.bitmap.size, "ioctl(VFIO_IOMMU_UNMAP_DMA)");
+  request.bitmap.data = reinterpret_cast<__u64*>(bits.data());
+  Ioctl(fd, VFIO_IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA", &request);
+  bits.resize(request.bitmap.size);
+  return {request.size, std::move(bits)};
+}
+
+// (fd, argsz, flags, iova, size, bitmapPageSize, bitmapSize): the last two are 0n without a bitmap.
+Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  UnmapRequest request = {};
+  request.flags = ArgUint32(info, 2);
+  bool with_bitmap = (request.flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0;
+  request.argsz = ArgArgsz(info, 1, with_bitmap ? sizeof(request) : kPlainUnmapSize);
+  request.iova = ArgUint64(info, 3);
+  request.size = ArgUint64(info, 4);
+  request.bitmap.pgsize = ArgUint64(info, 5);
+  request.bitmap.size = ArgUint64(info, 6);
+  auto convert = [](Napi::Env env, Unmapped unmapped) -> Napi::Value {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("size", Napi::BigInt::New(env, unmapped.size));
+    result.Set("bitmap", ToUint8Array(env, unmapped.bitmap));
+    return result;
+  };
+  return RunAsync(info.Env(), [=] { return Unmap(fd, request); }, convert);
+}
+
+// vfio_iommu_type1_dirty_bitmap with the range that follows it in GET_BITMAP.
+struct DirtyRequest {
+  uint32_t argsz;
+  uint32_t flags;
+  vfio_iommu_type1_dirty_bitmap_get range;
+};
+constexpr size_t kDirtyHeaderSize = offsetof(DirtyRequest, range);
+static_assert(kDirtyHeaderSize == sizeof(vfio_iommu_type1_dirty_bitmap), "the range stands right behind");
+
+Napi::Value Type1SetDirtyTracking(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  DirtyRequest request = {};
+  request.argsz = kDirtyHeaderSize;
+  request.flags = ArgBoolean(info, 1) ? VFIO_IOMMU_DIRTY_PAGES_FLAG_START : VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
+  auto work = [=]() mutable { Ioctl(fd, VFIO_IOMMU_DIRTY_PAGES, "VFIO_IOMMU_DIRTY_PAGES", &request); };
+  return RunAsyncVoid(info.Env(), work);
+}
+
+std::vector<uint8_t> GetDirtyBitmap(int fd, DirtyRequest request) {
+  std::vector<uint8_t> bits = MakeBitmap(request.range.bitmap.size, "ioctl(VFIO_IOMMU_DIRTY_PAGES)");
+  request.range.bitmap.data = reinterpret_cast<__u64*>(bits.data());
+  Ioctl(fd, VFIO_IOMMU_DIRTY_PAGES, "VFIO_IOMMU_DIRTY_PAGES", &request);
+  bits.resize(request.range.bitmap.size);
+  return bits;
+}
+
+// (fd, iova, size, pageSize, bitmapSize)
+Napi::Value Type1GetDirtyBitmap(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  DirtyRequest request = {};
+  request.argsz = sizeof(request);
+  request.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+  request.range.iova = ArgUint64(info, 1);
+  request.range.size = ArgUint64(info, 2);
+  request.range.bitmap.pgsize = ArgUint64(info, 3);
+  request.range.bitmap.size = ArgUint64(info, 4);
+  auto convert = [](Napi::Env env, std::vector<uint8_t> bits) { return ToUint8Array(env, bits); };
+  return RunAsync(info.Env(), [=] { return GetDirtyBitmap(fd, request); }, convert);
+}
+
+}  // namespace
+
+void RegisterType1(Napi::Env env, Napi::Object exports) {
+  Export<Type1GetInfo>(env, exports, "type1GetInfo");
+  Export<Type1MapDma>(env, exports, "type1MapDma");
+  Export<Type1UnmapDma>(env, exports, "type1UnmapDma");
+  Export<Type1SetDirtyTracking>(env, exports, "type1SetDirtyTracking");
+  Export<Type1GetDirtyBitmap>(env, exports, "type1GetDirtyBitmap");
+}
+
+}  // namespace vfio_engine

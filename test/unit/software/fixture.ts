@@ -1,0 +1,100 @@
+import { systemError, VfioError } from '../../../lib/errors.js';
+import type { IrqSet } from '../../../lib/kernel/kernel.js';
+import type { DmaSource, IommuDomain } from '../../../lib/kernel/software/domain.js';
+import type { DeviceHost, HostRegion } from '../../../lib/kernel/software/host.js';
+import { Refusal } from '../../../lib/kernel/software/refusal.js';
+
+/** A domain that only writes down what it was told. */
+export class RecordingDomain implements IommuDomain {
+  readonly mapped = new Map<bigint, { vaddr: bigint; size: bigint; access: number }>();
+  readonly attached = new Set<DmaSource>();
+  closed = false;
+  dirtyPageSize = 0n;
+  /** Runs before a mapping is taken; may throw. */
+  onMap: (iova: bigint) => void = () => undefined;
+  /** Runs while a device is attached. */
+  onAttach: () => Promise<void> = () => Promise.resolve();
+
+  map(iova: bigint, vaddr: bigint, size: bigint, access: number): void {
+    this.onMap(iova);
+    this.mapped.set(iova, { vaddr, size, access });
+  }
+
+  unmap(iova: bigint, size: bigint): Promise<void> {
+    for (const start of [...this.mapped.keys()]) if (start >= iova && start < iova + size) this.mapped.delete(start);
+    return Promise.resolve();
+  }
+
+  async attach(device: DmaSource): Promise<void> {
+    await this.onAttach();
+    this.attached.add(device);
+  }
+
+  detach(device: DmaSource): void {
+    this.attached.delete(device);
+  }
+
+  setDirtyTracking(pageSize: bigint): void {
+    this.dirtyPageSize = pageSize;
+  }
+
+  takeDirty(_iova: bigint, size: bigint, pageSize: bigint): Uint8Array {
+    return new Uint8Array(Number((size / pageSize + 7n) / 8n)).fill(0xff);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** A device without a thread behind it: config space is plain memory, a BAR of 4 KiB, one MSI. */
+export class PlainHost implements DeviceHost {
+  readonly connection = 0;
+  readonly info = { flags: 2, numRegions: 9, numIrqs: 5 };
+  readonly config = new Uint8Array(256);
+  readonly irqSets: IrqSet[] = [];
+  closed = false;
+  readonly irqs = [0, 1, 0, 0].map((count, index) => ({ index, flags: 9, count }));
+  readonly regions: HostRegion[] = Array.from({ length: 9 }, (_, index) => ({
+    info: { index, flags: SIZES[index] === 0n ? 0 : 3, size: SIZES[index] ?? 0n, offset: 0n, capabilities: {} },
+  }));
+
+  setDomain(): void {}
+
+  readRegion(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array> {
+    if (regionIndex !== 7) return Promise.resolve(new Uint8Array(length));
+    return Promise.resolve(this.config.slice(Number(regionOffset), Number(regionOffset) + length));
+  }
+
+  writeRegion(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number> {
+    if (regionIndex === 7) this.config.set(data, Number(regionOffset));
+    return Promise.resolve(data.length);
+  }
+
+  setIrqs(set: IrqSet): Promise<void> {
+    this.irqSets.push(set);
+    return Promise.resolve();
+  }
+
+  reset(): Promise<void> {
+    return Promise.reject(systemError('EINVAL', 'reset'));
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+}
+
+const SIZES = [4096n, 0n, 0n, 0n, 0n, 0n, 0n, 256n, 0n];
+
+/** Gives what a call answered, as the tables write it: `-1 EBUSY`, or what `show` makes of the result. */
+export async function outcome<T>(call: () => T | Promise<T>, show: (value: T) => string = () => '0'): Promise<string> {
+  try {
+    return show(await call());
+  } catch (error) {
+    if (error instanceof Refusal || (error instanceof VfioError && error.errno !== undefined))
+      return `-1 ${error.code}`;
+    throw error;
+  }
+}
