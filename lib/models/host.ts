@@ -33,7 +33,7 @@ export interface HostedModel {
 }
 
 const BUILT_IN: ReadonlyMap<string, URL> = new Map(
-  ['edu'].map((name) => [name, new URL(`./${name}.js`, import.meta.url)]),
+  ['edu', 'testdev'].map((name) => [name, new URL(`./${name}.js`, import.meta.url)]),
 );
 
 /**
