@@ -29,10 +29,13 @@ export interface VfioUserAddon {
 
   /**
    * Starts a client on a connected socket, which it owns from now on, and a thread that receives for it.
-   * @param timeoutMs after which a request fails with ETIMEDOUT and the connection is given up
+   * @param timeoutMs above 0: after it a request fails with ETIMEDOUT. The connection lives on, a late reply is dropped
    */
   connectionOpen(socket: Fd, timeoutMs: number): ConnectionHandle;
-  /** Sends a command and waits for its reply off the event loop. @throws the server's errno, ETIMEDOUT, ENODEV */
+  /**
+   * Sends a command and waits for its reply off the event loop. The descriptors stay the caller's and may be closed at
+   * once. @throws the server's errno, ETIMEDOUT, ENODEV when the peer is gone or cannot be understood any more
+   */
   connectionRequest(
     connection: ConnectionHandle,
     command: number,
@@ -45,7 +48,9 @@ export interface VfioUserAddon {
   connectionRegionWrite(connection: ConnectionHandle, regionIndex: number, offset: bigint, source: Uint8Array): number;
   /** Puts the device behind an IOMMU domain, or (0) behind none: all of its DMA then faults. */
   connectionSetDomain(connection: ConnectionHandle, domain: DomainHandle): void;
-  /** Tells whether the peer is still there. */
+  /** Cuts region transfers into messages of at most so many bytes, the server's max_data_xfer_size. */
+  connectionSetMaxTransfer(connection: ConnectionHandle, bytes: number): void;
+  /** Tells whether the peer is still there; false for a closed handle. */
   connectionAlive(connection: ConnectionHandle): boolean;
   /** An eventfd (the connection's own, not to be closed) that counts when the peer is gone. */
   connectionHangupEvent(connection: ConnectionHandle): Fd;

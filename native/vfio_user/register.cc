@@ -4,6 +4,10 @@
 
 namespace vfio_engine {
 
-void RegisterVfioUser(Napi::Env env, Napi::Object exports) { RegisterSockets(env, exports); }
+void RegisterVfioUser(Napi::Env env, Napi::Object exports) {
+  RegisterSockets(env, exports);
+  RegisterDomains(env, exports);
+  RegisterConnections(env, exports);
+}
 
 }  // namespace vfio_engine

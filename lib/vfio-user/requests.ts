@@ -1,0 +1,77 @@
+import { closeSync } from 'node:fs';
+
+import type { ConnectionHandle, Fd } from '../kernel/kernel.js';
+import { addon } from '../native/addon.js';
+import type { ConnectionReply } from '../native/vfio-user.js';
+import { systemError, VfioError } from '../errors.js';
+
+/** A reply as its reader sees it: the descriptors that it does not keep are closed after it. */
+export class Answer {
+  readonly payload: Uint8Array;
+  readonly #fds: Fd[];
+
+  constructor(reply: ConnectionReply) {
+    this.payload = reply.payload;
+    this.#fds = reply.fds;
+  }
+
+  /** How many descriptors are left. */
+  get fdCount(): number {
+    return this.#fds.length;
+  }
+
+  /** Takes the first descriptor over, if there is one. */
+  keepFd(): Fd | undefined {
+    return this.#fds.shift();
+  }
+
+  /** Closes what nobody kept. */
+  close(): void {
+    for (const fd of this.#fds.splice(0)) closeSync(fd);
+  }
+}
+
+/** Sends commands over a connection, with errors that name the command. */
+export class Requests {
+  readonly connection: ConnectionHandle;
+  readonly #path: string | undefined;
+
+  constructor(connection: ConnectionHandle, path: string | undefined) {
+    this.connection = connection;
+    this.#path = path;
+  }
+
+  /**
+   * Sends a command and reads its reply.
+   * @param name the command's, as `DEVICE_GET_INFO`
+   * @param fds stay the caller's
+   */
+  async send<T>(
+    name: string,
+    command: number,
+    payload: Uint8Array,
+    fds: readonly Fd[],
+    read: (reply: Answer) => T,
+  ): Promise<T> {
+    const syscall = `vfio-user(${name})`;
+    const answer = new Answer(await this.#request(syscall, command, payload, fds));
+    try {
+      return read(answer);
+    } catch (cause) {
+      if (!(cause instanceof VfioError)) throw cause;
+      throw new VfioError(`${syscall}: ${cause.message}`, { code: cause.code, syscall, path: this.#path, cause });
+    } finally {
+      answer.close();
+    }
+  }
+
+  async #request(syscall: string, command: number, payload: Uint8Array, fds: readonly Fd[]): Promise<ConnectionReply> {
+    try {
+      return await addon.connectionRequest(this.connection, command, payload, fds);
+    } catch (cause) {
+      if (!(cause instanceof VfioError) || cause.errno === undefined) throw cause;
+      const hint = cause.code === 'ENODEV' ? "the device's server is gone, or sent what is no vfio-user" : undefined;
+      throw systemError(cause.errno, syscall, { path: this.#path, hint, cause });
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// Cuts a stream into messages. Reads ahead, so that a small message costs one system call.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "common/unique_fd.h"
+#include "vfio_user/message.h"
+
+namespace vfio_engine {
+
+struct Message {
+  wire::Header header;
+  const uint8_t* payload;  // valid until the next Fill
+  size_t length;           // of the payload
+  std::vector<UniqueFd> fds;
+};
+
+// Thread: one at a time.
+class MessageReader {
+ public:
+  explicit MessageReader(int socket) : socket_(socket), buffer_(kReadAhead) {}
+
+  // Takes the next message if all of it is here. Returns 1, 0 (more is needed), or -EPROTO, -EMSGSIZE: the stream is
+  // lost.
+  int Take(Message& message);
+  // One recvmsg(2). Returns the bytes, 0 at the end, -EAGAIN, or another negative errno: the stream is lost.
+  ssize_t Fill(int flags);
+
+ private:
+  static constexpr size_t kReadAhead = 65536;
+  static constexpr size_t kMaxHeldFds = 64;
+
+  // Descriptors belong to the last message that began before the end of the bytes they came with: a receive stops
+  // behind the bytes that were sent with descriptors, and a sender puts them on a message's first byte.
+  struct Passed {
+    uint64_t end;
+    std::vector<UniqueFd> fds;
+  };
+  void TakeFds(uint64_t message_end, std::vector<UniqueFd>& fds);
+
+  int socket_;
+  std::vector<uint8_t> buffer_;
+  size_t begin_ = 0, end_ = 0;  // what is buffered
+  size_t need_ = sizeof(wire::Header);
+  uint64_t position_ = 0;  // of begin_ in the stream
+  std::deque<Passed> passed_;
+  size_t held_fds_ = 0;
+};
+
+}  // namespace vfio_engine

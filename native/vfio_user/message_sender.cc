@@ -1,0 +1,134 @@
+#include "vfio_user/message_sender.h"
+
+#include <poll.h>
+
+#include <cerrno>
+
+#include "vfio_user/socket.h"
+
+namespace vfio_engine {
+
+int MessageSender::Send(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline) {
+  if (!TakeTurn(deadline)) return -ETIMEDOUT;
+  int result = pending() ? WriteKept(true, deadline) : 0;
+  if (result == 0) result = Write(parts, count, fds, fd_count, deadline);
+  EndTurn();
+  // A reply that was posted meanwhile found the turn taken and relies on this.
+  int flushed = pending() ? Flush() : 0;
+  return result != 0 ? result : flushed;
+}
+
+int MessageSender::Post(const uint8_t* message, size_t length) {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (kept_bytes_.load(std::memory_order_relaxed) + length > kMaxKept) return -ENOBUFS;
+    if (turn_ || !kept_.empty()) {
+      Keep(message, length);
+      lock.unlock();
+      return Flush();
+    }
+    turn_ = true;
+  }
+  iovec part{const_cast<uint8_t*>(message), length};
+  ssize_t sent = SendSome(socket_, &part, 1, nullptr, 0);
+  if (sent == -EAGAIN) sent = 0;
+  if (sent >= 0 && static_cast<size_t>(sent) < length) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    // In front of what was posted while this message was under way.
+    kept_.emplace_front(message, message + length);
+    kept_offset_ = static_cast<size_t>(sent);
+    kept_bytes_ += length - static_cast<size_t>(sent);
+  }
+  EndTurn();
+  return sent < 0 ? static_cast<int>(sent) : pending() ? Flush() : 0;
+}
+
+int MessageSender::Flush() {
+  for (;;) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (turn_ || kept_.empty()) return 0;
+      turn_ = true;
+    }
+    int result = WriteKept(false, Deadline::In(-1));
+    EndTurn();
+    // Once more after a success: what was posted just before the turn ended relies on it.
+    if (result != 0) return result == -EAGAIN ? 0 : result;
+  }
+}
+
+bool MessageSender::TakeTurn(const Deadline& deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (turn_) {
+    if (deadline.never()) {
+      turn_ended_.wait(lock);
+    } else if (turn_ended_.wait_until(lock, deadline.at()) == std::cv_status::timeout && turn_) {
+      return false;
+    }
+  }
+  turn_ = true;
+  return true;
+}
+
+void MessageSender::EndTurn() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    turn_ = false;
+  }
+  turn_ended_.notify_one();
+}
+
+int MessageSender::Write(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline) {
+  std::vector<iovec> rest;
+  for (bool began = false;;) {
+    const iovec* now = began ? rest.data() : parts;
+    size_t now_count = began ? rest.size() : count;
+    ssize_t sent = SendSome(socket_, now, now_count, fds, began ? 0 : fd_count);
+    if (sent == -EAGAIN) {
+      if (WaitFor(socket_, POLLOUT, deadline)) continue;
+      if (began) lost_.store(true, std::memory_order_relaxed);
+      return -ETIMEDOUT;
+    }
+    if (sent < 0) return static_cast<int>(sent);
+    size_t left = static_cast<size_t>(sent);
+    std::vector<iovec> after;
+    for (size_t i = 0; i < now_count; i++) {
+      size_t skip = left < now[i].iov_len ? left : now[i].iov_len;
+      left -= skip;
+      if (skip < now[i].iov_len) after.push_back({static_cast<uint8_t*>(now[i].iov_base) + skip, now[i].iov_len - skip});
+    }
+    if (after.empty()) return 0;
+    rest.swap(after);
+    began = true;
+  }
+}
+
+int MessageSender::WriteKept(bool wait, const Deadline& deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!kept_.empty()) {
+    std::vector<uint8_t>& first = kept_.front();  // stays put: only the turn's holder takes from the front
+    iovec part{first.data() + kept_offset_, first.size() - kept_offset_};
+    lock.unlock();
+    ssize_t sent = SendSome(socket_, &part, 1, nullptr, 0);
+    if (sent == -EAGAIN) {
+      if (!wait) return -EAGAIN;
+      if (!WaitFor(socket_, POLLOUT, deadline)) return -ETIMEDOUT;
+      sent = 0;
+    }
+    if (sent < 0) return static_cast<int>(sent);
+    lock.lock();
+    kept_bytes_ -= static_cast<size_t>(sent);
+    kept_offset_ += static_cast<size_t>(sent);
+    if (kept_offset_ < first.size()) continue;
+    kept_.pop_front();
+    kept_offset_ = 0;
+  }
+  return 0;
+}
+
+void MessageSender::Keep(const uint8_t* rest, size_t length) {
+  kept_.emplace_back(rest, rest + length);
+  kept_bytes_ += length;
+}
+
+}  // namespace vfio_engine

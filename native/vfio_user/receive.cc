@@ -1,0 +1,178 @@
+// The receiving side of a ClientConnection.
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "vfio_user/client_connection.h"
+
+namespace vfio_engine {
+namespace {
+
+constexpr std::chrono::microseconds kShortNap{50};
+constexpr std::chrono::milliseconds kNap{1};
+// Leads within one nap from which on the callers are taken to be busy enough to receive by themselves.
+constexpr uint64_t kBusyLeads = 4;
+// Naps through one and the same lead after which the background thread waits to be told of its end.
+constexpr unsigned kNapsOfOneLead = 4;
+
+int ErrnoOf(const wire::Header& header) {
+  constexpr uint32_t kLastErrno = 4095;
+  return header.error == 0 || header.error > kLastErrno ? EIO : static_cast<int>(header.error);
+}
+
+}  // namespace
+
+// Enters and leaves with the lock. `own` null: takes what is there without waiting.
+void ClientConnection::Lead(Lock& lock, Waiter* own, const Deadline& deadline) {
+  receiving_ = true;
+  if (own != nullptr) leads_++;
+  lock.unlock();
+  bool good = ReceiveUntil(own, deadline);
+  lock.lock();
+  receiving_ = false;
+  if (!good) Break(lock, true);
+  PassLead(lock);
+}
+
+// Returns false when the stream is lost. Ends only when no whole message is left in the reader, where no poll sees it.
+bool ClientConnection::ReceiveUntil(Waiter* own, const Deadline& deadline) {
+  for (;;) {
+    int taken = reader_.Take(message_);
+    if (taken < 0) return false;
+    if (taken > 0) {
+      bool good = Dispatch(message_);
+      message_.fds.clear();
+      if (!good) return false;
+      continue;
+    }
+    if (own != nullptr && (own->done.load(std::memory_order_acquire) || deadline.Passed())) return true;
+    ssize_t got = own == nullptr ? reader_.Fill(MSG_DONTWAIT) : receive_wait_.Fill(reader_, sender_, deadline);
+    if (got == -EAGAIN && own == nullptr) return true;
+    if (got <= 0 && got != -EAGAIN) return false;
+  }
+}
+
+void ClientConnection::PassLead(Lock&) {
+  for (Waiter* follower : followers_) {
+    if (follower->done) continue;  // on its way out, it would not take the lead
+    follower->turn.notify_one();
+    return;
+  }
+  if (asleep_) {
+    asleep_ = false;
+    idle_.notify_one();
+  }
+  // The background thread may poll without an eye on replies that wait to go out.
+  if (sender_.pending()) eventfd_write(wake_event_.get(), 1);
+}
+
+bool ClientConnection::Dispatch(Message& message) {
+  bool reply = (message.header.flags & wire::kTypeMask) == wire::kReply;
+  return reply ? Complete(message) : Serve(message) == 0;
+}
+
+bool ClientConnection::Complete(Message& reply) {
+  Lock lock(mutex_);
+  Waiter* waiter = waiters_.Find(reply.header.id);
+  if (waiter == nullptr) return overdue_.erase(reply.header.id) == 1;
+  if (waiter->command != reply.header.command) return false;
+  waiters_.Remove(*waiter);
+  bool failed = (reply.header.flags & wire::kError) != 0;
+  waiter->result = failed ? -ErrnoOf(reply.header) : waiter->Accept(reply);
+  waiter->done.store(true, std::memory_order_release);
+  waiter->turn.notify_one();
+  return true;
+}
+
+// Answers a command of the server's. Returns 0, or a negative errno that ends the connection.
+int ClientConnection::Serve(const Message& command) {
+  size_t length = sizeof(wire::Header);
+  reply_.resize(sizeof(wire::Header));
+  int error_number = ServeDma(command, &length);
+  if ((command.header.flags & wire::kNoReply) != 0) return 0;
+  if (error_number != 0) length = sizeof(wire::Header);
+  wire::Header header{command.header.id, command.header.command, static_cast<uint32_t>(length), wire::kReply,
+                      static_cast<uint32_t>(error_number)};
+  if (error_number != 0) header.flags |= wire::kError;
+  std::memcpy(reply_.data(), &header, sizeof(header));
+  return sender_.Post(reply_.data(), length);
+}
+
+// Returns 0 with the reply's payload behind the header's place in reply_, or the errno for an error reply.
+int ClientConnection::ServeDma(const Message& command, size_t* length) {
+  bool read = command.header.command == wire::kDmaRead;
+  if (!read && command.header.command != wire::kDmaWrite) return EOPNOTSUPP;
+  wire::DmaAccess access;
+  if (command.length < sizeof(access)) return EINVAL;
+  std::memcpy(&access, command.payload, sizeof(access));
+  if (access.count > wire::kMaxTransfer) return EINVAL;
+  if (command.length != sizeof(access) + (read ? 0 : access.count)) return EINVAL;
+  *length = sizeof(wire::Header) + sizeof(access) + (read ? access.count : 0);
+  reply_.resize(*length);
+  uint8_t* data = reply_.data() + sizeof(wire::Header) + sizeof(access);
+  std::memcpy(data - sizeof(access), &access, sizeof(access));
+  std::lock_guard<std::mutex> lock(domain_mutex_);
+  if (domain_ == nullptr) return EFAULT;
+  int result = read ? domain_->Read(access.iova, data, access.count)
+                    : domain_->Write(access.iova, command.payload + sizeof(access), access.count);
+  return -result;
+}
+
+// The connection's own thread: receives while nobody waits for a reply. It polls without holding the receiving side, so
+// that a caller takes that at once; the price is that both wake up for the caller's reply. Where callers are busy it naps
+// instead: whoever comes next receives what came meanwhile.
+void ClientConnection::Background() {
+  Lock lock(mutex_);
+  while (!closing_) {
+    if (!alive()) {
+      idle_.wait(lock);
+    } else if (receiving_) {
+      Nap(lock);
+    } else {
+      uint64_t before = leads_;
+      WaitReadable(lock);
+      if (leads_ != before) Nap(lock);
+      if (closing_ || receiving_ || !alive()) continue;
+      Lead(lock, nullptr, Deadline::In(0));
+    }
+  }
+}
+
+// Returns with the lock when something is to be read, or sent, or the thread was woken.
+void ClientConnection::WaitReadable(Lock& lock) {
+  lock.unlock();
+  short events = sender_.pending() ? POLLIN | POLLOUT : POLLIN;
+  pollfd entries[] = {{socket_.get(), events, 0}, {wake_event_.get(), POLLIN, 0}};
+  ::poll(entries, 2, -1);
+  eventfd_t count;
+  if (entries[1].revents != 0) eventfd_read(wake_event_.get(), &count);
+  if (sender_.pending() && sender_.Flush() < 0) {
+    lock.lock();
+    Break(lock, true);
+    return;
+  }
+  lock.lock();
+}
+
+void ClientConnection::Nap(Lock& lock) {
+  unsigned naps = 0;
+  uint64_t before = leads_;
+  bool busy = false;
+  do {
+    uint64_t start = leads_;
+    idle_.wait_for(lock, busy ? Clock::duration(kNap) : Clock::duration(kShortNap));
+    busy = leads_ - start >= kBusyLeads || receiving_;
+    naps = leads_ == before && receiving_ ? naps + 1 : 0;
+    before = leads_;
+    if (naps < kNapsOfOneLead) continue;
+    // One long wait: its end is told, which costs the leader nothing while it waits.
+    asleep_ = true;
+    while (asleep_ && !closing_ && alive()) idle_.wait(lock);
+    return;
+  } while (busy && !closing_ && alive());
+}
+
+}  // namespace vfio_engine

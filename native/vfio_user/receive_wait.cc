@@ -1,0 +1,62 @@
+#include "vfio_user/receive_wait.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "common/error.h"
+#include "vfio_user/socket.h"
+
+namespace vfio_engine {
+namespace {
+
+constexpr int kSliceMs = 50;
+constexpr std::chrono::microseconds kSpin{20};
+constexpr unsigned kMaxSkip = 1024;
+
+}  // namespace
+
+ReceiveWait::ReceiveWait(int socket) : socket_(socket), can_spin_(std::thread::hardware_concurrency() > 1) {
+  timeval slice{0, kSliceMs * 1000};
+  Check(::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice)), "setsockopt(SO_RCVTIMEO)");
+}
+
+ssize_t ReceiveWait::Fill(MessageReader& reader, MessageSender& sender, const Deadline& deadline) {
+  if (sender.pending()) {
+    // Replies wait to go out as well.
+    WaitFor(socket_, POLLIN | POLLOUT, Deadline::In(std::min(kSliceMs, deadline.RemainingMs())));
+    int flushed = sender.Flush();
+    return flushed < 0 ? flushed : reader.Fill(MSG_DONTWAIT);
+  }
+  ssize_t got = Spin(reader);
+  if (got != -EAGAIN) return got;
+  if (deadline.RemainingMs() > kSliceMs) return reader.Fill(0);
+  if (!WaitFor(socket_, POLLIN, deadline)) return -EAGAIN;
+  return reader.Fill(MSG_DONTWAIT);
+}
+
+ssize_t ReceiveWait::Spin(MessageReader& reader) {
+  if (!can_spin_) return -EAGAIN;
+  if (skip_ > 0) {
+    skip_--;
+    return -EAGAIN;
+  }
+  auto end = Deadline::Clock::now() + kSpin;
+  do {
+    ssize_t got = reader.Fill(MSG_DONTWAIT);
+    if (got != -EAGAIN) {
+      skip_next_ = 1;
+      return got;
+    }
+  } while (Deadline::Clock::now() < end);
+  skip_ = skip_next_;
+  if (skip_next_ < kMaxSkip) skip_next_ *= 2;
+  return -EAGAIN;
+}
+
+}  // namespace vfio_engine
