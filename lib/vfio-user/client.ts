@@ -1,5 +1,3 @@
-import { closeSync } from 'node:fs';
-
 import { VfioError } from '../errors.js';
 import type { ConnectionHandle, DeviceInfo, Fd, IoTarget, IrqInfo, IrqSet, RegionInfo } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -97,7 +95,7 @@ export class VfioUserClient {
   async regionInfo(regionIndex: number): Promise<RegionAnswer> {
     const first = await this.#regionInfo(regionIndex, wire.REGION_INFO_SIZE);
     if (first.argsz <= wire.REGION_INFO_SIZE) return first.answer;
-    if (first.answer.fd !== undefined) closeSync(first.answer.fd);
+    if (first.answer.fd !== undefined) addon.closeFdSync(first.answer.fd);
     return (await this.#regionInfo(regionIndex, first.argsz)).answer;
   }
 

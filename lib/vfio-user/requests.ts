@@ -1,5 +1,3 @@
-import { closeSync } from 'node:fs';
-
 import type { ConnectionHandle, Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { ConnectionReply } from '../native/vfio-user.js';
@@ -27,7 +25,7 @@ export class Answer {
 
   /** Closes what nobody kept. */
   close(): void {
-    for (const fd of this.#fds.splice(0)) closeSync(fd);
+    for (const fd of this.#fds.splice(0)) addon.closeFdSync(fd);
   }
 }
 
