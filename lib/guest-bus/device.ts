@@ -1,6 +1,7 @@
+import { systemError } from '../errors.js';
 import type { GuestBus } from './bus.js';
 import { mmioLengths, RegionHandlers, type FaultLog } from './handlers.js';
-import type { AccessPort, PlaceableRegion } from './placeable.js';
+import type { PlaceableRegion } from './placeable.js';
 import { placeRegion, type Placement, type PlaceOptions } from './placement.js';
 import type { GuestAddress } from './plan.js';
 
@@ -46,6 +47,7 @@ export class PlacedDevice {
   readonly #config: RegionHandlers;
   readonly #faults: FaultLog;
   readonly #placements = new Map<number, Placement>();
+  readonly #register = new DataView(new ArrayBuffer(4));
 
   /** @internal Use `placeDevice`. */
   constructor(bus: GuestBus, device: PlaceableDevice, options: PlaceDeviceOptions) {
@@ -119,19 +121,22 @@ export class PlacedDevice {
 
   #wanted(region: PlaceableRegion | undefined, index: number): GuestAddress | undefined {
     if (region === undefined || region.size === 0) return undefined;
-    const port = this.#device.config.accessor;
-    const command = port.read16(COMMAND);
-    const low = port.read32(index === ROM_INDEX ? ROM_BAR : BAR0 + 4 * index);
+    const command = this.#read(COMMAND) & 0xffff;
+    const low = this.#read(index === ROM_INDEX ? ROM_BAR : BAR0 + 4 * index);
     if (index === ROM_INDEX)
       return (low & ROM_ENABLE) === 0 ? undefined : memoryAddress(low & ~0x7ff, 0, command, region);
     if ((low & BAR_IO) !== 0) return portAddress(low, command, region);
-    const high = (low & BAR_TYPE) === BAR_TYPE_64 ? readHigh(port, index) : 0;
+    const high = (low & BAR_TYPE) === BAR_TYPE_64 ? this.#read(BAR0 + 4 * (index + 1)) : 0;
     return memoryAddress(low & ~0xf, high, command, region);
   }
-}
 
-function readHigh(port: AccessPort, index: number): number {
-  return port.read32(BAR0 + 4 * (index + 1));
+  /** Reads 32 bits of config space as they are, whether or not the guest could. @throws the errno of a device that is gone */
+  #read(offset: number): number {
+    const { accessor } = this.#device.config;
+    const status = accessor.read(offset, 4, new Uint8Array(this.#register.buffer), 0);
+    if (status !== 0) throw systemError(-status, 'pread', { path: `config space at 0x${offset.toString(16)}` });
+    return this.#register.getUint32(0, true);
+  }
 }
 
 /** An address of 0, and one of all ones, which a guest writes to learn the size, are no addresses. */

@@ -9,8 +9,8 @@ export interface GuestFault {
   readonly write: boolean;
   /** `length`: not one the bus has; `bounds`: past the region's end; `flags`: the region cannot; `io`: it failed. */
   readonly reason: 'length' | 'bounds' | 'flags' | 'io';
-  /** The failure behind `io`. */
-  readonly cause?: unknown;
+  /** The errno behind `io`, positive; 0 for the other reasons. */
+  readonly errno: number;
 }
 
 /** What a placement keeps of its faults. */
@@ -26,9 +26,9 @@ export const mmioLengths: LengthRule = (length) => length >= 1 && length <= 8;
 export const pioLengths: LengthRule = (length) => length === 1 || length === 2 || length === 4;
 
 /**
- * Answers a guest's accesses to a range of a region. An access is made of the widest naturally aligned 1, 2 and 4 byte
- * accesses, in ascending order, as the kernel makes a pread of the same bytes; 8 bytes are two halves, the low one
- * first, because a 64-bit value in JavaScript is an allocated bigint. Nothing is allocated unless an access fails.
+ * Answers a guest's accesses to a range of a region. An access of an odd length or place is made of the widest naturally
+ * aligned ones, in ascending order, as the kernel makes a pread of the same bytes. Nothing is allocated, but for the
+ * report of an access that fails.
  */
 export class RegionHandlers implements AccessHandlers {
   readonly #region: PlaceableRegion;
@@ -49,25 +49,38 @@ export class RegionHandlers implements AccessHandlers {
   read(offset: number, data: Uint8Array, length: number): boolean {
     const start = this.#base + offset;
     const refused = this.#check(start, length, this.#region.readable);
-    if (refused !== undefined) return this.#readFault(start, data, length, refused, undefined);
-    try {
-      readBytes(this.#port, start, data, length);
-      return true;
-    } catch (cause) {
-      return this.#readFault(start, data, length, 'io', cause);
-    }
+    const errno = refused === undefined ? -this.#readPieces(start, data, length) : 0;
+    if (refused === undefined && errno === 0) return true;
+    data.fill(0xff, 0, length);
+    return this.#fault(start, length, false, refused ?? 'io', errno);
   }
 
   write(offset: number, data: Uint8Array, length: number): boolean {
     const start = this.#base + offset;
     const refused = this.#check(start, length, this.#region.writable);
-    if (refused !== undefined) return this.#fault(start, length, true, refused, undefined);
-    try {
-      writeBytes(this.#port, start, data, length);
-      return true;
-    } catch (cause) {
-      return this.#fault(start, length, true, 'io', cause);
+    const errno = refused === undefined ? -this.#writePieces(start, data, length) : 0;
+    if (refused === undefined && errno === 0) return true;
+    return this.#fault(start, length, true, refused ?? 'io', errno);
+  }
+
+  #readPieces(start: number, data: Uint8Array, length: number): number {
+    for (let done = 0; done < length;) {
+      const width = pieceWidth(start + done, length - done);
+      const status = this.#port.read(start + done, width, data, done);
+      if (status !== 0) return status;
+      done += width;
     }
+    return 0;
+  }
+
+  #writePieces(start: number, data: Uint8Array, length: number): number {
+    for (let done = 0; done < length;) {
+      const width = pieceWidth(start + done, length - done);
+      const status = this.#port.write(start + done, width, data, done);
+      if (status !== 0) return status;
+      done += width;
+    }
+    return 0;
   }
 
   #check(start: number, length: number, allowed: boolean): GuestFault['reason'] | undefined {
@@ -76,59 +89,16 @@ export class RegionHandlers implements AccessHandlers {
     return allowed ? undefined : 'flags';
   }
 
-  #readFault(start: number, data: Uint8Array, length: number, reason: GuestFault['reason'], cause: unknown): boolean {
-    data.fill(0xff, 0, length);
-    return this.#fault(start, length, false, reason, cause);
-  }
-
-  #fault(start: number, length: number, write: boolean, reason: GuestFault['reason'], cause: unknown): boolean {
+  #fault(start: number, length: number, write: boolean, reason: GuestFault['reason'], errno: number): boolean {
     this.#faults.count++;
-    this.#faults.report?.({ regionIndex: this.#region.regionIndex, regionOffset: start, length, write, reason, cause });
+    this.#faults.report?.({ regionIndex: this.#region.regionIndex, regionOffset: start, length, write, reason, errno });
     return false;
   }
 }
 
 /** The widest naturally aligned access at an offset that stays within what is left. */
-function pieceWidth(offset: number, left: number): 1 | 2 | 4 {
+function pieceWidth(offset: number, left: number): number {
+  if (left >= 8 && (offset & 7) === 0) return 8;
   if (left >= 4 && (offset & 3) === 0) return 4;
   return left >= 2 && (offset & 1) === 0 ? 2 : 1;
-}
-
-function readBytes(port: AccessPort, start: number, data: Uint8Array, length: number): void {
-  let done = 0;
-  while (done < length) {
-    const width = pieceWidth(start + done, length - done);
-    if (width === 1) {
-      data[done] = port.read8(start + done);
-    } else if (width === 2) {
-      storeBytes(data, done, port.read16(start + done), 2);
-    } else {
-      storeBytes(data, done, port.read32(start + done), 4);
-    }
-    done += width;
-  }
-}
-
-function writeBytes(port: AccessPort, start: number, data: Uint8Array, length: number): void {
-  let done = 0;
-  while (done < length) {
-    const width = pieceWidth(start + done, length - done);
-    const at = start + done;
-    const value = loadBytes(data, done, width);
-    if (width === 1) port.write8(at, value);
-    else if (width === 2) port.write16(at, value);
-    else port.write32(at, value);
-    done += width;
-  }
-}
-
-function storeBytes(data: Uint8Array, at: number, value: number, count: number): void {
-  for (let i = 0; i < count; i++) data[at + i] = value >>> (8 * i);
-}
-
-/** Gives the bytes as a 32-bit number, signed when all four are taken. */
-function loadBytes(data: Uint8Array, at: number, count: number): number {
-  let value = 0;
-  for (let i = 0; i < count; i++) value |= (data[at + i] ?? 0) << (8 * i);
-  return value;
 }

@@ -20,14 +20,12 @@ export interface MappedArea {
 }
 
 /**
- * Synchronous, naturally aligned accesses to a region. They throw when the device does not answer. A 32-bit value may
- * come and go as a signed number: from 2^31 on the unsigned one is a heap allocation.
+ * Synchronous accesses to a region, naturally aligned and of 1, 2, 4 or 8 bytes. Values are little-endian bytes in the
+ * caller's buffer and failures are numbers, because a number from 2^31 on, a bigint and an error are heap allocations.
  */
 export interface AccessPort {
-  read8(regionOffset: number): number;
-  read16(regionOffset: number): number;
-  read32(regionOffset: number): number;
-  write8(regionOffset: number, value: number): void;
-  write16(regionOffset: number, value: number): void;
-  write32(regionOffset: number, value: number): void;
+  /** Reads into data[at] and on. @returns 0, or a negative errno and the bytes are undefined */
+  read(regionOffset: number, width: number, data: Uint8Array, at: number): number;
+  /** Writes from data[at] and on. @returns 0, or a negative errno */
+  write(regionOffset: number, width: number, data: Uint8Array, at: number): number;
 }

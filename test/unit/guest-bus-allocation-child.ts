@@ -1,12 +1,14 @@
+import type { PlaceableRegion } from '../../lib/guest-bus/placeable.js';
 import { garbagePerAccess } from './guest-bus-allocation.js';
 
 /** A region in memory; `boxed` makes each access allocate, to show that the measure sees it. */
-function memoryRegion(boxed: boolean) {
-  const data = new DataView(new ArrayBuffer(4096));
+function memoryRegion(boxed: boolean): PlaceableRegion {
+  const memory = new Uint8Array(4096);
   const kept: { value: object } = { value: {} };
-  const box = (value: number): number => {
-    if (boxed) kept.value = [value, value, value, value];
-    return value;
+  const copy = (from: Uint8Array, start: number, to: Uint8Array, at: number, width: number): number => {
+    for (let i = 0; i < width; i++) to[at + i] = from[start + i] ?? 0;
+    if (boxed) kept.value = [start, at, width];
+    return 0;
   };
   return {
     regionIndex: 0,
@@ -16,12 +18,8 @@ function memoryRegion(boxed: boolean) {
     ioPort: false,
     areas: [],
     accessor: {
-      read8: (offset: number) => box(data.getUint8(offset)),
-      read16: (offset: number) => box(data.getUint16(offset, true)),
-      read32: (offset: number) => box(data.getInt32(offset, true)),
-      write8: (offset: number, value: number) => data.setUint8(offset, box(value)),
-      write16: (offset: number, value: number) => data.setUint16(offset, box(value), true),
-      write32: (offset: number, value: number) => data.setUint32(offset, box(value), true),
+      read: (offset, width, data, at) => copy(memory, offset, data, at, width),
+      write: (offset, width, data, at) => copy(data, at, memory, offset, width),
     },
   };
 }

@@ -18,9 +18,10 @@ class FakeConfig extends FakeRegion {
     this.data.setUint32(0x10 + 4 * index, flags, true);
   }
 
-  override write32(offset: number, value: number): void {
+  protected override store(offset: number, bytes: Uint8Array): void {
+    super.store(offset, bytes);
     const { mask, value: flags } = this.fixed.get(offset) ?? { mask: 0, value: 0 };
-    super.write32(offset, (value & ~mask) | flags);
+    this.data.setUint32(offset, (this.data.getUint32(offset, true) & ~mask) | flags, true);
   }
 }
 

@@ -1,5 +1,8 @@
-import { VfioError } from '../../lib/errors.js';
+import { constants } from 'node:os';
+
 import type { MappedArea, PlaceableRegion } from '../../lib/guest-bus/placeable.js';
+
+const { EIO } = constants.errno;
 
 /** A region in memory that records each access and can be told to fail. */
 export class FakeRegion implements PlaceableRegion {
@@ -32,33 +35,22 @@ export class FakeRegion implements PlaceableRegion {
     return this;
   }
 
-  read8(offset: number): number {
-    this.#record('r8', offset);
-    return this.data.getUint8(offset);
-  }
-  read16(offset: number): number {
-    this.#record('r16', offset);
-    return this.data.getUint16(offset, true);
-  }
-  read32(offset: number): number {
-    this.#record('r32', offset);
-    return this.data.getUint32(offset, true);
-  }
-  write8(offset: number, value: number): void {
-    this.#record('w8', offset);
-    this.data.setUint8(offset, value);
-  }
-  write16(offset: number, value: number): void {
-    this.#record('w16', offset);
-    this.data.setUint16(offset, value, true);
-  }
-  write32(offset: number, value: number): void {
-    this.#record('w32', offset);
-    this.data.setUint32(offset, value, true);
+  read(offset: number, width: number, data: Uint8Array, at: number): number {
+    this.log.push(`r${8 * width}@${offset}`);
+    if (offset === this.failAt) return -EIO;
+    data.set(this.memory.subarray(offset, offset + width), at);
+    return 0;
   }
 
-  #record(kind: string, offset: number): void {
-    this.log.push(`${kind}@${offset}`);
-    if (offset === this.failAt) throw new VfioError('the device is gone', { code: 'EIO' });
+  write(offset: number, width: number, data: Uint8Array, at: number): number {
+    this.log.push(`w${8 * width}@${offset}`);
+    if (offset === this.failAt) return -EIO;
+    this.store(offset, data.subarray(at, at + width));
+    return 0;
+  }
+
+  /** What a write leaves behind. */
+  protected store(offset: number, bytes: Uint8Array): void {
+    this.memory.set(bytes, offset);
   }
 }
