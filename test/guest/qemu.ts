@@ -26,7 +26,7 @@ export function qemuArguments(boot: BootOptions): string[] {
     ...['-smp', String(boot.cpus), '-m', `${boot.memory}M`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', boot.kernel, '-initrd', boot.initramfs, '-append', kernelCommandLine(boot.profile)],
-    ...['-device', 'intel-iommu,intremap=on'],
+    ...['-device', 'intel-iommu,intremap=on,aw-bits=48'],
     ...channelOptions(),
     ...shareOptions(boot.out),
     ...deviceOptions(boot.files),

@@ -1,39 +1,68 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { deviceFolder, driverOf, writeText } from './sysfs.js';
+
+/** How long an unbinding may take; the kernel itself waits for the device's last user without end. */
+const UNBIND_MS = 15_000;
 
 /**
  * Binds a PCI function to a driver, vfio-pci unless said otherwise, by its driver_override; unbinds it from another one
- * first. Blocks while the kernel waits for that driver's users.
+ * first.
  * @param bdf whole, `0000:00:04.0`
  * @throws when it is not bound in the end
  */
-export function bind(bdf: string, driver = 'vfio-pci'): void {
+export async function bind(bdf: string, driver = 'vfio-pci'): Promise<void> {
   if (driverOf(bdf) === driver) return;
-  unbind(bdf);
+  await unbind(bdf);
   writeText(driver, deviceFolder(bdf), 'driver_override');
   writeText(bdf, '/sys/bus/pci/drivers_probe');
   const bound = driverOf(bdf);
   if (bound !== driver) throw new Error(`${bdf} is bound to ${bound ?? 'no driver'}, not to ${driver}`);
 }
 
-/** Unbinds a PCI function from its driver, if it has one, and lets any driver have it again. */
-export function unbind(bdf: string): void {
-  if (driverOf(bdf) !== undefined) writeText(bdf, deviceFolder(bdf), 'driver/unbind');
+/**
+ * Unbinds a PCI function from its driver, if it has one, and lets any driver have it again. The event loop goes on
+ * meanwhile, so that a user of the device in this process can answer the REQ interrupt.
+ * @param timeoutMs after this it rejects, while the kernel still waits for the device's user
+ */
+export async function unbind(bdf: string, timeoutMs = UNBIND_MS): Promise<void> {
+  if (driverOf(bdf) !== undefined) await writeElsewhere(bdf, join(deviceFolder(bdf), 'driver/unbind'), timeoutMs);
   // An empty line takes the override away.
   writeText('', deviceFolder(bdf), 'driver_override');
 }
 
 /** Gives a PCI function back to the driver that the kernel would choose; none when no driver knows it. */
-export function restore(bdf: string): void {
-  unbind(bdf);
+export async function restore(bdf: string): Promise<void> {
+  await unbind(bdf);
   writeText(bdf, '/sys/bus/pci/drivers_probe');
 }
 
 /** Binds functions for the length of a piece of work and gives them back, whatever happens. */
 export async function whileBound<T>(bdfs: readonly string[], work: () => T | Promise<T>): Promise<T> {
   try {
-    for (const bdf of bdfs) bind(bdf);
+    for (const bdf of bdfs) await bind(bdf);
     return await work();
   } finally {
-    for (const bdf of bdfs) restore(bdf);
+    for (const bdf of bdfs) await restore(bdf);
   }
+}
+
+/**
+ * Writes a line from a process of its own. A write that the kernel lets sleep without end would hold this process too:
+ * its event loop, or a thread that its exit waits for.
+ */
+function writeElsewhere(text: string, path: string, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', 'printf "%s\\n" "$1" > "$2"', 'sh', text, path], { stdio: 'ignore' });
+    const timer = setTimeout(() => {
+      child.unref();
+      reject(new Error(`'${path}': not done after ${timeoutMs} ms; an open descriptor or a mapping holds the device`));
+    }, timeoutMs);
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      if (code === 0) resolve();
+      else reject(new Error(`'${path}': the kernel refused '${text}'`));
+    });
+  });
 }

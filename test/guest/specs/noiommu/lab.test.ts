@@ -13,12 +13,12 @@ describe('the guest without an IOMMU', () => {
     assert.equal(readText('/sys/module/vfio/parameters/enable_unsafe_noiommu_mode'), 'Y');
   });
 
-  it('makes a group noiommu-N for a bound function, which opens', () => {
-    bind(BDF.edu);
+  it('makes a group noiommu-N for a bound function, which opens', async () => {
+    await bind(BDF.edu);
     const name = groupName(BDF.edu);
     assert.match(name, /^noiommu-\d+$/);
     closeSync(openSync(`/dev/vfio/${name}`, 'r+'));
-    unbind(BDF.edu);
+    await unbind(BDF.edu);
     assert.equal(groupOf(BDF.edu), undefined);
     assert.equal(existsSync(`/dev/vfio/${name}`), false);
   });
