@@ -24,6 +24,7 @@ export interface RunRequest {
  * on and `Worker.terminate` takes hold. Half a second costs an idle model two wake-ups a second.
  */
 const TURN_MS = { connection: 500, listener: 100 } as const;
+const MAX_WARNINGS = 100;
 
 /**
  * Runs a model until its client leaves, or `stop` says so.
@@ -40,7 +41,7 @@ export async function runModel(
   try {
     const module = (await import(request.moduleUrl)) as { readonly default?: unknown };
     const model = validateModel(module.default);
-    const device = new PciFunction(model, request.options, owned, (error) => warn(model.name, error));
+    const device = new PciFunction(model, request.options, owned, modelWarnings(model.name));
     ready(describeModel(model));
     // A process's message leaves with its event loop's turn.
     await nextTurn();
@@ -81,8 +82,17 @@ async function serveClient(
   server.close();
 }
 
-/** A model's own error is nobody's exception: its access was answered with EIO, and its author reads the warning. */
-function warn(name: string, error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`the model ${name} threw: ${text}`, 'VfioModelWarning');
+/**
+ * A model's own error is nobody's exception: its access was answered with EIO, and its author reads the warning. Each
+ * message once, and not without end: a guest decides how often.
+ */
+function modelWarnings(name: string): (error: unknown) => void {
+  const told = new Set<string>();
+  return (error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (told.has(message) || told.size >= MAX_WARNINGS) return;
+    told.add(message);
+    const detail = error instanceof Error ? error.stack : undefined;
+    process.emitWarning(`the model ${name} threw: ${message}`, { type: 'VfioModelWarning', ...(detail && { detail }) });
+  };
 }

@@ -73,8 +73,11 @@ describe('the testdev model', () => {
     assert.equal(read(REG.DELAY), 10_000);
   });
 
-  it('throws at the fault register', () => {
-    assert.throws(() => read(REG.FAULT), /FAULT was read/);
+  it('throws at the fault register when told to', () => {
+    assert.equal(read(REG.FAULT), 0);
+    write(REG.FAULT, 2);
+    for (let i = 0; i < 2; i += 1) assert.throws(() => read(REG.FAULT), /FAULT was read/);
+    assert.equal(read(REG.FAULT), 0);
     assert.throws(() => write(REG.FAULT, 0), /FAULT was written/);
   });
 

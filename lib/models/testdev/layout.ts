@@ -19,7 +19,7 @@ export const VECTORS = { MSI: 4, MSIX: 16 } as const;
  * | 0x024  | LINE         | 4     | RW     | bit 0 is the level of INTx                                               |
  * | 0x028  | DELAY        | 4     | RW     | how many ms each access to SLOW takes, at most 10,000                    |
  * | 0x02c  | SLOW         | 4     | RW     | keeps what was written, slowly                                           |
- * | 0x030  | FAULT        | any   | RW     | every access makes the model throw                                       |
+ * | 0x030  | FAULT        | 4     | RW     | writing 0 makes the model throw, writing n its next n reads, which else give 0 |
  * | 0x034  | RESETS       | 4     | RO     | counts resets; outlives them                                             |
  * | 0x038  | LAST_ACCESS  | 4     | RO     | of the access before to 0x800-0xfff: offset << 8, write << 4, width      |
  * | 0x03c  | BURST        | 4     | WO     | sends message (value >> 16) as often as the low 16 bits say              |

@@ -16,18 +16,17 @@ export class Registers {
   #messages = 0;
   #lastAccess = 0;
   #resets = 0;
+  #faults = 0;
 
   constructor(private readonly host: ModelHost) {}
 
   read(offset: number, width: number): number | bigint {
-    if (offset === REG.FAULT) throw new Error('FAULT was read');
     if (offset >= REG.PROBE && offset < REG.PROBE_END) return getValue(this.#probeAt(offset, width, 0));
     if (offset === REG.SCRATCH64 && width === 8) return getValue(this.#scratch64);
     return width === 4 ? this.#read32(offset) : 0;
   }
 
   write(offset: number, width: number, value: number | bigint): void {
-    if (offset === REG.FAULT) throw new Error('FAULT was written');
     if (offset >= REG.PROBE && offset < REG.PROBE_END) putValue(this.#probeAt(offset, width, 1), value);
     else if (offset === REG.SCRATCH64 && width === 8) putValue(this.#scratch64, value);
     else if (width === 4) this.#write32(offset, Number(value));
@@ -37,7 +36,7 @@ export class Registers {
     this.#probe.fill(0);
     this.#scratch64.fill(0);
     this.#kept.clear();
-    this.#counter = this.#events = this.#messages = this.#lastAccess = 0;
+    this.#counter = this.#events = this.#messages = this.#lastAccess = this.#faults = 0;
     this.#resets += 1;
     this.host.setInterruptLine(false);
   }
@@ -61,6 +60,8 @@ export class Registers {
         return Number(getValue(this.#half(offset)));
       case REG.STEP:
         return this.#countDown();
+      case REG.FAULT:
+        return this.#fault();
       case REG.SLOW:
         this.#sleep();
     }
@@ -96,6 +97,10 @@ export class Registers {
         this.#sleep();
         this.#kept.set(offset, value);
         break;
+      case REG.FAULT:
+        if (value === 0) throw new Error('FAULT was written');
+        this.#faults = value;
+        break;
       case REG.SCRATCH:
       case REG.STEP:
         this.#kept.set(offset, value);
@@ -111,6 +116,12 @@ export class Registers {
     const left = this.#kept.get(REG.STEP) ?? 0;
     this.#kept.set(REG.STEP, Math.max(0, left - 1));
     return left;
+  }
+
+  #fault(): number {
+    if (this.#faults === 0) return 0;
+    this.#faults -= 1;
+    throw new Error('FAULT was read');
   }
 
   #half(offset: number): Uint8Array {
