@@ -16,6 +16,11 @@ export type OpenFile = ContainerFile | GroupFile | DeviceFile | IommufdContext;
 export class Placeholders {
   readonly #holders = new Map<Fd, number>();
 
+  /** How many numbers are taken. */
+  get count(): number {
+    return this.#holders.size;
+  }
+
   open(name: string): Fd {
     const fd = addon.memfdCreate(name, 4096n, 0);
     this.#holders.set(fd, 1);

@@ -7,9 +7,12 @@ import type { ConnectionHandle, DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } fr
  */
 export interface DeviceHost {
   readonly connection: ConnectionHandle;
+  /** False once the device's thread or process ended. */
+  readonly alive: boolean;
   readonly info: DeviceInfo;
-  readonly regions: readonly HostRegion[];
-  readonly irqs: readonly IrqInfo[];
+  /** By index; undefined where the device has no such region. */
+  readonly regions: readonly (HostRegion | undefined)[];
+  readonly irqs: readonly (IrqInfo | undefined)[];
   /** Puts the device's DMA behind a domain, or (0) behind none. */
   setDomain(domain: DomainHandle): void;
   /** @returns fewer bytes where the region ends. @throws the device's errno */

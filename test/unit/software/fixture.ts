@@ -50,6 +50,7 @@ export class RecordingDomain implements IommuDomain {
 /** A device without a thread behind it: config space is plain memory, a BAR of 4 KiB, one MSI. */
 export class PlainHost implements DeviceHost {
   readonly connection = 0;
+  readonly alive = true;
   readonly info = { flags: 2, numRegions: 9, numIrqs: 5 };
   readonly config = new Uint8Array(256);
   readonly irqSets: IrqSet[] = [];

@@ -1,0 +1,151 @@
+import { addon } from '../../../lib/native/addon.js';
+import type { DmaMap, DmaUnmap, IommuInfo } from '../../../lib/kernel/kernel.js';
+import type { Scenario } from './scenario.js';
+import { answerOf, hex, zero } from './table.js';
+
+export const READ = 1;
+export const WRITE = 2;
+export const ALL: DmaUnmap = { flags: 2, iova: 0n, size: 0n };
+
+/** Memory of this process for whoever maps some; a row writes it before it reads it. */
+const memory = addon.memoryAllocate(1 << 20);
+export const MEMORY = addon.bufferAddress(memory, 0);
+
+const MAP: DmaMap = { flags: READ | WRITE, iova: 0x10000n, vaddr: MEMORY, size: 0x1000n };
+
+/** MAP_DMA of a page at 0x10000, with `change`. */
+export function map(s: Scenario, change: Partial<DmaMap>): Promise<string> {
+  return zero(s.kernel.mapDma(s.container, { ...MAP, ...change }));
+}
+
+/** The same in a fresh container. */
+export async function mapping(s: Scenario, change: Partial<DmaMap>): Promise<string> {
+  await s.iommuSet();
+  return map(s, change);
+}
+
+/** UNMAP_DMA of a page at 0x10000, with `change`. */
+export async function unmapped(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
+  const { size } = await s.kernel.unmapDma(s.container, { flags: 0, iova: 0x10000n, size: 0x1000n, ...change });
+  return `0, size out ${hex(size)}`;
+}
+
+/** The same in a fresh container. */
+export async function unmapping(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
+  await s.iommuSet();
+  return unmapped(s, change);
+}
+
+/** An UNMAP_DMA that is refused leaves the size as it was; here the caller sees his own. */
+export async function refusedUnmap(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
+  const answer = await answerOf(() => unmapped(s, change));
+  return `${answer}, size out ${hex(change.size ?? 0x1000n)}`;
+}
+
+/** Writes GET_INFO's capabilities as the reference does. */
+export function infoWithCapabilities(info: IommuInfo): string {
+  const ranges = (info.iovaRanges ?? []).map(({ start, last }) => `[${hex(start)}-${hex(last)}]`).join(' ');
+  const migration = info.migration === undefined ? '' : 'id 2 v1 ';
+  return `0, argsz out ${info.argsz}, caps: ${migration}id 3 v1 dma_avail ${info.dmaAvailable} id 1 v1 ${ranges}`;
+}
+
+/** Maps a BAR of the row's device and gives it to the IOMMU, as an emulator does for peer-to-peer DMA. */
+export async function mapBar(s: Scenario): Promise<string> {
+  const handle = await s.kernel.mmap(s.device, 0n, 4096, { read: true, write: true });
+  s.cleanUp(() => addon.mappingClose(handle));
+  return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
+}
+
+/** Maps a file's memory and gives it to the IOMMU. */
+export async function mapFile(s: Scenario): Promise<string> {
+  const fd = addon.memfdCreate('row', 4096n, 0);
+  s.cleanUp(() => addon.closeFdSync(fd));
+  const handle = await addon.mappingCreate(fd, 0n, 4096, 3);
+  s.cleanUp(() => addon.mappingClose(handle));
+  return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
+}
+
+/** Gives a file's memory to the IOMMU, takes the file from under it, and unmaps. */
+export async function mapThenRelease(s: Scenario): Promise<string> {
+  const fd = addon.memfdCreate('row', 4096n, 0);
+  const handle = await addon.mappingCreate(fd, 0n, 4096, 3);
+  await map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
+  addon.mappingRevoke(handle);
+  addon.mappingClose(handle);
+  addon.closeFdSync(fd);
+  return unmapped(s, {});
+}
+
+const IOVA = 0x10000n;
+const TARGET_IOVA = 0x20000n;
+const BUFFER = 0x40000;
+const REG = { source: 0x80, target: 0x88, count: 0x90, command: 0x98 };
+const LENGTH = 7;
+
+/** Opens the edu, with "payload" in mapped memory at 0x10000. */
+export async function dmaReady(s: Scenario, options: { busMaster: boolean } = { busMaster: true }): Promise<Scenario> {
+  await s.deviceOpen();
+  await map(s, {});
+  put(0, 'payload');
+  if (options.busMaster) await s.write(7, 4, Uint8Array.of(7, 1));
+  return s;
+}
+
+/** Reads "payload" by DMA, writes it back to a second page. @returns what that page holds */
+export async function throughBuffer(s: Scenario, text: string, before: string): Promise<string> {
+  await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n });
+  put(0, text);
+  put(4096, before);
+  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
+  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  return `target now "${get(4096)}"`;
+}
+
+/** Writes "payload" by DMA to a page mapped with `access`. @returns what that page holds */
+export async function writeTo(s: Scenario, before: string, access: number): Promise<string> {
+  await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n, flags: access });
+  put(4096, before);
+  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
+  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  return get(4096);
+}
+
+export async function writeAfterUnmap(s: Scenario): Promise<string> {
+  await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n });
+  put(4096, 'zzzzzzz');
+  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
+  await unmapped(s, { iova: TARGET_IOVA });
+  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  return get(4096);
+}
+
+export function now(text: string): string {
+  return `target now "${text}"`;
+}
+
+export function still(text: string): string {
+  return `target still "${text}"`;
+}
+
+/** Lets the edu move LENGTH bytes and waits until it is done. */
+export async function transfer(
+  s: Scenario,
+  { source, target, toMemory }: { source: number; target: number; toMemory: boolean },
+): Promise<void> {
+  await s.write(0, REG.source, source);
+  await s.write(0, REG.target, target);
+  await s.write(0, REG.count, LENGTH);
+  await s.write(0, REG.command, toMemory ? 3 : 1);
+  const deadline = performance.now() + 5000;
+  while (((await s.register(0, REG.command)) & 1) !== 0) {
+    if (performance.now() > deadline) throw new Error('the edu does not finish its transfer');
+  }
+}
+
+function put(offset: number, text: string): void {
+  new Uint8Array(memory, offset, LENGTH).set(new TextEncoder().encode(text));
+}
+
+function get(offset: number): string {
+  return new TextDecoder().decode(new Uint8Array(memory, offset, LENGTH).slice());
+}

@@ -1,0 +1,3 @@
+import edu from '../../../lib/models/edu.js';
+
+export default { ...edu, resettable: false };

@@ -1,0 +1,43 @@
+import { SoftwareMachine } from '../../../lib/kernel/software/machine.js';
+import type { DeviceOptions, MachineOptions } from '../../../lib/kernel/software/options.js';
+import type { World } from './scenario.js';
+
+/** The reference's edu sits where no reset reaches it; this is the software edu in that state. */
+const EDU = new URL('./edu-without-reset.js', import.meta.url);
+
+export const DEVICE = 'f001:00:04.0';
+export const SECOND_DEVICE = 'f001:00:05.0';
+export const SECOND_GROUP = '27';
+
+/** Two functions of one group are in `device` and `sibling`. */
+export const THREE = { group: '30', device: 'f001:00:1f.0', siblings: ['f001:00:1f.2', 'f001:00:1f.3'] };
+export const MIXED = { group: '31', device: 'f001:00:06.0', sibling: 'f001:00:06.1' };
+export const BOTH = { group: '32', device: 'f001:00:07.0', sibling: 'f001:00:07.1' };
+
+export function edu(name: string, group: number, more: Partial<DeviceOptions> = {}): DeviceOptions {
+  return { name, group, model: EDU, ...more };
+}
+
+/** A machine with edu and pci-testdev in a group each. */
+export async function twoDevices(options: MachineOptions = {}): Promise<World> {
+  const machine = new SoftwareMachine(options);
+  await machine.addDevice(edu(DEVICE, 26));
+  await machine.addDevice({ name: SECOND_DEVICE, group: Number(SECOND_GROUP), model: 'testdev' });
+  return { machine, group: '26', device: DEVICE };
+}
+
+/** A machine with groups of several functions. */
+export async function severalFunctions(): Promise<World> {
+  const machine = new SoftwareMachine();
+  await machine.addDevice(edu(THREE.device, Number(THREE.group)));
+  for (const name of THREE.siblings) await machine.addDevice({ name, group: Number(THREE.group) });
+  await machine.addDevice(edu(MIXED.device, Number(MIXED.group)));
+  await machine.addDevice({
+    name: MIXED.sibling,
+    group: Number(MIXED.group),
+    driver: 'virtio-pci',
+    nativeDriver: 'virtio-pci',
+  });
+  for (const name of [BOTH.device, BOTH.sibling]) await machine.addDevice(edu(name, Number(BOTH.group)));
+  return { machine, group: THREE.group, device: THREE.device };
+}
