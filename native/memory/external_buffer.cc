@@ -26,7 +26,8 @@ void OnRelease(void* data, void* hint) {
 
 }  // namespace
 
-napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner) {
+napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner,
+                                    std::weak_ptr<void>& store) {
   auto* release = new Release{function, owner};
   napi_value result = nullptr;
   if (node_api_create_external_sharedarraybuffer(env, data, length, OnRelease, release, &result) == napi_ok) {
@@ -57,11 +58,17 @@ void OnRelease(void* data, size_t length, void* deleter_data) {
 
 }  // namespace
 
-napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner) {
-  auto* release = new Release{function, owner};
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  auto store = v8::SharedArrayBuffer::NewBackingStore(data, length, OnRelease, release);
-  v8::Local<v8::Value> buffer = v8::SharedArrayBuffer::New(isolate, std::move(store));
+napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner,
+                                    std::weak_ptr<void>& store) {
+  auto backing = std::static_pointer_cast<v8::BackingStore>(store.lock());
+  if (backing != nullptr) {
+    function(owner);
+  } else {
+    auto* release = new Release{function, owner};
+    backing = v8::SharedArrayBuffer::NewBackingStore(data, length, OnRelease, release);
+    store = backing;
+  }
+  v8::Local<v8::Value> buffer = v8::SharedArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(backing));
   // A napi_value is a v8::Local by another name.
   static_assert(sizeof(napi_value) == sizeof(buffer), "napi_value holds a local handle");
   napi_value result = nullptr;

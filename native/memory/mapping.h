@@ -42,6 +42,10 @@ class Mapping {
   // How many faults (SIGBUS) were mended by a page of 0xFF. Thread: any.
   uint64_t faults() const;
 
+  // What all SharedArrayBuffers over this memory share (see external_buffer.h), and the lock that goes with it.
+  std::mutex view_mutex;
+  std::weak_ptr<void> view_store;
+
  private:
   Mapping(uint8_t* data, size_t length, size_t mapped_length, int prot);
   int prot() const;

@@ -20,12 +20,12 @@ std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index
 }
 
 // The buffer holds the mapping; the last of its holders drops it, on whichever thread.
-Napi::Value ViewOf(Napi::Env env, std::shared_ptr<Mapping> mapping) {
-  auto* holder = new std::shared_ptr<Mapping>(std::move(mapping));
+Napi::Value ViewOf(Napi::Env env, const std::shared_ptr<Mapping>& mapping) {
+  auto* holder = new std::shared_ptr<Mapping>(mapping);
   auto release = [](void* owner) { delete static_cast<std::shared_ptr<Mapping>*>(owner); };
-  uint8_t* data = (*holder)->data();
-  size_t length = (*holder)->length();
-  napi_value view = MakeExternalSharedBuffer(env, data, length, release, holder);
+  std::lock_guard<std::mutex> lock(mapping->view_mutex);
+  napi_value view =
+      MakeExternalSharedBuffer(env, mapping->data(), mapping->length(), release, holder, mapping->view_store);
   if (view == nullptr) throw Napi::Error::New(env);
   return Napi::Value(env, view);
 }
