@@ -22,14 +22,18 @@ class Server {
   readonly #fds = new Int32Array(254);
   /** What came while a reply to a command of the server's was waited for. */
   readonly #waiting: Command[] = [];
+  #open = true;
 
   constructor(socket: number) {
     this.#socket = socket;
   }
 
   receive(): Command | undefined {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) return waiting;
+    return this.#waiting.shift() ?? this.#receiveNow();
+  }
+
+  #receiveNow(): Command | undefined {
+    if (!this.#open) return undefined;
     const length = addon.socketReceive(this.#socket, this.#buffer, this.#fds, 10_000);
     if (length <= 0) return undefined;
     const message = this.#buffer.slice(0, length);
@@ -48,16 +52,27 @@ class Server {
   /** A DMA command to the client, and its reply. */
   dma(command: number, payload: Uint8Array): Command {
     this.raw(wire.encodeMessage({ id: 0xbeef, command, type: 'command' }, payload));
+    return this.nextReply();
+  }
+
+  /** The next reply; commands that come before it are kept. */
+  nextReply(): Command {
     for (;;) {
-      const message = this.receive();
+      const message = this.#receiveNow();
       if (message === undefined) throw new Error('the client is gone');
       if (message.header.type === 'reply') return message;
       this.#waiting.push(message);
     }
   }
 
+  sleep(milliseconds: number): void {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  }
+
+  /** Once is enough: a script may have hung up by itself. */
   close(): void {
-    addon.closeFdSync(this.#socket);
+    if (this.#open) addon.closeFdSync(this.#socket);
+    this.#open = false;
   }
 }
 
@@ -145,7 +160,7 @@ const lies = {
   'answers late': onRead((server, command) => {
     const file = openSync('/dev/null', 'r');
     const { id } = command.header;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+    server.sleep(150);
     server.raw(wire.encodeMessage({ id, command: 9, type: 'reply' }, regionReply(0, 4, 4)), [file]);
     addon.closeFdSync(file);
   }),
@@ -170,6 +185,27 @@ const lies = {
     if (written.header.errno !== undefined) return server.reply(command, undefined, { errno: written.header.errno });
     const { regionOffset, regionIndex } = wire.decodeRegionData(command.payload);
     return server.reply(command, wire.encodeRegionAccess({ regionOffset, regionIndex, count: data.length }));
+  },
+  /** On a reset, replies and then sends 8 MiB of DMA writes to iova 0 to 8191 before it reads anything again. */
+  'dma flood': (server: Server, command: Command): void => {
+    if (command.header.command === wire.VFIO_USER_REGION_WRITE) {
+      const { data, ...access } = wire.decodeRegionData(command.payload);
+      return server.reply(command, wire.encodeRegionAccess({ ...access, count: data.length }));
+    }
+    answer(server, command);
+    if (command.header.command !== wire.VFIO_USER_DEVICE_RESET) return;
+    const payload = wire.encodeDmaAccess({ iova: 0n, count: 8192 }, new Uint8Array(8192).fill(0xdd));
+    const message = wire.encodeMessage({ id: 1, command: wire.VFIO_USER_DMA_WRITE, type: 'command' }, payload);
+    for (let i = 0; i < 1024; i++) server.raw(message);
+    for (let i = 0; i < 1024; i++) {
+      const reply = server.nextReply();
+      if (reply.header.errno !== undefined) throw new Error(`DMA failed: ${reply.header.errno}`);
+    }
+  },
+  /** Reads nothing any more after a reset. */
+  'stops reading': (server: Server, command: Command): void => {
+    answer(server, command);
+    if (command.header.command === wire.VFIO_USER_DEVICE_RESET) server.sleep(400);
   },
 } satisfies Record<string, Script>;
 
@@ -211,10 +247,11 @@ function serve({
       if (command.header.command === wire.VFIO_USER_VERSION) server.reply(command, wire.encodeVersion(offer));
       else lies[script](server, command);
     }
-    server.close();
   } catch (error) {
-    // A script that closed its socket, or a client that did, ends the server.
-    if (!['EBADF', 'EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // A client that went away, within a message perhaps, ends the server.
+    if (!['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    server.close();
   }
 }
 

@@ -3,31 +3,11 @@ import { closeSync, readdirSync } from 'node:fs';
 
 import { VfioError } from '../../lib/errors.js';
 import { addon } from '../../lib/native/addon.js';
-import type { DomainHandle } from '../../lib/native/vfio-user.js';
 import { VfioUserClient } from '../../lib/vfio-user/client.js';
-import type { Version } from '../../lib/vfio-user/protocol.js';
+import { openFds, withClient } from '../support/vfio-user-client.js';
 import { type ScriptName, startServer } from '../support/vfio-user-server.js';
 
-const openFds = () => readdirSync('/proc/self/fd').length;
 const threads = () => readdirSync('/proc/self/task').length;
-
-/** Runs `body` with a client of a scripted server and finds no descriptor left of either afterwards. */
-async function withClient(
-  script: ScriptName,
-  body: (client: VfioUserClient) => Promise<void> | void,
-  options: { timeoutMs?: number; version?: Partial<Version> } = {},
-): Promise<void> {
-  const before = openFds();
-  const { socket, ended } = startServer(script, options.version);
-  const client = await VfioUserClient.connect(socket, { timeoutMs: options.timeoutMs ?? 5000 });
-  try {
-    await body(client);
-  } finally {
-    await client.close();
-    await ended;
-  }
-  assert.equal(openFds(), before, 'descriptors left open');
-}
 
 describe('vfio-user client', () => {
   // The first worker opens descriptors that its process keeps.
@@ -197,6 +177,17 @@ describe('vfio-user client', () => {
       ));
   });
 
+  it('does not hang on a server that stops reading: a message sent in part ends the connection', () =>
+    withClient(
+      'stops reading',
+      async (client) => {
+        await client.reset();
+        assert.equal(addon.connectionRegionWrite(client.connection, 0, 0n, new Uint8Array(1 << 20)), -19);
+        assert.equal(client.alive, false);
+      },
+      { timeoutMs: 100 },
+    ));
+
   it('fails what waits when it is closed, and joins its thread', async () => {
     const before = threads();
     const { socket, ended } = startServer('never answers');
@@ -216,108 +207,4 @@ describe('vfio-user client', () => {
       await assert.rejects(client.regionRead(0, 0, 1), { code: 'ENODEV' });
       assert.equal(addon.eventfdWait(client.hangupEvent, 5000), 1);
     }));
-
-  describe('DMA', () => {
-    const page = 4096;
-    let memory: SharedArrayBuffer;
-    let bytes: Uint8Array;
-    let domain: DomainHandle;
-    beforeEach(() => {
-      memory = addon.memoryAllocate(2 * page);
-      bytes = new Uint8Array(memory);
-      domain = addon.domainCreate();
-    });
-    afterEach(() => addon.domainClose(domain));
-    const vaddr = (offset: number) => addon.bufferAddress(memory, offset);
-    const map = (iova: number, offset: number, access: number) =>
-      addon.domainMap(domain, BigInt(iova), vaddr(offset), BigInt(page), access);
-    /** Has the device copy `count` bytes. @returns the count of the register write, or a negative errno */
-    const copy = (client: VfioUserClient, from: bigint, to: bigint, count: number) => {
-      const registers = new Uint8Array(20);
-      const view = new DataView(registers.buffer);
-      view.setBigUint64(0, from, true);
-      view.setBigUint64(8, to, true);
-      view.setUint32(16, count, true);
-      return addon.connectionRegionWrite(client.connection, 0, 0n, registers);
-    };
-
-    it('is served while its client waits for the reply, over adjacent mappings', () =>
-      withClient('dma', (client) => {
-        client.setDomain(domain);
-        map(0, 0, 1);
-        map(page, page, 3);
-        bytes.fill(7, page - 8, page + 8);
-        assert.equal(copy(client, BigInt(page - 8), BigInt(page + 100), 16), 20);
-        assert.deepEqual([...bytes.subarray(page + 99, page + 117)], [0, ...new Array<number>(16).fill(7), 0]);
-        assert.deepEqual(addon.domainTakeFaults(domain), { count: 0, recent: [] });
-      }));
-
-    it('faults without a mapping, without the right, without a domain, and touches nothing', () =>
-      withClient('dma', async (client) => {
-        map(0, 0, 1);
-        map(page, page, 2);
-        bytes.fill(5, 0, page);
-        assert.equal(copy(client, 0n, BigInt(page), 8), -14, 'no domain');
-        client.setDomain(domain);
-        assert.equal(copy(client, BigInt(page), 0n, 8), -14, 'reading what is for writing');
-        assert.equal(copy(client, 0n, 8n, 8), -14, 'writing what is for reading');
-        assert.equal(copy(client, 0n, BigInt(2 * page - 4), 8), -14, 'over the end');
-        assert.equal(copy(client, (1n << 64n) - 4n, 0n, 8), -14, 'over 2^64');
-        assert.ok(bytes.subarray(page).every((byte) => byte === 0));
-        assert.deepEqual(addon.domainTakeFaults(domain), {
-          count: 4,
-          recent: [
-            { iova: BigInt(page), size: 8n, write: false },
-            { iova: 8n, size: 8n, write: true },
-            { iova: BigInt(2 * page - 4), size: 8n, write: true },
-            { iova: (1n << 64n) - 4n, size: 8n, write: false },
-          ],
-        });
-        assert.equal(addon.eventfdRead(addon.domainFaultEvent(domain)), 4);
-        assert.equal(copy(client, 0n, BigInt(page), 8), 20);
-        await addon.domainUnmap(domain, BigInt(page), 8n);
-        assert.equal(copy(client, 0n, BigInt(page), 8), -14, 'unmapped');
-        assert.equal(copy(client, 0n, BigInt(page + 8), 8), 20, 'the rest of the mapping stays');
-        client.setDomain(undefined);
-        assert.equal(copy(client, 0n, BigInt(page + 8), 8), -14);
-      }));
-
-    it('records the pages that the device wrote', () =>
-      withClient('dma', async (client) => {
-        client.setDomain(domain);
-        map(0, 0, 3);
-        map(page, page, 3);
-        addon.domainSetDirtyTracking(domain, BigInt(page));
-        assert.equal(copy(client, 0n, BigInt(page), 8), 20);
-        const take = (clear: boolean) => [...addon.domainTakeDirty(domain, 0n, BigInt(2 * page), BigInt(page), clear)];
-        assert.deepEqual(take(false), [2]);
-        await addon.domainUnmap(domain, 0n, BigInt(2 * page));
-        assert.deepEqual(take(true), [2]);
-        assert.deepEqual(take(true), [0]);
-      }));
-
-    it('refuses mappings that overlap or wrap', () => {
-      map(0, 0, 3);
-      assert.throws(() => map(page - 1, 0, 3), { code: 'EEXIST' });
-      assert.throws(() => addon.domainMap(domain, (1n << 64n) - 1n, vaddr(0), 2n, 3), { code: 'EINVAL' });
-      assert.throws(() => addon.domainMap(domain, 1n << 64n, vaddr(0), 2n, 3), RangeError);
-      assert.throws(() => addon.domainMap(domain, BigInt(2 * page), vaddr(0), 0n, 3), { code: 'EINVAL' });
-    });
-
-    it('makes a mapping whose memory is gone a fault and no crash', () =>
-      withClient('dma', (client) => {
-        client.setDomain(domain);
-        map(0, 0, 3);
-        // Nothing is ever mapped at these addresses: the first page, and those above user space.
-        addon.domainMap(domain, BigInt(page), 0n, BigInt(page), 3);
-        addon.domainMap(domain, BigInt(2 * page), 1n << 60n, BigInt(page), 3);
-        bytes.fill(5, 0, page);
-        for (const to of [BigInt(page), BigInt(2 * page), BigInt(page - 4)]) {
-          assert.equal(copy(client, 0n, to, 8), -14);
-          assert.equal(copy(client, to, 0n, 8), -14);
-        }
-        assert.ok(bytes.subarray(0, page).every((byte) => byte === 5));
-        assert.equal(addon.domainTakeFaults(domain).count, 6);
-      }));
-  });
 });
