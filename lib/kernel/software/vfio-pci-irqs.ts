@@ -95,7 +95,7 @@ export class VfioPciIrqs {
 
   /** Source: vfio_set_irqs_validate_and_prepare */
   #validate(set: IrqSet): void {
-    const argsz = set.argsz ?? IRQ_SET_SIZE + dataSize(set, set.eventfds?.length ?? set.bools?.length ?? 0);
+    const argsz = set.argsz ?? IRQ_SET_SIZE + dataGiven(set);
     if (argsz < IRQ_SET_SIZE || set.index >= VFIO_PCI_NUM_IRQS || set.count >= U32_MAX - set.start) refuse('EINVAL');
     if ((set.flags & ~(DATA_TYPES | ACTIONS)) !== 0) refuse('EINVAL');
     const available = this.#countOf(set.index);
@@ -199,6 +199,12 @@ export class VfioPciIrqs {
     const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
     await this.#running.setIrqs({ flags, index, start: 0, count: 0 });
   }
+}
+
+/** Bytes of data that a call brings. */
+function dataGiven(set: IrqSet): number {
+  const isEventfd = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0;
+  return dataSize(set, (isEventfd ? set.eventfds : set.bools)?.length ?? 0);
 }
 
 /** Bytes of data that go with `count` interrupts. */

@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
+
 import { addon } from '../../../lib/native/addon.js';
 import { fileOffset, type Scenario } from './scenario.js';
 import { answerOf, hex, leftOut, readAnswer, row, table, zero } from './table.js';
-import { SECOND_DEVICE, SECOND_GROUP, twoDevices } from './worlds.js';
+import { MAPPABLE, PCI_TESTDEV, SECOND_DEVICE, SECOND_GROUP, twoDevices } from './worlds.js';
 
 /** Bytes of edu's BAR0. */
 const SIZE = 1 << 20;
@@ -9,7 +11,7 @@ const SIZE = 1 << 20;
 async function regionInfo(s: Scenario, index: number): Promise<string> {
   await s.deviceOpen();
   const { flags, size, offset } = s.kernel.getRegionInfo(s.device, index);
-  const place = index === 1 && s.deviceName === SECOND_DEVICE ? '' : ` offset ${hex(offset)}`;
+  const place = s.deviceName === PCI_TESTDEV.device ? '' : ` offset ${hex(offset)}`;
   return `0, flags ${hex(flags)} size ${hex(size)}${place}`;
 }
 
@@ -33,14 +35,43 @@ async function sized(s: Scenario, body: () => Promise<string>): Promise<string> 
   }
 }
 
+async function deviceInfo(s: Scenario): Promise<string> {
+  await s.deviceOpen();
+  return `0, flags ${hex(s.kernel.getDeviceInfo(s.device).flags)}`;
+}
+
 async function mapped(s: Scenario, index: number, offset: bigint, length: number): Promise<string> {
   await s.deviceOpen();
+  return mapping(s, index, offset, length);
+}
+
+async function mapping(s: Scenario, index = 0, offset = 0n, length = 4096): Promise<string> {
   const answer = await answerOf(async () => {
     const handle = await s.kernel.mmap(s.device, fileOffset(index, offset), length, { read: true, write: true });
     addon.mappingClose(handle);
     return 'ok';
   });
   return answer.replace('-1', 'MAP_FAILED');
+}
+
+async function view(s: Scenario): Promise<Uint32Array> {
+  const handle = await s.kernel.mmap(s.device, 0n, 4096, { read: true, write: true });
+  s.cleanUp(() => addon.mappingClose(handle));
+  return new Uint32Array(addon.mappingView(handle));
+}
+
+/** What one side stores the other loads. */
+async function loadAndStore(s: Scenario): Promise<string> {
+  const words = await view(s);
+  words[1] = 0x1234_5678;
+  assert.equal(await s.register(0, 4), 0x1234_5678);
+  return `ok, value ${hex(words[0] ?? 0)}`;
+}
+
+async function decodeOffAndOn(s: Scenario): Promise<string> {
+  const words = await view(s);
+  for (const command of [0, 2]) await s.write(7, 4, Uint8Array.of(command, 1));
+  return `ok, value ${hex(words[0] ?? 0)}`;
 }
 
 table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
@@ -52,11 +83,8 @@ table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
     await s.deviceOpen();
     return zero(Promise.resolve(s.kernel.getRegionInfo(s.device, 0, 16)));
   }),
-  leftOut(
-    'GET_REGION_INFO index 0',
-    'edu',
-    '0, flags 0x7 size 0x100000 offset 0',
-    "flags are 0x3: BAR0 of the software edu is not mappable, a model's registers need the model",
+  row('GET_REGION_INFO index 0', 'edu', '0, flags 0x7 size 0x100000 offset 0', (s) =>
+    regionInfo(s.about(MAPPABLE.group, MAPPABLE.device), 0),
   ),
   row('GET_REGION_INFO index 1', 'edu', '0, flags 0 size 0 offset 0x10000000000', (s) => regionInfo(s, 1)),
   row('GET_REGION_INFO index 2', 'edu', '0, flags 0 size 0 offset 0x20000000000', (s) => regionInfo(s, 2)),
@@ -142,49 +170,26 @@ table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
   row('pwrite 4 config+0x100', 'past the end', '-1 EFAULT', async (s) =>
     String(await (await s.deviceOpen()).write(7, 0x100, 0)),
   ),
-  leftOut(
-    'mmap BAR0 whole, RW, SHARED',
-    'edu',
-    'ok',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap BAR0 whole, RW, SHARED', 'edu', 'ok', (s) => mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, 0n, SIZE)),
+  leftOut('mmap BAR0 MAP_PRIVATE', 'edu', 'MAP_FAILED EINVAL', 'the interface maps shared alone'),
+  row('mmap BAR0 size + 4096', 'beyond the end', 'MAP_FAILED EINVAL', (s) =>
+    mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, 0n, SIZE + 4096),
   ),
-  leftOut(
-    'mmap BAR0 MAP_PRIVATE',
-    'edu',
-    'MAP_FAILED EINVAL',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap BAR0 last page + 4096 more', 'beyond the end', 'MAP_FAILED EINVAL', (s) =>
+    mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, BigInt(SIZE - 4096), 8192),
   ),
-  leftOut(
-    'mmap BAR0 size + 4096',
-    'beyond the end',
-    'MAP_FAILED EINVAL',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap at BAR0 + size', 'beyond the end', 'MAP_FAILED EINVAL', (s) =>
+    mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, BigInt(SIZE), 4096),
   ),
-  leftOut(
-    'mmap BAR0 last page + 4096 more',
-    'beyond the end',
-    'MAP_FAILED EINVAL',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap BAR0 length 100', 'edu', 'ok', (s) => mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, 0n, 100)),
+  row('mmap BAR0 length 0', 'edu', 'MAP_FAILED EINVAL', (s) =>
+    mapped(s.about(MAPPABLE.group, MAPPABLE.device), 0, 0n, 0),
   ),
-  leftOut(
-    'mmap at BAR0 + size',
-    'beyond the end',
-    'MAP_FAILED EINVAL',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap region 9', 'no such region', 'MAP_FAILED EINVAL', (s) =>
+    mapped(s.about(MAPPABLE.group, MAPPABLE.device), 9, 0n, 4096),
   ),
-  leftOut(
-    'mmap BAR0 length 100',
-    'edu',
-    'ok',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
-  ),
-  row('mmap BAR0 length 0', 'edu', 'MAP_FAILED EINVAL', (s) => mapped(s, 0, 0n, 0)),
-  row('mmap region 9', 'no such region', 'MAP_FAILED EINVAL', (s) => mapped(s, 9, 0n, 4096)),
-  leftOut(
-    '32-bit load/store through the mapping',
-    'edu',
-    'ok, value 0x10000ed',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('32-bit load/store through the mapping', 'edu', 'ok, value 0x10000ed', async (s) =>
+    loadAndStore(await s.about(MAPPABLE.group, MAPPABLE.device).deviceOpen()),
   ),
   leftOut(
     'load through the mapping',
@@ -197,17 +202,13 @@ table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
     await s.write(7, 4, Uint8Array.of(0, 1));
     return String(await s.write(0, 4, 0));
   }),
-  leftOut(
-    'mmap BAR0',
-    'memory decode off',
-    'ok',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
-  ),
-  leftOut(
-    'load through the same mapping',
-    'memory decode on again',
-    'ok, value 0x10000ed',
-    "BAR0 of the software edu is not mappable: a model's registers need the model (rows of testdev's BAR0 are in device-mmap.test.ts)",
+  row('mmap BAR0', 'memory decode off', 'ok', async (s) => {
+    await s.about(MAPPABLE.group, MAPPABLE.device).deviceOpen();
+    await s.write(7, 4, Uint8Array.of(0, 1));
+    return mapping(s);
+  }),
+  row('load through the same mapping', 'memory decode on again', 'ok, value 0x10000ed', async (s) =>
+    decodeOffAndOn(await s.about(MAPPABLE.group, MAPPABLE.device).deviceOpen()),
   ),
   row('read edu reg 4', 'written 0x12345678 before close', '0xedcba987', async (s) => {
     await s.deviceOpen();
@@ -216,91 +217,59 @@ table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
     s.device = await s.kernel.getDeviceFd(s.group, s.deviceName);
     return hex(await s.register(0, 4));
   }),
-  leftOut(
-    'GET_REGION_INFO index 0',
-    'pci-testdev with a ROM; BAR1 is I/O ports',
-    '0, flags 0x7 size 0x1000',
-    'the software testdev has other sizes and another ROM than pci-testdev; its own numbers are in device-more.test.ts',
+  row('GET_REGION_INFO index 0', 'pci-testdev with a ROM; BAR1 is I/O ports', '0, flags 0x7 size 0x1000', (s) =>
+    regionInfo(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 0),
   ),
   row('GET_REGION_INFO index 1', 'pci-testdev with a ROM; BAR1 is I/O ports', '0, flags 0x3 size 0x100', (s) =>
-    regionInfo(s.about(SECOND_GROUP, SECOND_DEVICE), 1),
+    regionInfo(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 1),
   ),
-  leftOut(
-    'GET_REGION_INFO index 6',
-    'pci-testdev with a ROM; BAR1 is I/O ports',
-    '0, flags 0x1 size 0x8000',
-    'the software testdev has other sizes and another ROM than pci-testdev; its own numbers are in device-more.test.ts',
+  row('GET_REGION_INFO index 6', 'pci-testdev with a ROM; BAR1 is I/O ports', '0, flags 0x1 size 0x8000', (s) =>
+    regionInfo(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 6),
   ),
-  leftOut(
-    'GET_REGION_INFO index 7',
-    'pci-testdev with a ROM; BAR1 is I/O ports',
-    '0, flags 0x3 size 0x100',
-    'the software testdev is a PCI Express device: its config space has 4096 bytes',
+  row('GET_REGION_INFO index 7', 'pci-testdev with a ROM; BAR1 is I/O ports', '0, flags 0x3 size 0x100', (s) =>
+    regionInfo(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 7),
   ),
   row('pread 4 of BAR1 (I/O ports)', 'pci-testdev', '4, value 0', async (s) =>
-    readAnswer(await (await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).read(1, 0, 4)),
+    readAnswer(await (await s.about(PCI_TESTDEV.group, PCI_TESTDEV.device).deviceOpen()).read(1, 0, 4)),
   ),
   row('pwrite 1 of BAR1 (I/O ports)', 'pci-testdev', '1', async (s) =>
-    String(await (await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).write(1, 0, Uint8Array.of(1))),
+    String(await (await s.about(PCI_TESTDEV.group, PCI_TESTDEV.device).deviceOpen()).write(1, 0, Uint8Array.of(1))),
   ),
   row('mmap BAR1 (I/O ports)', 'pci-testdev', 'MAP_FAILED EINVAL', (s) =>
-    mapped(s.about(SECOND_GROUP, SECOND_DEVICE), 1, 0n, 256),
+    mapped(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 1, 0n, 256),
   ),
-  leftOut(
-    'pread 4 of ROM',
-    'pci-testdev',
-    '4, value 0xee40aa55',
-    'the software testdev has other sizes and another ROM than pci-testdev; its own numbers are in device-more.test.ts',
+  row('pread 4 of ROM', 'pci-testdev', '4, value 0xee40aa55', async (s) =>
+    readAnswer(await (await s.about(PCI_TESTDEV.group, PCI_TESTDEV.device).deviceOpen()).read(6, 0, 4)),
   ),
   row('mmap ROM', 'read-only region, flags READ only', 'MAP_FAILED EINVAL', (s) =>
-    mapped(s.about(SECOND_GROUP, SECOND_DEVICE), 6, 0n, 2048),
+    mapped(s.about(PCI_TESTDEV.group, PCI_TESTDEV.device), 6, 0n, 0x8000),
   ),
-  leftOut(
-    'DEVICE_GET_INFO',
-    'nvme',
-    '0, flags 0x3',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
-  ),
+  row('DEVICE_GET_INFO', 'nvme', '0, flags 0x3', (s) => deviceInfo(s.about(SECOND_GROUP, SECOND_DEVICE))),
   leftOut(
     'GET_REGION_INFO index 0, argsz=sizeof (32)',
     'nvme (MSI-X table in BAR0)',
     '0, flags 0xf size 0x4000 cap_offset 0 argsz out 40',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
+    'the MSI-X table of a model is in a BAR that cannot be mapped, so that there is no capability to report',
   ),
   leftOut(
     'pread 8 at BAR0+0 (CAP)',
     'nvme',
     '8, value 0x4008200f0107ff',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
+    'no software model of an NVMe controller, whose register this is',
   ),
-  leftOut(
-    'pwrite 4 at BAR0+0x2000 (MSI-X table)',
-    'nvme',
-    '4',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
+  row('pwrite 4 at BAR0+0x2000 (MSI-X table)', 'nvme', '4', async (s) =>
+    String(await (await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).write(4, 0, 0)),
   ),
-  leftOut(
-    'pread 4 config+0x100 (extended)',
-    'nvme, 4096-byte config',
-    '4',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
+  row('pread 4 config+0x100 (extended)', 'nvme, 4096-byte config', '4', async (s) =>
+    count(await (await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).read(7, 0x100, 4)),
   ),
-  leftOut(
-    'VFIO_DEVICE_RESET',
-    'nvme',
-    '0',
-    "no software model of an NVMe controller; what the row is about is a row of testdev's, or the guest's",
+  row('VFIO_DEVICE_RESET', 'nvme', '0', async (s) =>
+    zero((await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).kernel.resetDevice(s.device)),
   ),
-  leftOut(
-    'DEVICE_GET_INFO',
-    'e1000e on pcie.0',
-    '0, flags 0x3 (RESET=1, PCI=2)',
-    'no software model of an e1000e; reset is tested on testdev in device-more.test.ts',
+  row('DEVICE_GET_INFO', 'e1000e on pcie.0', '0, flags 0x3 (RESET=1, PCI=2)', (s) =>
+    deviceInfo(s.about(SECOND_GROUP, SECOND_DEVICE)),
   ),
-  leftOut(
-    'VFIO_DEVICE_RESET',
-    'e1000e on pcie.0',
-    '0',
-    'no software model of an e1000e; reset is tested on testdev in device-more.test.ts',
+  row('VFIO_DEVICE_RESET', 'e1000e on pcie.0', '0', async (s) =>
+    zero((await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen()).kernel.resetDevice(s.device)),
   ),
 ]);

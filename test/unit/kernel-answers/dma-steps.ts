@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { addon } from '../../../lib/native/addon.js';
 import type { DmaMap, DmaUnmap, IommuInfo } from '../../../lib/kernel/kernel.js';
 import type { Scenario } from './scenario.js';
@@ -56,13 +58,20 @@ export async function mapBar(s: Scenario): Promise<string> {
   return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
 }
 
-/** Maps a file's memory and gives it to the IOMMU. */
-export async function mapFile(s: Scenario): Promise<string> {
+/** Maps a file's memory, readable and with WRITE writable, and gives it to the IOMMU. */
+export async function mapFile(s: Scenario, access = READ | WRITE): Promise<string> {
   const fd = addon.memfdCreate('row', 4096n, 0);
   s.cleanUp(() => addon.closeFdSync(fd));
-  const handle = await addon.mappingCreate(fd, 0n, 4096, 3);
+  const handle = await addon.mappingCreate(fd, 0n, 4096, access);
   s.cleanUp(() => addon.mappingClose(handle));
-  return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
+  return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0), flags: access });
+}
+
+/** Gives the address of memory of this process that nobody may touch, as there is below every stack. */
+export function inaccessiblePage(): bigint {
+  const line = readFileSync('/proc/self/maps', 'utf8').match(/^([0-9a-f]+)-[0-9a-f]+ ---p/m);
+  if (line === null) throw new Error('this process has no memory without access');
+  return BigInt(`0x${line[1]}`);
 }
 
 /** Gives a file's memory to the IOMMU, takes the file from under it, and unmaps. */

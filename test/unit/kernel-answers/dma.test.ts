@@ -2,6 +2,7 @@ import { hex, leftOut, row, table, zero } from './table.js';
 import {
   ALL,
   dmaReady,
+  inaccessiblePage,
   infoWithCapabilities,
   map,
   mapBar,
@@ -20,7 +21,7 @@ import {
   writeAfterUnmap,
   writeTo,
 } from './dma-steps.js';
-import { SECOND_DEVICE, SECOND_GROUP, twoDevices } from './worlds.js';
+import { MAPPABLE, SECOND_DEVICE, SECOND_GROUP, twoDevices } from './worlds.js';
 
 table('DMA mapping (type1v2 unless stated)', twoDevices, [
   row(
@@ -63,18 +64,14 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
     await mapping(s, { vaddr: 0n }).catch(() => undefined);
     return unmapped(s, {});
   }),
-  leftOut(
-    'MAP_DMA of a PROT_NONE page',
-    '-',
-    '-1 EFAULT',
-    "Node.js has no mprotect; the probe's own test has pages without access (test/unit, native memory)",
-  ),
-  leftOut(
-    'MAP_DMA READ of a PROT_READ page',
-    '-',
-    '0',
-    "Node.js has no mprotect; the probe's own test has read-only pages (test/unit, native memory)",
-  ),
+  row('MAP_DMA of a PROT_NONE page', '-', '-1 EFAULT', async (s) => {
+    await s.iommuSet();
+    return map(s, { vaddr: inaccessiblePage() });
+  }),
+  row('MAP_DMA READ of a PROT_READ page', '-', '0', async (s) => {
+    await s.iommuSet();
+    return mapFile(s, READ);
+  }),
   row('MAP_DMA 16 KiB at 0x10000', 'free', '0', (s) => mapping(s, { size: 0x4000n })),
   row('MAP_DMA same again', 'mapped', '-1 EEXIST', async (s) => {
     await mapping(s, { size: 0x4000n });
@@ -129,7 +126,7 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
   }),
   row('UNMAP_DMA flag ALL', 'nothing mapped', '0, size out 0', (s) => unmapping(s, ALL)),
   row('MAP_DMA of an mmap-ed BAR', '-', '0', async (s) => {
-    await s.about(SECOND_GROUP, SECOND_DEVICE).deviceOpen();
+    await s.about(MAPPABLE.group, MAPPABLE.device).deviceOpen();
     return mapBar(s);
   }),
   row('munmap of DMA-mapped memory, then UNMAP_DMA', '-', '0, size out 0x1000', async (s) => {

@@ -1,13 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
 
 import type { DmaMap, Fd, GroupStatus } from '../../../lib/kernel/kernel.js';
-import { addon } from '../../../lib/native/addon.js';
+import { MEMORY } from './dma-steps.js';
 import type { Scenario } from './scenario.js';
 import { descriptor, hex, leftOut, readAnswer, row, table, zero } from './table.js';
 import { SECOND_DEVICE, SECOND_GROUP, twoDevices } from './worlds.js';
 
-const memory = addon.memoryAllocate(4096);
-const MAP: DmaMap = { flags: 3, iova: 0x10000n, vaddr: addon.bufferAddress(memory, 0), size: 0x1000n };
+const MAP: DmaMap = { flags: 3, iova: 0x10000n, vaddr: MEMORY, size: 0x1000n };
 const UNMAP = { flags: 0, iova: 0x10000n, size: 0x1000n };
 
 function statusOf(status: GroupStatus): string {

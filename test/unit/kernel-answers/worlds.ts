@@ -2,12 +2,15 @@ import { SoftwareMachine } from '../../../lib/kernel/software/machine.js';
 import type { DeviceOptions, MachineOptions } from '../../../lib/kernel/software/options.js';
 import type { World } from './scenario.js';
 
-/** The reference's edu sits where no reset reaches it; this is the software edu in that state. */
-const EDU = new URL('./edu-without-reset.js', import.meta.url);
+const model = (name: string): URL => new URL(`./models/${name}.js`, import.meta.url);
 
 export const DEVICE = 'f001:00:04.0';
 export const SECOND_DEVICE = 'f001:00:05.0';
 export const SECOND_GROUP = '27';
+/** Devices whose answers edu's and testdev's differ from. */
+export const MAPPABLE = { group: '28', device: 'f001:00:08.0' };
+export const PCI_TESTDEV = { group: '29', device: 'f001:00:09.0' };
+export const MANY_VECTORS = { group: '33', device: 'f001:00:0a.0' };
 
 /** Two functions of one group are in `device` and `sibling`. */
 export const THREE = { group: '30', device: 'f001:00:1f.0', siblings: ['f001:00:1f.2', 'f001:00:1f.3'] };
@@ -15,7 +18,7 @@ export const MIXED = { group: '31', device: 'f001:00:06.0', sibling: 'f001:00:06
 export const BOTH = { group: '32', device: 'f001:00:07.0', sibling: 'f001:00:07.1' };
 
 export function edu(name: string, group: number, more: Partial<DeviceOptions> = {}): DeviceOptions {
-  return { name, group, model: EDU, ...more };
+  return { name, group, model: model('edu-without-reset'), ...more };
 }
 
 /** A machine with edu and pci-testdev in a group each. */
@@ -23,7 +26,21 @@ export async function twoDevices(options: MachineOptions = {}): Promise<World> {
   const machine = new SoftwareMachine(options);
   await machine.addDevice(edu(DEVICE, 26));
   await machine.addDevice({ name: SECOND_DEVICE, group: Number(SECOND_GROUP), model: 'testdev' });
+  for (const [name, { group, device }] of [
+    ['mappable-edu', MAPPABLE],
+    ['pci-testdev', PCI_TESTDEV],
+    ['many-vectors', MANY_VECTORS],
+  ] as const) {
+    await machine.addDevice({ name: device, group: Number(group), model: model(name) });
+  }
   return { machine, group: '26', device: DEVICE };
+}
+
+/** A machine without an IOMMU whose VFIO may do without. */
+export async function noiommu(): Promise<World> {
+  const machine = new SoftwareMachine({ iommu: false, noiommu: true });
+  await machine.addDevice(edu(DEVICE, 0));
+  return { machine, group: 'noiommu-0', device: DEVICE };
 }
 
 /** A machine with groups of several functions. */

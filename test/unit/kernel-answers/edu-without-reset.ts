@@ -1,3 +1,0 @@
-import edu from '../../../lib/models/edu.js';
-
-export default { ...edu, resettable: false };
