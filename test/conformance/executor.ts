@@ -1,0 +1,198 @@
+import { VfioError } from '../../lib/errors.js';
+import type { Fd } from '../../lib/kernel/kernel.js';
+import { callDevice, isDeviceCall } from './device-calls.js';
+import { callDma } from './dma-calls.js';
+import { type Call, type DeviceName, SLOTS } from './program.js';
+import { ARENA_PAGES, PAGE, type World } from './world.js';
+
+/** What a call answered: its fields, or the errno's name. Descriptors are told as `fd`. */
+export type Outcome = { readonly value: unknown } | { readonly errno: string } | { readonly skipped: true };
+
+/** The open descriptors of a running program, by slot. */
+export interface Slots {
+  readonly containers: (Fd | undefined)[];
+  readonly groups: (Fd | undefined)[];
+  readonly groupsOfOther: (Fd | undefined)[];
+  readonly devices: (Fd | undefined)[];
+}
+
+/** What the calls of one program share. */
+export interface Run {
+  readonly world: World;
+  readonly slots: Slots;
+  readonly memory: Uint8Array<SharedArrayBuffer>;
+  readonly eventfd: Fd;
+}
+
+const SKIPPED: Outcome = { skipped: true };
+
+/** Runs a program on one side, call by call. */
+export class Executor {
+  private readonly run: Run;
+
+  constructor(private readonly world: World) {
+    this.run = {
+      world,
+      slots: { containers: [], groups: [], groupsOfOther: [], devices: [] },
+      memory: new Uint8Array(world.addon.memoryAllocate(ARENA_PAGES * PAGE)),
+      eventfd: world.addon.eventfdCreate(),
+    };
+    for (let index = 0; index < this.run.memory.length; index++) this.run.memory[index] = index >> 12;
+  }
+
+  /** The bytes that a device may have reached. */
+  get memory(): Uint8Array<SharedArrayBuffer> {
+    return this.run.memory;
+  }
+
+  /** Makes one call. Anything but a VfioError is a bug of the side itself and passes on. */
+  async execute(call: Call): Promise<Outcome> {
+    try {
+      return await this.dispatch(call);
+    } catch (error) {
+      if (error instanceof VfioError) return { errno: error.code };
+      throw error;
+    }
+  }
+
+  /** Interrupts seen since last asked; every device shares one eventfd. */
+  takeInterrupts(): number {
+    return this.world.addon.eventfdRead(this.run.eventfd);
+  }
+
+  /** Closes what the program left open, devices last opened first. */
+  async finish(): Promise<void> {
+    const { devices, groups, containers, groupsOfOther } = this.run.slots;
+    for (const slots of [devices, groups, containers]) {
+      for (const fd of slots) if (fd !== undefined) await this.world.kernel.close(fd);
+    }
+    for (const fd of groupsOfOther) if (fd !== undefined) await this.world.other.close(fd);
+    this.world.addon.closeFdSync(this.run.eventfd);
+  }
+
+  private dispatch(call: Call): Promise<Outcome> {
+    if (isDeviceCall(call)) return callDevice(this.run, call);
+    switch (call.call) {
+      case 'mapDma':
+      case 'unmapDma':
+        return callDma(this.run, call);
+      case 'openGroup':
+      case 'closeGroup':
+        return call.process === 0 ? this.callGroup(call) : this.callOther(call);
+      case 'openContainer':
+      case 'closeContainer':
+      case 'getApiVersion':
+      case 'checkExtension':
+      case 'setIommu':
+      case 'getIommuInfo':
+        return this.callContainer(call);
+      default:
+        return this.callGroup(call);
+    }
+  }
+
+  private async callContainer(call: Extract<Call, { container: number }>): Promise<Outcome> {
+    const { kernel } = this.world;
+    const { containers } = this.run.slots;
+    const fd = containers[call.container];
+    if (call.call === 'openContainer') {
+      if (fd !== undefined) return SKIPPED;
+      containers[call.container] = await kernel.openContainer();
+      return { value: 'fd' };
+    }
+    if (fd === undefined) return SKIPPED;
+    switch (call.call) {
+      case 'closeContainer':
+        containers[call.container] = undefined;
+        await kernel.close(fd);
+        return { value: 0 };
+      case 'getApiVersion':
+        return { value: kernel.getApiVersion(fd) };
+      case 'checkExtension':
+        return { value: kernel.checkExtension(fd, call.extension) };
+      case 'setIommu':
+        await kernel.setIommu(fd, call.type);
+        return { value: 0 };
+      case 'getIommuInfo':
+        return { value: kernel.getIommuInfo(fd, call.argsz === 0 ? undefined : call.argsz) };
+      default:
+        throw new TypeError(`${call.call} is not a container's call`);
+    }
+  }
+
+  private async callOther(call: Extract<Call, { process: number }>): Promise<Outcome> {
+    const { groupsOfOther } = this.run.slots;
+    const fd = groupsOfOther[call.group];
+    if (call.call === 'openGroup') {
+      if (fd !== undefined) return SKIPPED;
+      groupsOfOther[call.group] = await this.world.other.openGroup(this.groupName(call.group));
+      return { value: 'fd' };
+    }
+    if (fd === undefined) return SKIPPED;
+    groupsOfOther[call.group] = undefined;
+    await this.world.other.close(fd);
+    return { value: 0 };
+  }
+
+  private async callGroup(call: Extract<Call, { group: number }>): Promise<Outcome> {
+    const { kernel } = this.world;
+    const { groups, containers, devices } = this.run.slots;
+    const fd = groups[call.group];
+    if (call.call === 'openGroup') {
+      // A second open of the same group is a call worth making: it must answer EBUSY and change nothing.
+      const opened = await kernel.openGroup(this.groupName(call.group));
+      groups[call.group] = opened;
+      return { value: 'fd' };
+    }
+    if (fd === undefined) return SKIPPED;
+    switch (call.call) {
+      case 'closeGroup':
+        groups[call.group] = undefined;
+        await kernel.close(fd);
+        return { value: 0 };
+      case 'getGroupStatus':
+        return { value: kernel.getGroupStatus(fd, call.argsz === 0 ? undefined : call.argsz) };
+      case 'setContainer': {
+        const container = containers[call.container];
+        if (container === undefined) return SKIPPED;
+        await kernel.setContainer(fd, container);
+        return { value: 0 };
+      }
+      case 'setContainerTo':
+        await kernel.setContainer(fd, this.oddTarget(call.target, fd));
+        return { value: 0 };
+      case 'unsetContainer':
+        await kernel.unsetContainer(fd);
+        return { value: 0 };
+      case 'getDeviceFd': {
+        if (devices[call.device] !== undefined) return SKIPPED;
+        devices[call.device] = await kernel.getDeviceFd(fd, this.deviceName(call.group, call.name));
+        return { value: 'fd' };
+      }
+    }
+  }
+
+  private oddTarget(target: 'closed' | 'eventfd' | 'group', group: Fd): Fd {
+    if (target === 'closed') return 9999;
+    return target === 'group' ? group : this.run.eventfd;
+  }
+
+  private groupName(slot: number): string {
+    return this.groupOf(slot).name;
+  }
+
+  private groupOf(slot: number): { name: string; device: string } {
+    const group = this.world.groups[slot];
+    if (group === undefined)
+      throw new RangeError(`the set-up has ${this.world.groups.length} of ${SLOTS.groups} groups`);
+    return group;
+  }
+
+  private deviceName(slot: number, name: DeviceName): string {
+    const own = this.groupOf(slot).device;
+    if (name === 'own') return own;
+    if (name === 'other') return this.groupOf((slot + 1) % SLOTS.groups).device;
+    if (name === 'short') return own.slice(own.indexOf(':') + 1);
+    return name === 'nope' ? 'nope' : '';
+  }
+}

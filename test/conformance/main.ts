@@ -1,0 +1,97 @@
+import { randomInt } from 'node:crypto';
+
+import { Command } from 'commander';
+import fc from 'fast-check';
+
+import { compare, type Divergence } from './compare.js';
+import { type Call, programs } from './program.js';
+import { openWorlds } from './worlds.js';
+
+interface Options {
+  readonly seed: string;
+  readonly sequences: string;
+  readonly calls: string;
+  readonly json?: true;
+}
+
+/** How many programs fast-check runs at a time; after a divergence the next batch goes on with a seed of its own. */
+const BATCH = 500;
+/** A core that differs everywhere is not worth a longer list. */
+const MOST_DIVERGENCES = 20;
+
+interface Report {
+  sequences: number;
+  calls: number;
+  readonly divergences: { readonly program: readonly Call[]; readonly divergence: Divergence }[];
+  readonly decided: Record<string, number>;
+}
+
+const command = new Command('conformance')
+  .description('Holds the software core against the real kernel, call by call. Runs inside the guest.')
+  .option('--seed <number>', 'seed of the programs', String(randomInt(2 ** 31)))
+  .option('--sequences <count>', 'how many programs', '1000')
+  .option('--calls <count>', 'calls in a program at most', '40')
+  .option('--json', 'end with one line of JSON');
+
+await main(command.parse().opts<Options>());
+
+async function main(options: Options): Promise<void> {
+  const seed = Number(options.seed);
+  console.log(`seed ${seed}`);
+  const report: Report = { sequences: 0, calls: 0, divergences: [], decided: {} };
+  const worlds = await openWorlds();
+  try {
+    for (let batch = 0; report.sequences < Number(options.sequences); batch++) {
+      const count = Math.min(BATCH, Number(options.sequences) - report.sequences);
+      await runBatch(report, worlds, { seed: seed + batch, count, calls: Number(options.calls) });
+      console.log(`${report.sequences} sequences, ${report.calls} calls, ${report.divergences.length} divergences`);
+      if (report.divergences.length >= MOST_DIVERGENCES) break;
+    }
+  } finally {
+    await worlds.close();
+  }
+  for (const found of report.divergences) console.log(replay(found));
+  const { sequences, calls, divergences, decided } = report;
+  if (options.json) console.log(JSON.stringify({ seed, sequences, calls, divergences: divergences.length, decided }));
+  process.exitCode = divergences.length === 0 ? 0 : 1;
+}
+
+type Worlds = Awaited<ReturnType<typeof openWorlds>>;
+
+/** Runs programs until one diverges; fast-check then shrinks that one to what matters. */
+async function runBatch(
+  report: Report,
+  worlds: Worlds,
+  batch: { readonly seed: number; readonly count: number; readonly calls: number },
+): Promise<void> {
+  let shrinking = false;
+  const property = fc.asyncProperty(programs(batch.calls), async (program) => {
+    const result = await compare(program, worlds.real, worlds.software);
+    if (!shrinking) {
+      report.sequences++;
+      report.calls += result.calls;
+      for (const name of result.decided) report.decided[name] = (report.decided[name] ?? 0) + 1;
+    }
+    if (result.divergence !== undefined) shrinking = true;
+    return result.divergence === undefined;
+  });
+  const details = await fc.check(property, { seed: batch.seed, numRuns: batch.count });
+  if (!details.failed) return;
+  const [program] = details.counterexample ?? [[]];
+  const again = await compare(program, worlds.real, worlds.software);
+  if (again.divergence === undefined) throw new Error(`a divergence did not come again: ${JSON.stringify(program)}`);
+  report.divergences.push({ program, divergence: again.divergence });
+}
+
+/** The shrunk program, one call a line, with the answers where the sides part. */
+function replay({ program, divergence }: { program: readonly Call[]; divergence: Divergence }): string {
+  const show = (value: unknown) =>
+    JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v));
+  const lines = program.slice(0, divergence.index + 1).map((call) => `  ${show(call)}`);
+  return [
+    `divergence (${divergence.what}):`,
+    ...lines,
+    `    real      ${show(divergence.real)}`,
+    `    software  ${show(divergence.software)}`,
+  ].join('\n');
+}
