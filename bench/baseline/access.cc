@@ -1,0 +1,115 @@
+// What C pays for an access: loops of volatile loads and stores, pread, a block copy, a poll, a batch of descriptors.
+#include <unistd.h>
+
+#include "clock.h"
+
+namespace {
+
+constexpr uint32_t kWalk = 4096 / 4;
+
+// (bytes: Uint8Array, accesses: number) => ns an access
+Napi::Value Read32(const Napi::CallbackInfo& info) {
+  auto* words = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
+  uint32_t accesses = info[1].As<Napi::Number>().Uint32Value();
+  uint32_t sum = 0;
+  Napi::Value cost = CostOf(info.Env(), accesses, [&] {
+    for (uint32_t i = 0; i < accesses; i++) sum += words[i % kWalk];
+  });
+  asm volatile("" : : "r"(sum));
+  return cost;
+}
+
+Napi::Value Write32(const Napi::CallbackInfo& info) {
+  auto* words = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
+  uint32_t accesses = info[1].As<Napi::Number>().Uint32Value();
+  return CostOf(info.Env(), accesses, [&] {
+    for (uint32_t i = 0; i < accesses; i++) words[i % kWalk] = i;
+  });
+}
+
+// (fd, fileOffset, accesses) => ns a pread of four bytes
+Napi::Value Pread32(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  off_t offset = static_cast<off_t>(info[1].As<Napi::Number>().Int64Value());
+  uint32_t accesses = info[2].As<Napi::Number>().Uint32Value();
+  uint32_t value = 0;
+  return CostOf(info.Env(), accesses, [&] {
+    for (uint32_t i = 0; i < accesses; i++) {
+      if (pread(fd, &value, sizeof(value), offset) != sizeof(value)) abort();
+    }
+  });
+}
+
+// (source, target, rounds) => ns a copy of 4 KiB by 32-bit accesses
+Napi::Value BlockCopy(const Napi::CallbackInfo& info) {
+  auto* source = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
+  auto* target = reinterpret_cast<uint32_t*>(BytesOf(info[1]));
+  uint32_t rounds = info[2].As<Napi::Number>().Uint32Value();
+  return CostOf(info.Env(), rounds, [&] {
+    for (uint32_t round = 0; round < rounds; round++) {
+      for (uint32_t i = 0; i < kWalk; i++) target[i] = source[i];
+      asm volatile("" : : : "memory");
+    }
+  });
+}
+
+// (bytes, polls) => ns a look at a register that is not ready until the last one
+Napi::Value Poll(const Napi::CallbackInfo& info) {
+  auto* word = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
+  uint32_t polls = info[1].As<Napi::Number>().Uint32Value();
+  return CostOf(info.Env(), polls, [&] {
+    for (uint32_t i = 0; i < polls; i++) {
+      if ((*word & 1) != 0) break;
+    }
+  });
+}
+
+// (handle, offset) => value, (handle, offset, value): Node-API calls that do nothing but the access.
+uint8_t* bare_memory = nullptr;
+Napi::Value SetBareMemory(const Napi::CallbackInfo& info) {
+  bare_memory = BytesOf(info[0]);
+  return info.Env().Undefined();
+}
+
+napi_value BareRead32(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uint32_t handle, offset;
+  napi_get_value_uint32(env, arguments[0], &handle);
+  napi_get_value_uint32(env, arguments[1], &offset);
+  napi_value result;
+  napi_create_uint32(env, *reinterpret_cast<volatile uint32_t*>(bare_memory + offset), &result);
+  return result;
+}
+
+napi_value BareWrite32(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uint32_t handle, offset, value;
+  napi_get_value_uint32(env, arguments[0], &handle);
+  napi_get_value_uint32(env, arguments[1], &offset);
+  napi_get_value_uint32(env, arguments[2], &value);
+  *reinterpret_cast<volatile uint32_t*>(bare_memory + offset) = value;
+  return nullptr;
+}
+
+void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+  exports.Set(name, Napi::Value(env, function));
+}
+
+}  // namespace
+
+void RegisterAccess(Napi::Env env, Napi::Object exports) {
+  exports.Set("read32", Napi::Function::New(env, Read32));
+  exports.Set("write32", Napi::Function::New(env, Write32));
+  exports.Set("pread32", Napi::Function::New(env, Pread32));
+  exports.Set("blockCopy", Napi::Function::New(env, BlockCopy));
+  exports.Set("poll", Napi::Function::New(env, Poll));
+  exports.Set("setBareMemory", Napi::Function::New(env, SetBareMemory));
+  ExportRaw(env, exports, "bareRead32", BareRead32);
+  ExportRaw(env, exports, "bareWrite32", BareWrite32);
+}

@@ -1,0 +1,30 @@
+import { median, medianAbsoluteDeviation, quantileSorted } from 'simple-statistics';
+
+import type { BenchCase, CaseResult, CaseSamples } from './case.js';
+
+/** Makes a row of a case's samples. */
+export function summarize(benchCase: BenchCase, { subject, baseline }: CaseSamples): CaseResult {
+  const sorted = [...subject].sort((a, b) => a - b);
+  const value = median(sorted);
+  const base = median([...baseline]);
+  return {
+    name: benchCase.name,
+    unit: benchCase.unit,
+    value,
+    baseline: base,
+    ratio: value / base,
+    p50: value,
+    p99: quantileSorted(sorted, 0.99),
+    spread: { subject: spread(sorted), baseline: spread(baseline) },
+    ...(benchCase.bar === undefined ? {} : { bar: benchCase.bar }),
+  };
+}
+
+function spread(values: readonly number[]): number {
+  return medianAbsoluteDeviation([...values]) / median([...values]);
+}
+
+/** Tells whether a row meets its bar; a row without one does. */
+export function meetsBar(result: CaseResult): boolean {
+  return result.bar === undefined || result.ratio <= result.bar;
+}
