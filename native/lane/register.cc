@@ -1,7 +1,11 @@
 #include "common/register.h"
+#include "lane/register_parts.h"
 
 namespace vfio_engine {
 
-void RegisterLane(Napi::Env env, Napi::Object exports) {}
+void RegisterLane(Napi::Env env, Napi::Object exports) {
+  RegisterRegionFunctions(env, exports);
+  RegisterLaneFunctions(env, exports);
+}
 
 }  // namespace vfio_engine

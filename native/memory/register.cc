@@ -9,6 +9,7 @@
 #include "memory/inspect.h"
 #include "memory/mapping.h"
 #include "memory/memfd.h"
+#include "memory/view.h"
 
 namespace vfio_engine {
 namespace {
@@ -17,17 +18,6 @@ std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index
   std::shared_ptr<Mapping> mapping = Mappings().Get(ArgUint32(info, index));
   if (mapping == nullptr) throw SysError(EBADF, call);
   return mapping;
-}
-
-// The buffer holds the mapping; the last of its holders drops it, on whichever thread.
-Napi::Value ViewOf(Napi::Env env, const std::shared_ptr<Mapping>& mapping) {
-  auto* holder = new std::shared_ptr<Mapping>(mapping);
-  auto release = [](void* owner) { delete static_cast<std::shared_ptr<Mapping>*>(owner); };
-  std::lock_guard<std::mutex> lock(mapping->view_mutex);
-  napi_value view =
-      MakeExternalSharedBuffer(env, mapping->data(), mapping->length(), release, holder, mapping->view_store);
-  if (view == nullptr) throw Napi::Error::New(env);
-  return Napi::Value(env, view);
 }
 
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {

@@ -1,0 +1,156 @@
+import { VfioError } from '../errors.js';
+import type { Operation, SlotView } from '../layout/slot.js';
+import { addon } from '../native/addon.js';
+import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
+import { Fifo } from './fifo.js';
+import { createLane, destroyLane, type LaneDescriptor, LaneProducer } from './producer.js';
+
+/** Called once with an operation's answer: status 0 or a negative errno, and the slot while it may be read. */
+export type Settle = (status: number, slots: SlotView, position: number) => void;
+
+/** What happens when a lane has no free slot: `wait` queues in order, `throw` refuses with ERR_LANE_FULL. */
+export type WhenFull = 'wait' | 'throw';
+
+interface Queued {
+  readonly operation: Operation;
+  readonly settle: Settle;
+  cancelled: boolean;
+}
+
+/** An operation under way, to be cancelled. */
+export interface Submitted {
+  /** Answers it with ECANCELED unless it has run; a poll stops at its next look. */
+  cancel(): void;
+}
+
+const ECANCELED = -125;
+
+/** A lane for a thread with an event loop: answers arrive there, many for one wake-up. */
+export class AsyncLane {
+  readonly #descriptor: LaneDescriptor;
+  readonly #producer: LaneProducer;
+  readonly #notifier: NotifierHandle;
+  /** By slot position. */
+  readonly #settlers: (Settle | undefined)[];
+  readonly #queue = new Fifo<Queued>();
+  #answered: number;
+  #closed = false;
+
+  constructor(worker: IoWorkerHandle, capacity: number) {
+    this.#descriptor = createLane(worker, capacity);
+    this.#producer = new LaneProducer(this.#descriptor);
+    this.#settlers = new Array<Settle | undefined>(capacity);
+    this.#answered = this.#producer.produced;
+    this.#notifier = addon.notifierCreate(() => this.#reap());
+    addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
+  }
+
+  /** Operations submitted and not answered. */
+  get pending(): number {
+    return this.#inFlight() + this.#queue.length;
+  }
+
+  /**
+   * Has the worker run an operation.
+   * @throws ERR_CLOSED, ERR_LANE_FULL when `whenFull` is `throw` and there is no slot
+   */
+  submit(operation: Operation, settle: Settle, whenFull: WhenFull = 'wait'): Submitted {
+    if (this.#closed) throw new VfioError('the lane is closed', { code: 'ERR_CLOSED' });
+    if (this.#queue.length === 0 && this.#inFlight() < this.#producer.capacity) {
+      return this.#publish(operation, settle);
+    }
+    if (whenFull === 'throw') {
+      throw new VfioError(`all ${this.#producer.capacity} slots of the lane are taken`, {
+        code: 'ERR_LANE_FULL',
+        hint: 'await answers first, or make the lane larger by the option laneCapacity',
+      });
+    }
+    const queued: Queued = { operation, settle, cancelled: false };
+    this.#queue.push(queued);
+    return {
+      cancel: () => {
+        queued.cancelled = true;
+      },
+    };
+  }
+
+  /** Ends the lane; what is under way is answered first, bounded by `timeoutMs`, what is queued with ECANCELED. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
+      queued.settle(ECANCELED, this.#producer.slots, 0);
+    }
+    const deadline = Date.now() + timeoutMs;
+    for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
+    while (this.#inFlight() > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      this.#reap();
+    }
+    addon.notifierClose(this.#notifier);
+    await destroyLane(this.#descriptor);
+    for (const position of this.#unanswered()) this.#settleAt(position, ECANCELED);
+  }
+
+  #inFlight(): number {
+    return (this.#producer.produced - this.#answered) >>> 0;
+  }
+
+  #publish(operation: Operation, settle: Settle): Submitted {
+    const position = this.#producer.position(this.#producer.write(operation));
+    this.#settlers[position] = settle;
+    if (this.#inFlight() === 0) addon.notifierSetRef(this.#notifier, true);
+    this.#producer.publish();
+    // Asked anew by every submission: cheap, and the worker clears it once for all that completed.
+    if (this.#producer.requestNotify() !== this.#answered) this.#reapSoon();
+    return {
+      cancel: () => {
+        if (this.#settlers[position] === settle) this.#producer.slots.cancel(position);
+      },
+    };
+  }
+
+  #reapScheduled = false;
+
+  /** Answers came between publishing and asking for the signal: nobody will signal those. */
+  #reapSoon(): void {
+    if (this.#reapScheduled) return;
+    this.#reapScheduled = true;
+    setImmediate(() => {
+      this.#reapScheduled = false;
+      this.#reap();
+    });
+  }
+
+  #reap(): void {
+    do {
+      const completed = this.#producer.completed();
+      while (this.#answered !== completed) {
+        const position = this.#producer.position(this.#answered);
+        this.#answered = (this.#answered + 1) >>> 0;
+        this.#settleAt(position, this.#producer.slots.status(position));
+      }
+      this.#refill();
+    } while (this.#inFlight() > 0 && this.#producer.requestNotify() !== this.#answered);
+    if (this.#inFlight() === 0) addon.notifierSetRef(this.#notifier, false);
+  }
+
+  #settleAt(position: number, status: number): void {
+    const settle = this.#settlers[position];
+    this.#settlers[position] = undefined;
+    settle?.(status, this.#producer.slots, position);
+  }
+
+  #refill(): void {
+    while (this.#inFlight() < this.#producer.capacity) {
+      const queued = this.#queue.shift();
+      if (queued === undefined) return;
+      if (queued.cancelled) queued.settle(ECANCELED, this.#producer.slots, 0);
+      else this.#publish(queued.operation, queued.settle);
+    }
+  }
+
+  #unanswered(): number[] {
+    return [...this.#settlers.keys()].filter((position) => this.#settlers[position] !== undefined);
+  }
+}

@@ -1,0 +1,84 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+
+import type { Piscina } from 'piscina';
+
+import { addon } from '../native/addon.js';
+import type { IoWorkerHandle } from '../native/lane.js';
+
+/** What an I/O worker's thread is told. */
+export interface ServeTask {
+  readonly worker: IoWorkerHandle;
+  readonly spinMicroseconds: number;
+  /** Gets one message when the thread serves. */
+  readonly started: MessagePort;
+}
+
+/** A worker that dies this soon after its start, this often in a row, will not get better. */
+const LEAST_LIFE_MS = 1000;
+const MOST_SHORT_LIVES = 5;
+
+/** One I/O worker: its lanes outlive the thread that serves them, which is replaced when it dies. */
+export class IoWorker {
+  readonly handle: IoWorkerHandle = addon.workerCreate();
+  replacements = 0;
+  #stopping = false;
+  #shortLives = 0;
+  #serving: Promise<void>;
+  readonly #firstStart: Promise<void>;
+
+  constructor(
+    private readonly threads: Piscina,
+    private readonly spinMicroseconds: number,
+  ) {
+    let tell: () => void = () => undefined;
+    this.#firstStart = new Promise((resolve) => {
+      tell = resolve;
+    });
+    this.#serving = this.#serve(tell);
+  }
+
+  /** Resolves when a thread serves; rejects when none could. */
+  async started(): Promise<void> {
+    await Promise.race([this.#firstStart, this.#serving]);
+  }
+
+  /** Has the thread return. */
+  stop(): void {
+    this.#stopping = true;
+    addon.workerStop(this.handle);
+  }
+
+  /** Resolves when no thread serves any more. */
+  async ended(): Promise<void> {
+    await this.#serving;
+  }
+
+  /** Runs thread after thread until told to stop. */
+  async #serve(tell: () => void): Promise<void> {
+    for (;;) {
+      const since = performance.now();
+      const failure = await this.#serveOnce(tell);
+      if (this.#stopping) return;
+      // What the dead thread had begun may have reached the device: it is answered, and never run again.
+      addon.workerRecover(this.handle);
+      this.replacements++;
+      this.#shortLives = performance.now() - since < LEAST_LIFE_MS ? this.#shortLives + 1 : 0;
+      if (this.#shortLives >= MOST_SHORT_LIVES) throw failure;
+    }
+  }
+
+  async #serveOnce(tell: () => void): Promise<unknown> {
+    const { port1, port2 } = new MessageChannel();
+    port1.once('message', tell);
+    port1.unref();
+    const task: ServeTask = { worker: this.handle, spinMicroseconds: this.spinMicroseconds, started: port2 };
+    try {
+      await this.threads.run(task, { transferList: [port2] });
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      port1.close();
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { availableParallelism } from 'node:os';
+
+import { invalidArgument } from '../errors.js';
+
+/** How a pool of I/O workers is built. */
+export interface PoolOptions {
+  /** I/O worker threads, 1 to 64. Default: one on two CPUs, a quarter of the CPUs on larger machines, at most 8. */
+  readonly workers?: number;
+  /**
+   * How long a worker with nothing to do looks for work before it sleeps, microseconds, 0 to 1,000,000. Longer answers a
+   * lone operation in under a microsecond instead of some 50, and costs a CPU for as long. Default 50, and 0 on one CPU.
+   */
+  readonly spinMicroseconds?: number;
+  /** Slots of each lane, a power of two from 2 to 65,536. Default 1024. */
+  readonly laneCapacity?: number;
+  /** Driver functions that may run at once, 0 to 64. Default 4. */
+  readonly drivers?: number;
+}
+
+export type PoolSettings = Required<PoolOptions>;
+
+/** Fills in and checks a pool's options. @throws ERR_INVALID_ARGUMENT */
+export function poolSettings(options: PoolOptions = {}): PoolSettings {
+  const cpus = availableParallelism();
+  const settings = {
+    workers: options.workers ?? Math.min(8, Math.max(1, Math.floor(cpus / 4))),
+    spinMicroseconds: options.spinMicroseconds ?? (cpus > 1 ? 50 : 0),
+    laneCapacity: options.laneCapacity ?? 1024,
+    drivers: options.drivers ?? 4,
+  };
+  requireWhole('workers', settings.workers, 1, 64);
+  requireWhole('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
+  requireWhole('laneCapacity', settings.laneCapacity, 2, 65_536);
+  requireWhole('drivers', settings.drivers, 0, 64);
+  return settings;
+}
+
+function requireWhole(name: string, value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw invalidArgument(`${name} is ${value}`, `give a whole number from ${low} to ${high}`);
+  }
+}

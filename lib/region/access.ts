@@ -1,0 +1,153 @@
+import { VfioError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { checkAccess, statusError } from './checks.js';
+import type { RegionDescriptor } from './descriptor.js';
+
+/** The views of one mapped area. */
+interface AreaViews {
+  readonly start: number;
+  readonly end: number;
+  readonly u8: Uint8Array<SharedArrayBuffer>;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+}
+
+/**
+ * Checked, synchronous access to a region from any thread of the process. A read of a mapped part is one `Atomics.load`:
+ * one load of exactly that width, never merged or moved. A write is one store made by native code, because
+ * `Atomics.store` is a locked exchange, which a register would see as a read and a write. What is not mapped is
+ * transferred, which blocks this thread: on the main thread use `Region` instead.
+ * @throws from every access: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment), ERR_NOT_SUPPORTED (the region's flags),
+ * ERR_CLOSED, ERR_SHORT_TRANSFER, or the errno of the transfer
+ */
+export class RegionAccess {
+  readonly #handle: number;
+  readonly #areas: readonly AreaViews[];
+  /** The area that holds all of the region, as most do. */
+  readonly #whole: AreaViews | undefined;
+
+  constructor(readonly descriptor: RegionDescriptor) {
+    this.#handle = descriptor.handle;
+    this.#areas = descriptor.areas.map((area) => viewsOf(area.mapping, area.offset, area.size));
+    const [first] = this.#areas;
+    this.#whole = descriptor.readable && first?.start === 0 && first.end === descriptor.size ? first : undefined;
+  }
+
+  /** Raw views of the mapped areas; see `Region.areas`. */
+  get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
+    return this.#areas.map((area) => ({ regionOffset: area.start, view: area.u8 }));
+  }
+
+  read8(regionOffset: number): number {
+    const views = this.#areaOf(regionOffset, 1);
+    if (views !== undefined) return Atomics.load(views.u8, regionOffset - views.start);
+    return this.#trapped(regionOffset, 1, () => addon.regionRead8(this.#handle, regionOffset));
+  }
+
+  read16(regionOffset: number): number {
+    const views = this.#areaOf(regionOffset, 2);
+    if (views !== undefined) return Atomics.load(views.u16, (regionOffset - views.start) / 2);
+    return this.#trapped(regionOffset, 2, () => addon.regionRead16(this.#handle, regionOffset));
+  }
+
+  read32(regionOffset: number): number {
+    const whole = this.#whole;
+    // What is no whole number, not aligned or outside goes the slow way, which says what is wrong.
+    if (
+      whole !== undefined &&
+      regionOffset >>> 0 === regionOffset &&
+      (regionOffset & 3) === 0 &&
+      regionOffset + 4 <= whole.end
+    ) {
+      return Atomics.load(whole.u32, regionOffset / 4);
+    }
+    const views = this.#areaOf(regionOffset, 4);
+    if (views !== undefined) return Atomics.load(views.u32, (regionOffset - views.start) / 4);
+    return this.#trapped(regionOffset, 4, () => addon.regionRead32(this.#handle, regionOffset));
+  }
+
+  read64(regionOffset: number): bigint {
+    const views = this.#areaOf(regionOffset, 8);
+    if (views !== undefined) return Atomics.load(views.u64, (regionOffset - views.start) / 8);
+    return this.#trapped(regionOffset, 8, () => addon.regionRead64(this.#handle, regionOffset));
+  }
+
+  /** Writes the low 8 bits of a value. */
+  write8(regionOffset: number, value: number): void {
+    try {
+      addon.regionWrite8(this.#handle, regionOffset, value);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 1, true);
+    }
+  }
+
+  /** Writes the low 16 bits of a value. */
+  write16(regionOffset: number, value: number): void {
+    try {
+      addon.regionWrite16(this.#handle, regionOffset, value);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 2, true);
+    }
+  }
+
+  /** Writes the low 32 bits of a value. */
+  write32(regionOffset: number, value: number): void {
+    try {
+      addon.regionWrite32(this.#handle, regionOffset, value);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 4, true);
+    }
+  }
+
+  write64(regionOffset: number, value: bigint): void {
+    try {
+      addon.regionWrite64(this.#handle, regionOffset, BigInt.asUintN(64, value));
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 8, true);
+    }
+  }
+
+  /** Writes 32 bits after everything written before is visible to the device, DMA memory included. */
+  doorbell32(regionOffset: number, value: number): void {
+    addon.barrier();
+    this.write32(regionOffset, value);
+  }
+
+  #areaOf(regionOffset: number, width: number): AreaViews | undefined {
+    if (!this.descriptor.readable || !Number.isSafeInteger(regionOffset) || (regionOffset & (width - 1)) !== 0) {
+      return undefined;
+    }
+    for (const views of this.#areas) {
+      if (regionOffset >= views.start && regionOffset + width <= views.end) return views;
+    }
+    return undefined;
+  }
+
+  #trapped<T>(regionOffset: number, width: number, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.#explain(error, regionOffset, width, false);
+    }
+  }
+
+  /** Says what was wrong with an access that the addon refused, in the region's own terms. */
+  #explain(error: unknown, regionOffset: number, width: number, write: boolean): unknown {
+    checkAccess(this.descriptor, regionOffset, width, width, write);
+    if (!(error instanceof VfioError) || error.errno === undefined) return error;
+    return statusError(this.descriptor, regionOffset, -error.errno, write ? 'writing' : 'reading');
+  }
+}
+
+function viewsOf(mapping: number, start: number, size: number): AreaViews {
+  const memory = addon.mappingView(mapping);
+  return {
+    start,
+    end: start + size,
+    u8: new Uint8Array(memory, 0, size),
+    u16: new Uint16Array(memory, 0, Math.floor(size / 2)),
+    u32: new Uint32Array(memory, 0, Math.floor(size / 4)),
+    u64: new BigUint64Array(memory, 0, Math.floor(size / 8)),
+  };
+}

@@ -1,0 +1,83 @@
+import { VfioError } from '../errors.js';
+import { errnoName } from '../uapi/errno.js';
+import type { RegionDescriptor } from './descriptor.js';
+
+/** The width of an access in bytes. */
+export type Width = 1 | 2 | 4 | 8;
+
+/** Names a place for an error's message. */
+export function placeName(region: RegionDescriptor, offset: number): string {
+  return `region ${region.regionIndex} of ${region.device} at 0x${offset.toString(16)}`;
+}
+
+/**
+ * Checks an access before it is made.
+ * @throws ERR_OUT_OF_RANGE outside of the region, ERR_INVALID_ARGUMENT for a width or an alignment that is none,
+ * ERR_NOT_SUPPORTED when the region cannot be read (written)
+ */
+export function checkAccess(
+  region: RegionDescriptor,
+  offset: number,
+  width: number,
+  length: number,
+  write: boolean,
+): void {
+  if (width !== 1 && width !== 2 && width !== 4 && width !== 8) {
+    throw new VfioError(`an access of ${width} bytes does not exist`, {
+      code: 'ERR_INVALID_ARGUMENT',
+      hint: 'give 1, 2, 4 or 8',
+    });
+  }
+  if (
+    !Number.isSafeInteger(offset) ||
+    offset < 0 ||
+    !Number.isSafeInteger(length) ||
+    length < 0 ||
+    offset + length > region.size
+  ) {
+    throw new VfioError(
+      `${length} bytes of ${placeName(region, offset)} lie outside of its 0x${region.size.toString(16)} bytes`,
+      {
+        code: 'ERR_OUT_OF_RANGE',
+        device: region.device,
+      },
+    );
+  }
+  if (offset % width !== 0 || length % width !== 0) {
+    throw new VfioError(`${placeName(region, offset)} is not aligned for accesses of ${width} bytes`, {
+      code: 'ERR_INVALID_ARGUMENT',
+      device: region.device,
+      hint: 'use a smaller width, or an offset that is a multiple of it',
+    });
+  }
+  if (write ? !region.writable : !region.readable) {
+    throw new VfioError(`region ${region.regionIndex} of ${region.device} cannot be ${write ? 'written' : 'read'}`, {
+      code: 'ERR_NOT_SUPPORTED',
+      device: region.device,
+    });
+  }
+}
+
+/** Status numbers of the region path that have codes of their own. */
+const CODES: Readonly<Record<number, { code: VfioError['code']; what: string }>> = {
+  9: { code: 'ERR_CLOSED', what: 'the region is closed' },
+  61: { code: 'ERR_SHORT_TRANSFER', what: 'the device moved fewer bytes than asked for' },
+  110: { code: 'ERR_TIMEOUT', what: 'the deadline passed' },
+  125: { code: 'ERR_ABORTED', what: 'the operation was cancelled' },
+  130: {
+    code: 'ERR_WORKER_DIED',
+    what: 'the worker died; the access may have reached the device and is not made again',
+  },
+};
+
+/** Makes the error of an operation's negative status. */
+export function statusError(region: RegionDescriptor, offset: number, status: number, what: string): VfioError {
+  const errno = -status;
+  const known = CODES[errno];
+  return new VfioError(`${what} ${placeName(region, offset)}: ${known?.what ?? errnoName(errno)}`, {
+    code: known?.code ?? errnoName(errno),
+    errno,
+    device: region.device,
+    ...(errno === 5 ? { hint: 'is memory decoding on? see the command register, bit 1' } : {}),
+  });
+}

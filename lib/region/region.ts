@@ -1,0 +1,253 @@
+import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
+import type { AsyncLane } from '../lane/async-lane.js';
+import { type Operation, Op } from '../layout/slot.js';
+import { RegionAccess } from './access.js';
+import { bufferHandle } from './buffers.js';
+import { checkAccess, statusError, type Width } from './checks.js';
+import type { RegionDescriptor } from './descriptor.js';
+import { closeRegion, openRegion } from './open.js';
+import type { PlannedArea } from './plan.js';
+
+/** What opening a region needs. */
+export interface RegionSource {
+  readonly kernel: VfioKernel;
+  readonly device: Fd;
+  readonly deviceName: string;
+  readonly info: RegionInfo;
+  /** Whether the region is I/O ports (bit 0 of its BAR). */
+  readonly ioPort: boolean;
+  /** Where in this region the MSI-X table lies, if it does. */
+  readonly msixTable?: PlannedArea;
+  /** The lane that the region's asynchronous operations go through; a device's regions share one, to keep order. */
+  readonly lane: AsyncLane;
+}
+
+/** One step of a batch. */
+export type BatchStep =
+  | { readonly read: number; readonly width: Width }
+  | { readonly write: number; readonly width: Width; readonly value: number | bigint };
+
+/** Settings of an operation that waits. */
+export interface WaitOptions {
+  /** Milliseconds, above 0; default 10,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/**
+ * A region of an attached device. Its operations run on an I/O worker, in the order they were made, and never block the
+ * event loop; `accessor` is the synchronous way for threads that may block.
+ * Offsets are bytes into the region; values up to 32 bits are numbers, 64 bits bigints.
+ * @throws (rejects) from every operation: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (width, alignment), ERR_NOT_SUPPORTED
+ * (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, ERR_WORKER_DIED, or the errno of the transfer
+ * Thread: the one that attached the device.
+ */
+export class Region {
+  #accessor: RegionAccess | undefined;
+
+  private constructor(
+    /** What another thread opens by `new RegionAccess(descriptor)`. */
+    readonly descriptor: RegionDescriptor,
+    readonly info: RegionInfo,
+    private readonly lane: AsyncLane,
+  ) {}
+
+  /** Opens a region: maps what may be mapped, traps the rest. @throws what duplicating the device's file throws */
+  static async open(source: RegionSource): Promise<Region> {
+    return new Region(await openRegion(source), source.info, source.lane);
+  }
+
+  get regionIndex(): number {
+    return this.descriptor.regionIndex;
+  }
+  /** Bytes. */
+  get size(): number {
+    return this.descriptor.size;
+  }
+  get readable(): boolean {
+    return this.descriptor.readable;
+  }
+  get writable(): boolean {
+    return this.descriptor.writable;
+  }
+  get ioPort(): boolean {
+    return this.descriptor.ioPort;
+  }
+  /** `mapped` whole, `partly` mapped, or `trapped`. */
+  get kind(): 'mapped' | 'partly' | 'trapped' {
+    const { areas, size } = this.descriptor;
+    if (areas.length === 0) return 'trapped';
+    return areas.length === 1 && areas[0]?.size === size ? 'mapped' : 'partly';
+  }
+
+  /**
+   * Raw views of the mapped areas, by ascending offset. Plain accesses to them are as fast as C's and may be merged,
+   * repeated or left out by the compiler: for memory, not for registers. After detaching they read as 0xFF.
+   */
+  get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
+    return this.accessor.areas;
+  }
+
+  /** The checked synchronous accessor; it may block this thread where the region is trapped. */
+  get accessor(): RegionAccess {
+    this.#accessor ??= new RegionAccess(this.descriptor);
+    return this.#accessor;
+  }
+
+  async read8(offset: number): Promise<number> {
+    return Number(await this.#access(Op.read, offset, 1, 0));
+  }
+  async read16(offset: number): Promise<number> {
+    return Number(await this.#access(Op.read, offset, 2, 0));
+  }
+  async read32(offset: number): Promise<number> {
+    return Number(await this.#access(Op.read, offset, 4, 0));
+  }
+  async read64(offset: number): Promise<bigint> {
+    return BigInt(await this.#access(Op.read, offset, 8, 0n));
+  }
+  async write8(offset: number, value: number): Promise<void> {
+    await this.#access(Op.write, offset, 1, value);
+  }
+  async write16(offset: number, value: number): Promise<void> {
+    await this.#access(Op.write, offset, 2, value);
+  }
+  async write32(offset: number, value: number): Promise<void> {
+    await this.#access(Op.write, offset, 4, value);
+  }
+  async write64(offset: number, value: bigint): Promise<void> {
+    await this.#access(Op.write, offset, 8, value);
+  }
+
+  /** Writes 32 bits after all memory written before is visible to the device. */
+  async doorbell32(offset: number, value: number): Promise<void> {
+    await this.#access(Op.doorbell, offset, 4, value);
+  }
+
+  /** Replaces the bits of `mask` by those of `value`. @returns what was read before */
+  async modify32(offset: number, mask: number, value: number): Promise<number> {
+    return Number(await this.#access(Op.modify, offset, 4, value, { mask }));
+  }
+
+  /**
+   * Runs steps in order on the worker.
+   * @returns what each read; undefined for writes
+   * @throws (rejects) the error of the first step that failed; the others have run
+   */
+  async batch(steps: readonly BatchStep[]): Promise<(number | bigint | undefined)[]> {
+    const runs = steps.map((step) =>
+      'read' in step
+        ? this.#access(Op.read, step.read, step.width, 0)
+        : this.#access(Op.write, step.write, step.width, step.value).then(() => undefined),
+    );
+    const results = await Promise.allSettled(runs);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
+  }
+
+  /**
+   * Reads until `(value & mask) === expected`.
+   * @returns the value that ended the wait. @throws (rejects) ERR_TIMEOUT, ERR_ABORTED
+   */
+  async pollUntil(
+    offset: number,
+    condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
+    options: WaitOptions = {},
+  ): Promise<number | bigint> {
+    const { width, mask, value } = condition;
+    return this.#access(
+      Op.poll,
+      offset,
+      width,
+      value,
+      { mask },
+      { ...options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS },
+    );
+  }
+
+  /** Copies from the region into memory by accesses of `width` bytes. Lengths and offsets are multiples of it. */
+  async copyToBuffer(
+    offset: number,
+    length: number,
+    buffer: SharedArrayBuffer,
+    bufferOffset = 0,
+    width: Width = 4,
+  ): Promise<void> {
+    await this.#copy(Op.copyOut, offset, length, buffer, bufferOffset, width);
+  }
+
+  /** Copies from memory into the region by accesses of `width` bytes. */
+  async copyFromBuffer(
+    offset: number,
+    length: number,
+    buffer: SharedArrayBuffer,
+    bufferOffset = 0,
+    width: Width = 4,
+  ): Promise<void> {
+    await this.#copy(Op.copyIn, offset, length, buffer, bufferOffset, width);
+  }
+
+  /** Takes the region away from every thread; views turn to 0xFF. Closing twice does nothing. */
+  async close(): Promise<void> {
+    await closeRegion(this.descriptor);
+  }
+
+  async #copy(
+    op: typeof Op.copyOut | typeof Op.copyIn,
+    offset: number,
+    length: number,
+    buffer: SharedArrayBuffer,
+    bufferOffset: number,
+    width: Width,
+  ): Promise<void> {
+    checkAccess(this.descriptor, offset, width, length, op === Op.copyIn);
+    const target = { buffer: bufferHandle(buffer), bufferOffset, length };
+    await this.#submit({ op, width, region: this.descriptor.handle, offset, ...target }, offset);
+  }
+
+  async #access(
+    op: Operation['op'],
+    offset: number,
+    width: Width,
+    value: number | bigint,
+    more: Pick<Operation, 'mask'> = {},
+    wait: WaitOptions = {},
+  ): Promise<number | bigint> {
+    const { handle } = this.descriptor;
+    checkAccess(this.descriptor, offset, width, width, op === Op.write || op === Op.doorbell || op === Op.modify);
+    const deadline = wait.timeoutMs === undefined ? 0 : deadlineAfter(wait.timeoutMs);
+    return this.#submit({ op, width, region: handle, offset, value, deadline, ...more }, offset, wait.signal);
+  }
+
+  #submit(operation: Operation, offset: number, signal?: AbortSignal): Promise<number | bigint> {
+    return new Promise((resolve, reject) => {
+      const submitted = this.lane.submit(operation, (status, slots, position) => {
+        signal?.removeEventListener('abort', cancel);
+        if (status !== 0) reject(statusError(this.descriptor, offset, status, OP_NAMES[operation.op]));
+        else resolve(operation.width === 8 ? slots.value64(position) : slots.value32(position));
+      });
+      const cancel = (): void => submitted.cancel();
+      if (signal?.aborted) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+}
+
+const OP_NAMES: Readonly<Record<Operation['op'], string>> = {
+  [Op.read]: 'reading',
+  [Op.write]: 'writing',
+  [Op.modify]: 'modifying',
+  [Op.poll]: 'polling',
+  [Op.copyOut]: 'copying from',
+  [Op.copyIn]: 'copying to',
+  [Op.barrier]: 'a barrier at',
+  [Op.doorbell]: 'ringing',
+};
+
+/** The CLOCK_MONOTONIC of a moment from now, which process.hrtime counts; microseconds. */
+function deadlineAfter(milliseconds: number): number {
+  return Number(process.hrtime.bigint() / 1000n) + Math.max(1, Math.round(milliseconds * 1000));
+}

@@ -1,0 +1,18 @@
+// Runs one operation, on any thread: a worker's on behalf of a lane, or the caller's own.
+#pragma once
+
+#include <cstdint>
+
+#include "lane/layout.h"
+
+namespace vfio_engine {
+
+// `slot` is the caller's private copy: nobody else may write it. Sets `slot.value` for reads. Returns 0, a negative
+// errno, or kAgain for a poll whose value has not come yet.
+constexpr int kAgain = 1;
+int Execute(Slot& slot);
+
+// CLOCK_MONOTONIC in microseconds.
+uint64_t NowUs();
+
+}  // namespace vfio_engine

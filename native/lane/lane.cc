@@ -1,0 +1,109 @@
+#include "lane/lane.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "lane/execute.h"
+#include "lane/futex.h"
+
+namespace vfio_engine {
+
+Lane::Lane(uint32_t capacity)
+    : memory_(Mapping::Allocate(sizeof(LaneHeader) + static_cast<size_t>(capacity) * sizeof(Slot))),
+      capacity_(capacity) {
+  header().capacity = capacity;
+}
+
+Slot* Lane::SlotAt(uint32_t index) const {
+  auto* slots = reinterpret_cast<Slot*>(memory_->data() + sizeof(LaneHeader));
+  return &slots[index & (capacity_ - 1)];
+}
+
+bool Lane::HasWork() const { return header().produced.load(std::memory_order_acquire) != completed_; }
+
+int Lane::Run(uint32_t index, Slot* copy) {
+  const Slot* shared = SlotAt(index);
+  if (polling_) {
+    *copy = current_;
+  } else {
+    // The producer may still write the slot: what is checked is this copy, and nothing else is used.
+    std::memcpy(copy, shared, sizeof(Slot));
+  }
+  bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
+  int status = cancelled ? -ECANCELED : Execute(*copy);
+  polling_ = status == kAgain;
+  if (polling_) current_ = *copy;
+  return status;
+}
+
+void Lane::Complete(uint32_t index, const Slot& copy, int status) {
+  Slot* shared = SlotAt(index);
+  shared->value = copy.value;
+  shared->status = status;
+  completed_ = index + 1;
+  header().completed.store(completed_, std::memory_order_release);
+}
+
+bool Lane::Serve(uint32_t quota, bool* busy) {
+  LaneHeader& shared = header();
+  uint32_t produced = shared.produced.load(std::memory_order_acquire);
+  uint32_t available = produced - completed_;
+  // An index that jumped: only what the ring can hold is looked at, and the checks hold for each slot.
+  if (available > capacity_) available = capacity_;
+  if (available > quota) available = quota;
+  bool progress = false;
+  for (uint32_t i = 0; i < available; i++) {
+    uint32_t index = completed_;
+    shared.claimed.store(index + 1, std::memory_order_relaxed);
+    Slot copy;
+    int status = Run(index, &copy);
+    if (status == kAgain) {
+      *busy = true;
+      break;
+    }
+    Complete(index, copy, status);
+    progress = true;
+  }
+  if (progress) TellProducer();
+  return progress;
+}
+
+void Lane::TellProducer() {
+  LaneHeader& shared = header();
+  // Pairs with the producer, which raises its flag first and then looks at `completed` again.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (shared.waiting.load(std::memory_order_relaxed) != 0) FutexWake(shared.completed);
+  if (shared.notify.load(std::memory_order_relaxed) == 0 || shared.notify.exchange(0) == 0) return;
+  std::lock_guard<std::mutex> lock(notifier_mutex_);
+  if (notifier_) notifier_->Signal();
+}
+
+void Lane::Recover() {
+  polling_ = false;
+  uint32_t claimed = header().claimed.load(std::memory_order_acquire);
+  // The worker claims one at a time: a claim beyond that is the producer's scribbling.
+  if (claimed - completed_ != 1) return;
+  Slot copy = *SlotAt(completed_);
+  Complete(completed_, copy, -EOWNERDEAD);
+  TellProducer();
+}
+
+void Lane::WaitForCompletion(uint32_t seen, uint64_t timeout_us) {
+  LaneHeader& shared = header();
+  shared.waiting.store(1, std::memory_order_seq_cst);
+  if (shared.completed.load(std::memory_order_seq_cst) == seen) FutexWait(shared.completed, seen, timeout_us);
+  shared.waiting.store(0, std::memory_order_relaxed);
+}
+
+void Lane::SetNotifier(std::shared_ptr<Notifier> notifier) {
+  std::lock_guard<std::mutex> lock(notifier_mutex_);
+  notifier_ = std::move(notifier);
+}
+
+HandleTable<Lane>& Lanes() {
+  // Never destroyed: threads may still run while the process exits.
+  static auto* table = new HandleTable<Lane>();
+  return *table;
+}
+
+}  // namespace vfio_engine

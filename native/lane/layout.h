@@ -1,0 +1,72 @@
+// The layout of a lane and of a worker's control block in shared memory. lib/layout/lane.ts has the same table with the
+// steps of publishing and consuming; a unit test compares the two.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace vfio_engine {
+
+enum class Op : uint8_t {
+  kNone = 0,
+  kRead = 1,
+  kWrite = 2,
+  kModify = 3,     // read, keep ~mask, put value & mask, write
+  kPoll = 4,       // read until (value & mask) == expected, or the deadline
+  kCopyOut = 5,    // region to buffer
+  kCopyIn = 6,     // buffer to region
+  kBarrier = 7,    // all memory accesses before it are visible before those after it
+  kDoorbell = 8,   // a barrier and a write
+};
+
+// One operation. The producer writes all of it but `status` and, for reads, `value`.
+struct Slot {
+  uint8_t op;
+  uint8_t width;
+  uint16_t cancelled;
+  uint32_t region;
+  uint64_t offset;
+  uint64_t value;
+  uint64_t mask;
+  uint64_t buffer_offset;
+  uint32_t buffer;
+  uint32_t length;
+  // CLOCK_MONOTONIC in microseconds; 0 for none.
+  uint64_t deadline_us;
+  int32_t status;
+  uint32_t cookie;
+};
+static_assert(sizeof(Slot) == 64, "a slot is one cache line");
+static_assert(offsetof(Slot, offset) == 8 && offsetof(Slot, buffer) == 40 && offsetof(Slot, status) == 56);
+
+struct LaneHeader {
+  uint32_t capacity;
+  uint8_t pad0[60];
+  // Producer's line.
+  std::atomic<uint32_t> produced;
+  std::atomic<uint32_t> waiting;
+  std::atomic<uint32_t> notify;
+  uint8_t pad1[52];
+  // Worker's lines.
+  std::atomic<uint32_t> claimed;
+  uint8_t pad2[60];
+  std::atomic<uint32_t> completed;
+  uint8_t pad3[60];
+};
+static_assert(sizeof(LaneHeader) == 256, "the slots start on a line of their own");
+static_assert(offsetof(LaneHeader, produced) == 64 && offsetof(LaneHeader, claimed) == 128);
+static_assert(offsetof(LaneHeader, completed) == 192);
+
+struct WorkerControl {
+  // Counts wake-ups; the worker sleeps on it.
+  std::atomic<uint32_t> doorbell;
+  std::atomic<uint32_t> sleeping;
+  std::atomic<uint32_t> stop;
+  uint8_t pad[52];
+};
+static_assert(sizeof(WorkerControl) == 64);
+
+constexpr uint32_t kMaxLaneCapacity = 1u << 16;
+
+}  // namespace vfio_engine

@@ -1,0 +1,82 @@
+#include "lane/quiescence.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace vfio_engine {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<Reader*> readers;
+};
+
+// Never destroyed: threads may end after static destructors ran.
+Registry& TheRegistry() {
+  static auto* registry = new Registry();
+  return *registry;
+}
+
+struct Registration {
+  Reader reader;
+  Registration() {
+    std::lock_guard<std::mutex> lock(TheRegistry().mutex);
+    TheRegistry().readers.push_back(&reader);
+  }
+  ~Registration() {
+    std::lock_guard<std::mutex> lock(TheRegistry().mutex);
+    auto& readers = TheRegistry().readers;
+    readers.erase(std::find(readers.begin(), readers.end(), &reader));
+  }
+};
+
+}  // namespace
+
+Reader& ThreadReader() {
+  thread_local Registration registration;
+  return registration.reader;
+}
+
+bool HasMembarrier() {
+  static const bool has = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return has;
+}
+
+bool WaitForReaders(int timeout_ms) {
+  if (HasMembarrier()) syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  Registry& registry = TheRegistry();
+  std::vector<std::pair<Reader*, uint64_t>> inside;
+  {
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    for (Reader* reader : registry.readers) {
+      uint64_t epoch = reader->epoch.load(std::memory_order_acquire);
+      if (epoch % 2 == 1) inside.emplace_back(reader, epoch);
+    }
+  }
+  auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  while (!inside.empty()) {
+    {
+      std::lock_guard<std::mutex> lock(registry.mutex);
+      auto left = [&](const std::pair<Reader*, uint64_t>& seen) {
+        bool alive = std::find(registry.readers.begin(), registry.readers.end(), seen.first) != registry.readers.end();
+        return !alive || seen.first->epoch.load(std::memory_order_acquire) != seen.second;
+      };
+      inside.erase(std::remove_if(inside.begin(), inside.end(), left), inside.end());
+    }
+    if (inside.empty()) break;
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  return true;
+}
+
+}  // namespace vfio_engine

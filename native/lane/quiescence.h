@@ -1,0 +1,43 @@
+// Readers that never lock, and a writer that waits until none of them can still hold what it took away.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace vfio_engine {
+
+// One for each thread that reads: odd while it is inside.
+struct Reader {
+  std::atomic<uint64_t> epoch{0};
+};
+
+Reader& ThreadReader();
+// False where the kernel has no membarrier for us; readers then pay for a fence themselves.
+bool HasMembarrier();
+
+class ReadSection {
+ public:
+  ReadSection() : reader_(ThreadReader()) {
+    epoch_ = reader_.epoch.load(std::memory_order_relaxed) + 1;
+    reader_.epoch.store(epoch_, std::memory_order_relaxed);
+    // The writer's membarrier stands for the fence that belongs here.
+    if (HasMembarrier()) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+  }
+  ~ReadSection() { reader_.epoch.store(epoch_ + 1, std::memory_order_release); }
+  ReadSection(const ReadSection&) = delete;
+  ReadSection& operator=(const ReadSection&) = delete;
+
+ private:
+  Reader& reader_;
+  uint64_t epoch_;
+};
+
+// Waits until every reader that was inside has left once. False when `timeout_ms` passed first. Thread: one that may
+// sleep and is not inside.
+bool WaitForReaders(int timeout_ms);
+
+}  // namespace vfio_engine

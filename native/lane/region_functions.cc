@@ -1,0 +1,214 @@
+// What JavaScript sees of regions and buffers: making and closing them, and checked accesses on the calling thread.
+#include <fcntl.h>
+#include <v8.h>
+
+#include <cstring>
+
+#include "common/args.h"
+#include "common/async.h"
+#include "common/export.h"
+#include "lane/dma_buffer.h"
+#include "lane/execute.h"
+#include "lane/mmio.h"
+#include "lane/quiescence.h"
+#include "lane/region_table.h"
+#include "lane/register_parts.h"
+
+namespace vfio_engine {
+
+HandleTable<DmaBuffer>& DmaBuffers() {
+  // Never destroyed: threads may still run while the process exits.
+  static auto* table = new HandleTable<DmaBuffer>();
+  return *table;
+}
+
+namespace {
+
+constexpr uint32_t kReadable = 1;
+constexpr uint32_t kWritable = 2;
+
+std::vector<Area> ReadAreas(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsArray()) ThrowArgType(info, index, "an array of [offset, size, mapping]");
+  auto list = info[index].As<Napi::Array>();
+  std::vector<Area> areas;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    auto triple = list.Get(i).As<Napi::Array>();
+    auto offset = static_cast<uint64_t>(triple.Get(0u).As<Napi::Number>().Int64Value());
+    auto size = static_cast<uint64_t>(triple.Get(1u).As<Napi::Number>().Int64Value());
+    auto mapping = Mappings().Get(triple.Get(2u).As<Napi::Number>().Uint32Value());
+    if (mapping == nullptr) throw SysError(EBADF, "regionCreate");
+    if (size > mapping->length() || offset % 8 != 0) throw SysError(EINVAL, "regionCreate");
+    areas.push_back({offset, size, std::move(mapping)});
+  }
+  return areas;
+}
+
+// (size, flags, fd or -1, connection or 0, fileOffset, regionIndex, areas) => handle
+Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
+  uint64_t size = ArgSize(info, 0);
+  uint32_t flags = ArgUint32(info, 1);
+  Target target;
+  int fd = ArgFd(info, 2);
+  // A duplicate: a region never reaches another file that got the number of a closed one.
+  if (fd >= 0) target.fd = UniqueFd(Check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
+  uint32_t connection = ArgUint32(info, 3);
+  if (connection != 0) {
+    target.connection = Connections().Get(connection);
+    if (target.connection == nullptr) throw SysError(EBADF, "regionCreate");
+  }
+  target.file_offset = ArgUint64(info, 4);
+  target.region_index = ArgUint32(info, 5);
+  auto region = std::make_unique<IoRegion>(size, (flags & kReadable) != 0, (flags & kWritable) != 0,
+                                           std::move(target), ReadAreas(info, 6));
+  return Napi::Number::New(info.Env(), RegionTable::Get().Add(std::move(region)));
+}
+
+Napi::Value RegionClose(const Napi::CallbackInfo& info) {
+  uint32_t handle = ArgUint32(info, 0);
+  return RunAsyncVoid(info.Env(), [handle] { RegionTable::Get().Close(handle); });
+}
+
+// An offset as JavaScript gives it; what is no offset becomes one that no region has.
+uint64_t OffsetOf(napi_env env, napi_value value) {
+  double offset = -1;
+  napi_get_value_double(env, value, &offset);
+  if (!(offset >= 0 && offset < 9007199254740992.0)) return UINT64_MAX;
+  auto whole = static_cast<uint64_t>(offset);
+  return static_cast<double>(whole) == offset ? whole : UINT64_MAX;
+}
+
+napi_value Throw(napi_env env, int error, const char* call) {
+  ToJsError(env, SysError(-error, call)).ThrowAsJavaScriptException();
+  return nullptr;
+}
+
+// (handle, offset) => number, a bigint for width 8. Plain Node-API: this is the hot path of trapped registers.
+template <uint32_t width>
+napi_value RegionRead(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uint32_t handle = 0;
+  napi_get_value_uint32(env, arguments[0], &handle);
+  uint64_t value = 0;
+  int error = -EBADF;
+  {
+    ReadSection section;
+    const IoRegion* region = RegionTable::Get().Find(handle);
+    if (region != nullptr) error = region->Read(OffsetOf(env, arguments[1]), width, &value);
+  }
+  if (error != 0) return Throw(env, error, "regionRead");
+  napi_value result;
+  if (width == 8) {
+    napi_create_bigint_uint64(env, value, &result);
+  } else {
+    napi_create_uint32(env, static_cast<uint32_t>(value), &result);
+  }
+  return result;
+}
+
+bool ValueOf(napi_env env, napi_value value, uint32_t width, uint64_t* result) {
+  if (width == 8) {
+    bool lossless = false;
+    return napi_get_value_bigint_uint64(env, value, result, &lossless) == napi_ok;
+  }
+  uint32_t small = 0;
+  bool ok = napi_get_value_uint32(env, value, &small) == napi_ok;
+  *result = small;
+  return ok;
+}
+
+// (handle, offset, value)
+template <uint32_t width>
+napi_value RegionWrite(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  uint32_t handle = 0;
+  napi_get_value_uint32(env, arguments[0], &handle);
+  uint64_t value = 0;
+  int error = -EBADF;
+  if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
+  {
+    ReadSection section;
+    const IoRegion* region = RegionTable::Get().Find(handle);
+    if (region != nullptr) error = region->Write(OffsetOf(env, arguments[1]), width, value);
+  }
+  return error != 0 ? Throw(env, error, "regionWrite") : nullptr;
+}
+
+napi_value Barrier(napi_env env, napi_callback_info info) {
+  MmioBarrier();
+  return nullptr;
+}
+
+// (slots: Uint8Array, count) => how many ran. Runs slots in order on this thread, a status in each; stops at the first
+// that fails.
+Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array bytes = ArgBytes(info, 0);
+  uint32_t count = ArgUint32(info, 1);
+  if (bytes.ByteLength() / sizeof(Slot) < count || reinterpret_cast<uintptr_t>(bytes.Data()) % alignof(Slot) != 0) {
+    ThrowArgRange(info, 1);
+  }
+  auto* slots = reinterpret_cast<Slot*>(bytes.Data());
+  uint32_t done = 0;
+  for (bool failed = false; done < count && !failed; done++) {
+    Slot copy = slots[done];
+    int status;
+    while ((status = Execute(copy)) == kAgain) {
+    }
+    slots[done].value = copy.value;
+    slots[done].status = status;
+    failed = status != 0;
+  }
+  return Napi::Number::New(info.Env(), done);
+}
+
+// (SharedArrayBuffer) => handle; the memory stays until bufferClose.
+Napi::Value BufferRegister(const Napi::CallbackInfo& info) {
+  napi_value raw = info[0];
+  // A napi_value is a Local in every version of Node.js; Node-API of Node 20 tells nothing about a SharedArrayBuffer.
+  v8::Local<v8::Value> value;
+  std::memcpy(static_cast<void*>(&value), &raw, sizeof(raw));
+  if (!value->IsSharedArrayBuffer()) ThrowArgType(info, 0, "a SharedArrayBuffer");
+  std::shared_ptr<v8::BackingStore> store = value.As<v8::SharedArrayBuffer>()->GetBackingStore();
+  auto buffer = std::make_shared<DmaBuffer>();
+  buffer->data = static_cast<uint8_t*>(store->Data());
+  buffer->length = store->ByteLength();
+  buffer->owner = std::move(store);
+  return Napi::Number::New(info.Env(), DmaBuffers().Add(std::move(buffer)));
+}
+
+Napi::Value BufferClose(const Napi::CallbackInfo& info) {
+  if (DmaBuffers().Remove(ArgUint32(info, 0)) == nullptr) throw SysError(EBADF, "bufferClose");
+  return info.Env().Undefined();
+}
+
+void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
+  napi_value function;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  exports.Set(name, Napi::Value(env, function));
+}
+
+}  // namespace
+
+void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
+  Export<RegionCreate>(env, exports, "regionCreate");
+  Export<RegionClose>(env, exports, "regionClose");
+  Export<ProgramRun>(env, exports, "programRun");
+  Export<BufferRegister>(env, exports, "bufferRegister");
+  Export<BufferClose>(env, exports, "bufferClose");
+  ExportRaw(env, exports, "regionRead8", RegionRead<1>);
+  ExportRaw(env, exports, "regionRead16", RegionRead<2>);
+  ExportRaw(env, exports, "regionRead32", RegionRead<4>);
+  ExportRaw(env, exports, "regionRead64", RegionRead<8>);
+  ExportRaw(env, exports, "regionWrite8", RegionWrite<1>);
+  ExportRaw(env, exports, "regionWrite16", RegionWrite<2>);
+  ExportRaw(env, exports, "regionWrite32", RegionWrite<4>);
+  ExportRaw(env, exports, "regionWrite64", RegionWrite<8>);
+  ExportRaw(env, exports, "barrier", Barrier);
+}
+
+}  // namespace vfio_engine

@@ -1,0 +1,55 @@
+#include "lane/region_table.h"
+
+#include "common/error.h"
+#include "lane/quiescence.h"
+
+namespace vfio_engine {
+namespace {
+
+// Longer than any transfer may take.
+constexpr int kLeaveMs = 30000;
+
+}  // namespace
+
+RegionTable& RegionTable::Get() {
+  // Never destroyed: threads may still run while the process exits.
+  static auto* table = new RegionTable();
+  return *table;
+}
+
+uint32_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  uint32_t index;
+  if (!free_.empty()) {
+    index = free_.back();
+    free_.pop_back();
+  } else if (used_ < slots_.size()) {
+    index = used_++;
+  } else {
+    throw SysError(EMFILE, "regionCreate");
+  }
+  // 15 bits, never 0: a handle is positive and a stale one finds nothing until all have gone round.
+  generation_ = generation_ == 0x7FFF ? 1 : generation_ + 1;
+  region->handle = (generation_ << kIndexBits) | index;
+  uint32_t handle = region->handle;
+  slots_[index].store(region.release(), std::memory_order_release);
+  return handle;
+}
+
+void RegionTable::Close(uint32_t handle) {
+  const IoRegion* region;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    region = Find(handle);
+    if (region == nullptr) throw SysError(EBADF, "regionClose");
+    slots_[handle & kIndexMask].store(nullptr, std::memory_order_release);
+  }
+  bool left = WaitForReaders(kLeaveMs);
+  region->Revoke();
+  if (!left) throw SysError(ETIMEDOUT, "regionClose");
+  delete region;
+  std::lock_guard<std::mutex> lock(mutex_);
+  free_.push_back(handle & kIndexMask);
+}
+
+}  // namespace vfio_engine

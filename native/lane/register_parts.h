@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace vfio_engine {
+
+void RegisterRegionFunctions(Napi::Env env, Napi::Object exports);
+void RegisterLaneFunctions(Napi::Env env, Napi::Object exports);
+
+}  // namespace vfio_engine

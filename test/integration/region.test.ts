@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+
+import { VfioError } from '../../lib/errors.js';
+import { addon } from '../../lib/native/addon.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
+
+describe('a region through a worker', () => {
+  let pool: WorkerPool;
+  before(async () => {
+    pool = await WorkerPool.start({ workers: 1 });
+  });
+  after(() => pool.close());
+
+  for (const [kind, flags] of [
+    ['mapped', 7],
+    ['trapped', TRAPPED],
+  ] as const) {
+    describe(kind, () => {
+      let memory: MemoryRegion;
+      beforeEach(async () => {
+        memory = await memoryRegion(pool.lane(), { flags, fileOffset: 8192 });
+      });
+      afterEach(() => memory.close());
+
+      it('reads back what it wrote, in every width and little endian', async () => {
+        const { region } = memory;
+        assert.equal(region.kind, kind);
+        await region.write64(0, 0x1122334455667788n);
+        assert.equal(await region.read64(0), 0x1122334455667788n);
+        assert.equal(await region.read32(4), 0x11223344);
+        assert.equal(await region.read16(2), 0x5566);
+        assert.equal(await region.read8(0), 0x88);
+        await region.write8(0, 0xff);
+        await region.write16(2, 0xeeee);
+        await region.write32(4, 0xdddddddd);
+        assert.equal(await region.read64(0), 0xddddddddeeee77ffn);
+        assert.equal(region.accessor.read64(0), 0xddddddddeeee77ffn);
+      });
+
+      it('keeps the order of what was asked for', async () => {
+        const { region } = memory;
+        const writes = Array.from({ length: 20_000 }, (_, value) => region.write32(16, value));
+        const last = region.read32(16);
+        await Promise.all(writes);
+        assert.equal(await last, 19_999);
+      });
+
+      it('polls until a value comes, and not for ever', async () => {
+        const { region } = memory;
+        const poll = region.pollUntil(8, { width: 4, mask: 0xff, value: 7 }, { timeoutMs: 5000 });
+        setTimeout(() => region.accessor.write32(8, 0x107), 5);
+        assert.equal(await poll, 0x107);
+        await rejectsWith(region.pollUntil(8, { width: 4, mask: 1, value: 0 }, { timeoutMs: 20 }), 'ERR_TIMEOUT');
+      });
+
+      it('stops a poll by a signal', async () => {
+        const stop = new AbortController();
+        const options = { timeoutMs: 10_000, signal: stop.signal };
+        const poll = memory.region.pollUntil(8, { width: 4, mask: 1, value: 1 }, options);
+        setTimeout(() => stop.abort(), 5);
+        await rejectsWith(poll, 'ERR_ABORTED');
+      });
+
+      it('copies blocks to and from shared memory', async () => {
+        const buffer = new SharedArrayBuffer(4096);
+        const bytes = new Uint8Array(buffer);
+        bytes.forEach((_, index) => (bytes[index] = (index * 7) & 0xff));
+        await memory.region.copyFromBuffer(4096, 2048, buffer, 1024, 4);
+        const back = new SharedArrayBuffer(2048);
+        await memory.region.copyToBuffer(4096, 2048, back, 0, 8);
+        assert.deepEqual(Buffer.from(back), Buffer.from(bytes.slice(1024, 3072)));
+        await rejectsWith(memory.region.copyToBuffer(0, 4096, back, 0, 4), 'ERANGE');
+      });
+
+      it('refuses what is no access of the region, naming the place', async () => {
+        const { region } = memory;
+        await rejectsWith(region.read32(region.size), 'ERR_OUT_OF_RANGE', /region 0 of memory at 0x10000/);
+        await rejectsWith(region.read32(-4), 'ERR_OUT_OF_RANGE');
+        await rejectsWith(region.read32(2 ** 60), 'ERR_OUT_OF_RANGE');
+        await rejectsWith(region.read32(Number.NaN), 'ERR_OUT_OF_RANGE');
+        await rejectsWith(region.read32(2), 'ERR_INVALID_ARGUMENT', /aligned/);
+        for (const offset of [region.size, -4, 2 ** 60, Number.NaN, 4.5, 2]) {
+          assert.throws(() => region.accessor.read32(offset), VfioError);
+          assert.throws(() => region.accessor.write32(offset, 1), VfioError);
+        }
+      });
+
+      it('is closed for every thread', async () => {
+        const { region } = memory;
+        const { accessor } = region;
+        const under = Promise.allSettled(Array.from({ length: 100 }, () => region.read32(0)));
+        await region.close();
+        for (const answer of await under) {
+          if (answer.status === 'fulfilled') assert.equal(answer.value, 0);
+          else assert.equal((answer.reason as VfioError).code, 'ERR_CLOSED');
+        }
+        await rejectsWith(region.read32(0), 'ERR_CLOSED');
+        assert.throws(() => accessor.write32(0, 1), { code: 'ERR_CLOSED' });
+        for (const { view } of region.areas) assert.equal(view[0], 0xff);
+      });
+    });
+  }
+
+  it('traps between sparse areas', async () => {
+    const memory = await memoryRegion(pool.lane(), { sparse: [{ offset: 4096, size: 8192 }] });
+    assert.equal(memory.region.kind, 'partly');
+    for (const offset of [0, 4092, 4096, 12284, 12288]) {
+      await memory.region.write32(offset, offset + 1);
+      assert.equal(memory.region.accessor.read32(offset), offset + 1);
+    }
+    assert.equal(addon.mappingFaults(memory.region.descriptor.areas[0]?.mapping ?? 0), 0);
+    await memory.close();
+  });
+
+  it('refuses to write what can only be read', async () => {
+    const memory = await memoryRegion(pool.lane(), { flags: 5 });
+    await rejectsWith(memory.region.write32(0, 1), 'ERR_NOT_SUPPORTED');
+    assert.throws(() => memory.region.accessor.write32(0, 1), { code: 'ERR_NOT_SUPPORTED' });
+    assert.equal(await memory.region.read32(0), 0);
+    await memory.close();
+  });
+
+  it('says that a transfer was short', async () => {
+    const memory = await memoryRegion(pool.lane(), { flags: TRAPPED, fileBytes: 4096 });
+    assert.equal(await memory.region.read32(4092), 0);
+    await rejectsWith(memory.region.read32(4096), 'ERR_SHORT_TRANSFER', /region 0 of memory at 0x1000/);
+    await memory.close();
+  });
+});
+
+async function rejectsWith(promise: Promise<unknown>, code: string, message?: RegExp): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => {
+    assert.ok(error instanceof VfioError);
+    assert.equal(error.code, code);
+    if (message !== undefined) assert.match(error.message, message);
+    return true;
+  });
+}

@@ -1,0 +1,51 @@
+import type { Fd, RegionInfo, VfioKernel } from '../../lib/kernel/kernel.js';
+import type { AsyncLane } from '../../lib/lane/async-lane.js';
+import { addon } from '../../lib/native/addon.js';
+import { Region } from '../../lib/region/region.js';
+
+/** A region over a memfd: mapped, or trapped by pread and pwrite. The memfd is the "device's file". */
+export interface MemoryRegion {
+  readonly region: Region;
+  readonly fd: Fd;
+  close(): Promise<void>;
+}
+
+export async function memoryRegion(
+  lane: AsyncLane,
+  options: {
+    size?: number;
+    flags?: number;
+    sparse?: { offset: number; size: number }[];
+    fileOffset?: number;
+    fileBytes?: number;
+  } = {},
+): Promise<MemoryRegion> {
+  const size = options.size ?? 65536;
+  const fileOffset = options.fileOffset ?? 0;
+  const fd = addon.memfdCreate('test-region', BigInt(options.fileBytes ?? fileOffset + size), 0);
+  const kernel = {
+    ioTarget: () => ({ kind: 'fd', fd }),
+    mmap: (device: Fd, offset: bigint, length: number, prot: { read: boolean; write: boolean }) =>
+      addon.mappingCreate(device, offset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0)),
+  } as unknown as VfioKernel;
+  const sparseMmap = options.sparse?.map((area) => ({ offset: BigInt(area.offset), size: BigInt(area.size) }));
+  const info: RegionInfo = {
+    index: 0,
+    flags: options.flags ?? 7,
+    size: BigInt(size),
+    offset: BigInt(fileOffset),
+    capabilities: sparseMmap === undefined ? {} : { sparseMmap },
+  };
+  const region = await Region.open({ kernel, device: fd, deviceName: 'memory', info, ioPort: false, lane });
+  return {
+    region,
+    fd,
+    close: async () => {
+      await region.close();
+      addon.closeFdSync(fd);
+    },
+  };
+}
+
+/** The region's flags without MMAP. */
+export const TRAPPED = 3;
