@@ -15,6 +15,9 @@ if [ -f "$target/bzImage" ]; then
   exit 0
 fi
 
+# The lock is ours, so a build that is lying there was killed.
+rm -rf "$(cache_dir)"/build-*
+
 # Beside the target, so that the rename stays on one file system; a tmpfs on /tmp may be too small for 2 GB.
 work=$(mktemp -d "$(cache_dir)/build-XXXXXX")
 build_pid=
