@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { deserializeError, VfioError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import type { ModelDescription } from './description.js';
-import { ExitNotice, START_MS, startTimeout, STOP_MS } from './exit.js';
+import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './lifetime.js';
 import type { HostMessage } from './model-thread.js';
 import type { RunRequest } from './runner.js';
 
@@ -21,7 +21,7 @@ export class ModelProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', request.endpoint.fd],
       // Structured clone, as a thread's: options may hold bigints and typed arrays.
       serialization: 'advanced',
-      execArgv: [],
+      execArgv: inheritedArguments(),
     });
     this.#child.once('error', (cause) => this.#exit.blame(new VfioError(cause.message, { code: 'EIO', cause })));
     this.#child.once('exit', (code, signal) => this.#end(code, signal));

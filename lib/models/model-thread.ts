@@ -5,7 +5,7 @@ import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { OwnedResources } from '../vfio-user/server/owned.js';
 import type { ModelDescription } from './description.js';
-import { ExitNotice, START_MS, startTimeout, STOP_MS } from './exit.js';
+import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './lifetime.js';
 import type { RunRequest } from './runner.js';
 
 /** What a model's thread or process tells: that it serves, or why it does not. */
@@ -31,9 +31,10 @@ export class ModelThread {
     this.#worker = new Worker(new URL('../../workers/model-host.js', import.meta.url), {
       workerData,
       name: 'vfio-model',
+      execArgv: inheritedArguments(),
     });
     this.#worker.on('error', (error) => this.#exit.blame(deserializeError(serializeError(error))));
-    this.#worker.once('exit', () => this.#end());
+    this.#worker.once('exit', (code) => this.#end(code));
     ModelThread.#running.add(this);
   }
 
@@ -103,7 +104,10 @@ export class ModelThread {
   }
 
   /** The thread is gone: what it held is closed here, also when it died in the middle. */
-  #end(): void {
+  #end(code: number): void {
+    if (code !== 0 && this.#stopping === undefined) {
+      this.#exit.blame(new VfioError(`the model's thread ended by code ${code}`, { code: 'EIO' }));
+    }
     ModelThread.#running.delete(this);
     new OwnedResources(this.#memory).closeAll();
     addon.closeFdSync(this.#endpoint);

@@ -50,3 +50,15 @@ export class ExitNotice {
 export function startTimeout(): VfioError {
   return new VfioError(`the model did not start in ${START_MS / 1000} s`, { code: 'ERR_TIMEOUT' });
 }
+
+/** Node's own arguments that a model's module may need, as loaders; those that are about the main program are not. */
+export function inheritedArguments(): string[] {
+  const names = ['--import', '--loader', '--experimental-loader', '--require', '-r', '--conditions', '-C'];
+  return process.execArgv.filter((argument, i, all) => {
+    return (
+      names.some((name) => argument.startsWith(`${name}=`)) ||
+      names.includes(argument) ||
+      names.includes(all[i - 1] ?? '')
+    );
+  });
+}

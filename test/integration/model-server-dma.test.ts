@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+
+import { startModel, type HostedModel } from '../../lib/models/host.js';
+import { DMA, REG } from '../../lib/models/testdev/layout.js';
+import { addon } from '../../lib/native/addon.js';
+import { errnoName, errnoNumber } from '../../lib/uapi/errno.js';
+import * as wire from '../../lib/vfio-user/protocol.js';
+import { bytes32, RawClient, type RawMessage } from '../support/raw-client.js';
+
+const READ = wire.VFIO_USER_DMA_MAP_FLAG_READ;
+const WRITE = wire.VFIO_USER_DMA_MAP_FLAG_WRITE;
+const PAGE = 4096n;
+
+describe('the DMA of a served testdev', () => {
+  let model: HostedModel;
+  let client: RawClient;
+
+  beforeEach(async () => {
+    model = await startModel({ model: 'testdev' });
+    client = new RawClient(model.socket);
+    client.version({ maxDataXferSize: 0x1000 });
+    client.command(7);
+  });
+
+  afterEach(async () => {
+    client.close();
+    await model.stop();
+  });
+
+  function map(iova: bigint, size: bigint, flags = READ | WRITE, fd?: number, fdOffset = 0n): string {
+    const payload = wire.encodeDmaMap({ iova, size, flags, fdOffset });
+    const { errno } = client.request(wire.VFIO_USER_DMA_MAP, payload, fd === undefined ? [] : [fd]).header;
+    return errno === undefined ? 'ok' : errnoName(errno);
+  }
+
+  function unmap(iova: bigint, size: bigint): void {
+    client.expect(wire.VFIO_USER_DMA_UNMAP, wire.encodeDmaUnmap({ flags: 0, iova, size }));
+  }
+
+  function setUp(source: bigint, target: bigint, length: number): void {
+    client.write64(2, REG.DMA_SOURCE, source);
+    client.write64(2, REG.DMA_TARGET, target);
+    client.write32(2, REG.DMA_LENGTH, length);
+  }
+
+  const start = (flags = 0): void => client.write32(2, REG.DMA_CONTROL, DMA.START | flags);
+  const status = (): number => client.read32(2, REG.DMA_STATUS);
+
+  /** A file of memory that this test sees as well. */
+  async function memory(size: bigint): Promise<{ fd: number; bytes: Uint8Array; close(): void }> {
+    const fd = addon.memfdCreate('dma', size, 0);
+    const mapping = await addon.mappingCreate(fd, 0n, Number(size), 3);
+    const close = (): void => {
+      addon.mappingClose(mapping);
+      addon.closeFdSync(fd);
+    };
+    return { fd, bytes: new Uint8Array(addon.mappingView(mapping)), close };
+  }
+
+  function answer(ask: RawMessage | undefined, payload: Uint8Array): void {
+    assert.ok(ask);
+    client.sendRaw(wire.encodeMessage({ id: ask.header.id, command: ask.header.command, type: 'reply' }, payload));
+  }
+
+  function refuse(ask: RawMessage | undefined): void {
+    assert.ok(ask);
+    const errno = errnoNumber('EFAULT');
+    client.sendRaw(wire.encodeMessage({ id: ask.header.id, command: ask.header.command, type: 'reply', errno }));
+  }
+
+  it('goes directly to memory that came with a descriptor, from its offset on and across two maps', async () => {
+    const ram = await memory(0x10000n);
+    assert.equal(map(0x8000_0000n, 2n * PAGE, READ | WRITE, ram.fd, 0x3000n), 'ok');
+    assert.equal(map(0x8000_2000n, PAGE, READ | WRITE, ram.fd, 0x8000n), 'ok');
+    ram.bytes.set([1, 2], 0x4ffe);
+    ram.bytes.set([3, 4], 0x8000);
+    setUp(0x8000_1ffen, 0x8000_0010n, 4);
+    start();
+    assert.equal(status(), DMA.DONE);
+    assert.deepEqual([...ram.bytes.subarray(0x3010, 0x3014)], [1, 2, 3, 4]);
+    ram.close();
+  });
+
+  it('goes nowhere after an unmap, which is a range and need not hold anything', async () => {
+    const ram = await memory(4n * PAGE);
+    for (let page = 0n; page < 4n; page += 1n) {
+      assert.equal(map(page * PAGE, PAGE, READ | WRITE, ram.fd, page * PAGE), 'ok');
+    }
+    assert.equal(map(PAGE, PAGE, READ, ram.fd), 'EEXIST');
+    assert.equal(map(0x1800n, PAGE, READ, ram.fd), 'EEXIST');
+    unmap(PAGE, 2n * PAGE);
+    unmap(0x10_0000n, 0x1000_0000n);
+    setUp(0n, 3n * PAGE, 8);
+    start();
+    assert.equal(status(), DMA.DONE);
+    setUp(0n, PAGE, 8);
+    client.write32(2, REG.DMA_CONTROL, DMA.START);
+    const ask = client.receive();
+    assert.equal(ask?.header.command, wire.VFIO_USER_DMA_WRITE, 'what is not mapped is the client’s to refuse');
+    refuse(ask);
+    assert.equal(status(), DMA.REFUSED);
+    unmap(0n, 0xffff_ffff_ffff_f000n);
+    assert.equal(map(0n, 4n * PAGE, READ | WRITE, ram.fd), 'ok');
+    ram.close();
+  });
+
+  it('keeps to the rights of a map, and changes nothing when part of an access is refused', async () => {
+    const ram = await memory(2n * PAGE);
+    assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
+    assert.equal(map(PAGE, PAGE, WRITE, ram.fd, PAGE), 'ok');
+    for (const [source, target, answerOf] of [
+      [0n, PAGE, DMA.DONE],
+      [PAGE, PAGE, DMA.REFUSED],
+      [0n, 0n, DMA.REFUSED],
+      [PAGE - 2n, PAGE, DMA.REFUSED],
+    ] as const) {
+      setUp(source, target, 4);
+      start();
+      assert.equal(status(), answerOf, `${source} to ${target}`);
+    }
+    ram.close();
+  });
+
+  it('maps memory read-only where the descriptor is, and refuses a file that is too short', async () => {
+    const ram = await memory(PAGE);
+    assert.equal(map(0n, 2n * PAGE, READ, ram.fd), 'EINVAL');
+    assert.equal(map(0n, PAGE, READ | 0x80, ram.fd), 'EINVAL');
+    assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
+    ram.close();
+  });
+
+  it('falls back to messages for a descriptor that cannot be mapped', () => {
+    const [socket, other] = addon.socketPair();
+    assert.equal(map(0n, PAGE, READ | WRITE, socket), 'ok');
+    addon.closeFdSync(socket);
+    addon.closeFdSync(other);
+    setUp(0n, 0n, 4);
+    client.write32(2, REG.DMA_CONTROL, DMA.START | DMA.TARGET_IS_BAR0);
+    const ask = client.receive();
+    assert.equal(ask?.header.command, wire.VFIO_USER_DMA_READ);
+    answer(ask, wire.encodeDmaAccess({ iova: 0n, count: 4 }, Uint8Array.of(4, 3, 2, 1)));
+    assert.deepEqual([...client.read(0, 0, 4)], [4, 3, 2, 1]);
+  });
+
+  it('splits messages by the client’s max_data_xfer_size', () => {
+    client.write(
+      0,
+      0,
+      Uint8Array.from({ length: 0x2800 }, (_, i) => i % 251),
+    );
+    setUp(0n, 0x7000n, 0x2800);
+    start(DMA.SOURCE_IS_BAR0);
+    const sizes: number[] = [];
+    for (let at = 0; at < 0x2800;) {
+      const ask = client.receive();
+      const { iova, count, data } = wire.decodeDmaData(ask?.payload ?? new Uint8Array());
+      assert.equal(iova, 0x7000n + BigInt(at));
+      assert.deepEqual([data[0], data.at(-1)], [at % 251, (at + count - 1) % 251]);
+      sizes.push(count);
+      at += count;
+      answer(ask, wire.encodeDmaAccess({ iova, count }));
+    }
+    assert.deepEqual(sizes, [0x1000, 0x1000, 0x800]);
+    assert.equal(status(), DMA.DONE);
+  });
+
+  it('counts a wrong or short answer as a fault', () => {
+    const lies: Uint8Array[] = [
+      new Uint8Array(0),
+      wire.encodeDmaAccess({ iova: 0n, count: 3 }, new Uint8Array(3)),
+      wire.encodeDmaAccess({ iova: 0n, count: 4 }, new Uint8Array(3)),
+      wire.encodeDmaAccess({ iova: 0n, count: 5 }, new Uint8Array(5)),
+    ];
+    setUp(0n, 0n, 4);
+    for (const lie of lies) {
+      start(DMA.TARGET_IS_BAR0);
+      answer(client.receive(), lie);
+      assert.equal(status(), DMA.REFUSED);
+    }
+  });
+
+  it('answers the write that starts a transfer before it asks, and serves all else meanwhile', () => {
+    setUp(0x1000n, 0n, 4);
+    const control = { regionIndex: 2, regionOffset: REG.DMA_CONTROL, count: 4 };
+    const flags = DMA.START | DMA.AT_ONCE | DMA.TARGET_IS_BAR0;
+    const id = client.send(wire.VFIO_USER_REGION_WRITE, wire.encodeRegionAccess(control, bytes32(flags)));
+    const reply = client.receive();
+    assert.deepEqual([reply?.header.type, reply?.header.id, reply?.header.errno], ['reply', id, undefined]);
+    const ask = client.receive();
+    assert.equal(ask?.header.command, wire.VFIO_USER_DMA_READ);
+    assert.equal(status(), DMA.BUSY);
+    client.write32(2, REG.SCRATCH, 77);
+    assert.equal(client.read32(2, REG.SCRATCH), 77);
+    answer(ask, wire.encodeDmaAccess({ iova: 0x1000n, count: 4 }, Uint8Array.of(1, 2, 3, 4)));
+    assert.equal(status(), DMA.DONE);
+    assert.deepEqual([...client.read(0, 0, 4)], [1, 2, 3, 4]);
+  });
+
+  it('drops an answer that nobody waits for, and ends on one to another command', () => {
+    client.sendRaw(wire.encodeMessage({ id: 9, command: wire.VFIO_USER_DMA_READ, type: 'reply' }));
+    assert.equal(client.read32(2, REG.DMA_STATUS), DMA.IDLE);
+    setUp(0n, 0n, 4);
+    start(DMA.TARGET_IS_BAR0);
+    const ask = client.receive();
+    const header = { id: ask?.header.id ?? 0, command: wire.VFIO_USER_DMA_WRITE, type: 'reply' } as const;
+    client.sendRaw(wire.encodeMessage(header));
+    assert.equal(client.receive(), undefined);
+  });
+
+  it('is refused while bus mastering is off, without a message', () => {
+    client.command(3);
+    setUp(0n, 0n, 4);
+    start(DMA.TARGET_IS_BAR0);
+    assert.equal(status(), DMA.REFUSED);
+  });
+
+  it('faults after five seconds without an answer, and a late answer does no harm', () => {
+    setUp(0n, 0n, 4);
+    start(DMA.TARGET_IS_BAR0);
+    const ask = client.receive();
+    const begin = performance.now();
+    while (status() === DMA.BUSY) assert.ok(performance.now() - begin < 8000);
+    assert.equal(status(), DMA.REFUSED);
+    assert.ok(performance.now() - begin > 4500);
+    answer(ask, wire.encodeDmaAccess({ iova: 0n, count: 4 }, new Uint8Array(4)));
+    assert.equal(status(), DMA.REFUSED);
+  });
+});
