@@ -214,12 +214,15 @@ describe('the DMA of a served testdev', () => {
     assert.equal(status(), DMA.REFUSED);
   });
 
-  it('faults after five seconds without an answer, and a late answer does no harm', () => {
+  it('faults after five seconds without an answer, and a late answer does no harm', async () => {
     setUp(0n, 0n, 4);
     start(DMA.TARGET_IS_BAR0);
     const ask = client.receive();
     const begin = performance.now();
-    while (status() === DMA.BUSY) assert.ok(performance.now() - begin < 8000);
+    while (status() === DMA.BUSY) {
+      assert.ok(performance.now() - begin < 15_000);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     assert.equal(status(), DMA.REFUSED);
     assert.ok(performance.now() - begin > 4500);
     answer(ask, wire.encodeDmaAccess({ iova: 0n, count: 4 }, new Uint8Array(4)));

@@ -35,7 +35,8 @@ export class RawClient {
 
   /** Sends a command. @returns its id */
   send(command: number, payload: Uint8Array = new Uint8Array(), fds: Fd[] = [], noReply = false): number {
-    const id = this.#nextId++;
+    const id = this.#nextId;
+    this.#nextId = (id + 1) & 0xffff;
     const message = encodeMessage({ id, command, type: 'command', noReply }, payload);
     addon.socketSend(this.socket, message, message.length, fds);
     return id;
