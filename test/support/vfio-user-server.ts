@@ -186,7 +186,10 @@ const lies = {
     const { regionOffset, regionIndex } = wire.decodeRegionData(command.payload);
     return server.reply(command, wire.encodeRegionAccess({ regionOffset, regionIndex, count: data.length }));
   },
-  /** On a reset, replies and then sends 8 MiB of DMA writes to iova 0 to 8191 before it reads anything again. */
+  /**
+   * On a reset, replies and then sends 8 MiB of DMA writes to iova 0 to 8191 before it reads anything again; a last
+   * one of 0xee to iova 8191 says that it has all of their replies.
+   */
   'dma flood': (server: Server, command: Command): void => {
     if (command.header.command === wire.VFIO_USER_REGION_WRITE) {
       const { data, ...access } = wire.decodeRegionData(command.payload);
@@ -201,6 +204,7 @@ const lies = {
       const reply = server.nextReply();
       if (reply.header.errno !== undefined) throw new Error(`DMA failed: ${reply.header.errno}`);
     }
+    server.dma(wire.VFIO_USER_DMA_WRITE, wire.encodeDmaAccess({ iova: 8191n, count: 1 }, Uint8Array.of(0xee)));
   },
   /** Reads nothing any more after a reset. */
   'stops reading': (server: Server, command: Command): void => {
