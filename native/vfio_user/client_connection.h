@@ -79,6 +79,7 @@ class ClientConnection final : public Connection {
   bool closing_ = false;
   std::atomic<bool> broken_{false};           // written under mutex_
   std::condition_variable idle_;              // the background thread sleeps here
+  bool polling_ = false;                      // it is in poll(2)
   bool asleep_ = false;                       // without a limit, so that it wants to be told
 
   // The receiving thread's own.

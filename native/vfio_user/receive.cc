@@ -65,8 +65,8 @@ void ClientConnection::PassLead(Lock&) {
     asleep_ = false;
     idle_.notify_one();
   }
-  // The background thread may poll without an eye on replies that wait to go out.
-  if (sender_.pending()) eventfd_write(wake_event_.get(), 1);
+  // The background thread may be in a poll without an eye on replies that wait to go out.
+  if (polling_ && sender_.pending()) eventfd_write(wake_event_.get(), 1);
 }
 
 bool ClientConnection::Dispatch(Message& message) {
@@ -143,18 +143,17 @@ void ClientConnection::Background() {
 
 // Returns with the lock when something is to be read, or sent, or the thread was woken.
 void ClientConnection::WaitReadable(Lock& lock) {
-  lock.unlock();
+  polling_ = true;
   short events = sender_.pending() ? POLLIN | POLLOUT : POLLIN;
+  lock.unlock();
   pollfd entries[] = {{socket_.get(), events, 0}, {wake_event_.get(), POLLIN, 0}};
   ::poll(entries, 2, -1);
   eventfd_t count;
   if (entries[1].revents != 0) eventfd_read(wake_event_.get(), &count);
-  if (sender_.pending() && sender_.Flush() < 0) {
-    lock.lock();
-    Break(lock, true);
-    return;
-  }
+  bool good = !sender_.pending() || sender_.Flush() >= 0;
   lock.lock();
+  polling_ = false;
+  if (!good) Break(lock, true);
 }
 
 void ClientConnection::Nap(Lock& lock) {
