@@ -84,14 +84,20 @@ export class VfioUserClient {
     return addon.connectionHangupEvent(this.connection);
   }
 
-  /** DEVICE_GET_INFO */
+  /** Asks what the device is. Source: DEVICE_GET_INFO */
   deviceInfo(): Promise<DeviceInfo> {
     return this.#plain('DEVICE_GET_INFO', wire.VFIO_USER_DEVICE_GET_INFO, wire.encodeDeviceInfoQuery(), (payload) =>
       wire.decodeDeviceInfo(payload),
     );
   }
 
-  /** DEVICE_GET_REGION_INFO, asked again with the room that the first answer wants. */
+  /**
+   * Asks for a region, again with the room that the first answer wants.
+   * @param regionIndex 0 up to the device's numRegions
+   * @returns the region with its capabilities, and the descriptor to map it by, which is the caller's to close
+   * @throws EINVAL for an index that the device does not have
+   * Source: DEVICE_GET_REGION_INFO
+   */
   async regionInfo(regionIndex: number): Promise<RegionAnswer> {
     const first = await this.#regionInfo(regionIndex, wire.REGION_INFO_SIZE);
     if (first.argsz <= wire.REGION_INFO_SIZE) return first.answer;
@@ -99,7 +105,12 @@ export class VfioUserClient {
     return (await this.#regionInfo(regionIndex, first.argsz)).answer;
   }
 
-  /** DEVICE_GET_IRQ_INFO */
+  /**
+   * Asks for an interrupt index.
+   * @param irqIndex 0 up to the device's numIrqs
+   * @throws EINVAL for an index that the device does not have
+   * Source: DEVICE_GET_IRQ_INFO
+   */
   irqInfo(irqIndex: number): Promise<IrqInfo> {
     const query = wire.encodeIrqInfoQuery(irqIndex);
     return this.#plain('DEVICE_GET_IRQ_INFO', wire.VFIO_USER_DEVICE_GET_IRQ_INFO, query, (payload) => {
@@ -110,8 +121,11 @@ export class VfioUserClient {
   }
 
   /**
-   * DEVICE_SET_IRQS. Eventfds stay the caller's. The protocol has no empty place among descriptors, so a list with -1
-   * in it, or one longer than the server takes at once, goes out in several messages, in order.
+   * Sets up, masks, unmasks or triggers interrupts. Eventfds stay the caller's. The protocol has no empty place among
+   * descriptors, so a list with -1 in it, or one longer than the server takes at once, goes out in several messages, in
+   * order; when one fails those before it stay done.
+   * @throws EINVAL; ERR_INVALID_ARGUMENT when there are not `count` eventfds
+   * Source: DEVICE_SET_IRQS
    */
   async setIrqs(set: IrqSet): Promise<void> {
     const eventfds = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) === 0 ? undefined : (set.eventfds ?? []);
@@ -122,17 +136,22 @@ export class VfioUserClient {
     }
   }
 
-  /** DEVICE_RESET */
+  /** Resets the device. @throws ENOTTY, EOPNOTSUPP or EINVAL, by the server, where it cannot. Source: DEVICE_RESET */
   reset(): Promise<void> {
     return this.#empty('DEVICE_RESET', wire.VFIO_USER_DEVICE_RESET, new Uint8Array());
   }
 
-  /** DMA_MAP. With `fd`, which stays the caller's, the server may map the memory itself. @throws EEXIST */
+  /**
+   * Tells the server of memory that its device may reach.
+   * @param fd with it, which stays the caller's, the server may map the memory itself; without, it sends DMA messages
+   * @throws EEXIST where something is mapped already
+   * Source: DMA_MAP
+   */
   dmaMap(map: wire.WireDmaMap, fd?: Fd): Promise<void> {
     return this.#empty('DMA_MAP', wire.VFIO_USER_DMA_MAP, wire.encodeDmaMap(map), fd === undefined ? [] : [fd]);
   }
 
-  /** DMA_UNMAP. The server has let the memory go when it resolves. */
+  /** Takes a range of memory away; the server has let it go when this resolves. Source: DMA_UNMAP */
   dmaUnmap(unmap: Omit<wire.WireDmaUnmap, 'flags'>): Promise<void> {
     const payload = wire.encodeDmaUnmap({ ...unmap, flags: 0 });
     return this.#plain('DMA_UNMAP', wire.VFIO_USER_DMA_UNMAP, payload, (reply) => {
@@ -142,8 +161,11 @@ export class VfioUserClient {
   }
 
   /**
-   * REGION_READ off the event loop.
+   * Reads from a region, off the event loop.
+   * @param regionOffset bytes
+   * @param length bytes; over the server's max_data_xfer_size it takes several messages
    * @returns the bytes, fewer than asked for where the server stopped
+   * Source: REGION_READ
    */
   async regionRead(regionIndex: number, regionOffset: number, length: number): Promise<Uint8Array> {
     const target = new Uint8Array(length);
@@ -160,7 +182,12 @@ export class VfioUserClient {
     return target.subarray(0, done);
   }
 
-  /** REGION_WRITE off the event loop. @returns the count of bytes that the server took */
+  /**
+   * Writes to a region, off the event loop.
+   * @param regionOffset bytes
+   * @returns the count of bytes that the server took
+   * Source: REGION_WRITE
+   */
   regionWrite(regionIndex: number, regionOffset: number, data: Uint8Array): Promise<number> {
     return this.#inPieces(data.length, (at, count) => {
       const access = { regionOffset: regionOffset + at, regionIndex, count };
