@@ -1,5 +1,6 @@
 // Alone in its file: it asks the headers for what is experimental in them.
 #define NAPI_EXPERIMENTAL
+#define NODE_API_EXPERIMENTAL_NO_WARNING
 #include <node_api.h>
 
 #include "memory/external_buffer.h"

@@ -168,7 +168,7 @@ describe('native event: watchers and the end of their thread', () => {
     for (const end of ['is terminated', 'throws', 'exits']) {
       const before = openFds();
       const worker = startWorker(program, { fd, end });
-      worker.on('error', (error) => assert.equal((error as Error).message, 'on purpose'));
+      worker.on('error', (error) => assert.equal(error.message, 'on purpose'));
       const exit = once(worker, 'exit').catch(() => once(worker, 'exit'));
       await nextMessage(worker);
       if (end === 'is terminated') await worker.terminate();

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { addon } from '../../../../lib/native/addon.js';
+import { BDF } from '../../devices.js';
+import { RealDevice } from '../../support/answers.js';
+import { EDU_IDENTIFICATION } from '../../support/edu.js';
+import { groupName } from '../../support/sysfs.js';
+
+const MIB = 1 << 20;
+
+describe('a mapped BAR that goes away', () => {
+  const edu = new RealDevice(BDF.edu);
+  before(() => edu.openDevice());
+  after(() => edu.close());
+
+  it('reads all ones with memory decoding off, and the device again once it is restored', async () => {
+    const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
+    const registers = new Uint32Array(addon.mappingView(mapping));
+    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    await edu.setCommand(0);
+    assert.equal(Atomics.load(registers, 0), 0xffff_ffff);
+    assert.equal(addon.mappingFaults(mapping), 1);
+    await assert.rejects(edu.write32(0, 4, 1), { code: 'EIO', syscall: 'pwrite' });
+    await edu.setCommand(2);
+    assert.equal(Atomics.load(registers, 0), 0xffff_ffff, 'the page that mended the fault stays');
+    await addon.mappingRestore(mapping, edu.device, edu.offset(0));
+    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    addon.mappingRevoke(mapping);
+    assert.equal(Atomics.load(registers, 0), 0xffff_ffff);
+    addon.mappingClose(mapping);
+  });
+
+  it('holds its group, with every descriptor closed, until it is revoked', async () => {
+    const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
+    const registers = new Uint32Array(addon.mappingView(mapping));
+    await edu.closeFiles();
+    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    await assert.rejects(edu.kernel.openGroup(groupName(BDF.edu)), { code: 'EBUSY' });
+    addon.mappingRevoke(mapping);
+    await edu.kernel.close(await edu.kernel.openGroup(groupName(BDF.edu)));
+    assert.equal(Atomics.load(registers, 0), 0xffff_ffff);
+    addon.mappingClose(mapping);
+  });
+});
