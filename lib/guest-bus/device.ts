@@ -4,13 +4,14 @@ import { mmioLengths, RegionHandlers, type FaultLog } from './handlers.js';
 import type { PlaceableRegion } from './placeable.js';
 import { placeRegion, type Placement, type PlaceOptions } from './placement.js';
 import type { GuestAddress } from './plan.js';
+import { placeable, type OpenRegion } from './region-port.js';
 
 /** What following a guest's BAR writes needs of a device. */
 export interface PlaceableDevice {
   /** The config region; its BARs keep what the guest writes, as vfio-pci's do. */
-  readonly config: PlaceableRegion;
+  readonly config: OpenRegion | PlaceableRegion;
   /** The regions of BAR 0 to 5 (0 to 5) and of the ROM (6); undefined or of size 0 where the device has none. */
-  readonly regions: readonly (PlaceableRegion | undefined)[];
+  readonly regions: readonly (OpenRegion | PlaceableRegion | undefined)[];
 }
 
 /** Settings of a placed device. */
@@ -42,7 +43,8 @@ export function placeDevice(bus: GuestBus, device: PlaceableDevice, options: Pla
 /** A device on a guest bus. */
 export class PlacedDevice {
   readonly #bus: GuestBus;
-  readonly #device: PlaceableDevice;
+  readonly #regions: readonly (PlaceableRegion | undefined)[];
+  readonly #configRegion: PlaceableRegion;
   readonly #options: PlaceDeviceOptions;
   readonly #config: RegionHandlers;
   readonly #faults: FaultLog;
@@ -52,10 +54,11 @@ export class PlacedDevice {
   /** @internal Use `placeDevice`. */
   constructor(bus: GuestBus, device: PlaceableDevice, options: PlaceDeviceOptions) {
     this.#bus = bus;
-    this.#device = device;
+    this.#regions = device.regions.map((region) => (region === undefined ? undefined : placeable(region)));
+    this.#configRegion = placeable(device.config);
     this.#options = options;
     this.#faults = { count: 0, report: options.onFault };
-    this.#config = new RegionHandlers(device.config, 0, mmioLengths, this.#faults);
+    this.#config = new RegionHandlers(this.#configRegion, 0, mmioLengths, this.#faults);
     this.#update();
   }
 
@@ -97,7 +100,7 @@ export class PlacedDevice {
 
   /** Takes off what is to go before it places anything: the guest may have swapped two BARs. */
   #update(): void {
-    const wanted = this.#device.regions.map((region, index) => this.#wanted(region, index));
+    const wanted = this.#regions.map((region, index) => this.#wanted(region, index));
     for (const [index, placement] of this.#placements) {
       if (sameAddress(placement.address, wanted[index])) continue;
       placement.remove();
@@ -109,7 +112,7 @@ export class PlacedDevice {
   }
 
   #place(index: number, address: GuestAddress): void {
-    const region = this.#device.regions[index];
+    const region = this.#regions[index];
     if (region === undefined) return;
     try {
       this.#placements.set(index, placeRegion(this.#bus, region, address, this.#options));
@@ -132,7 +135,7 @@ export class PlacedDevice {
 
   /** Reads 32 bits of config space as they are, whether or not the guest could. @throws the errno of a device that is gone */
   #read(offset: number): number {
-    const { accessor } = this.#device.config;
+    const { accessor } = this.#configRegion;
     const status = accessor.read(offset, 4, new Uint8Array(this.#register.buffer), 0);
     if (status !== 0) throw systemError(-status, 'pread', { path: `config space at 0x${offset.toString(16)}` });
     return this.#register.getUint32(0, true);

@@ -1,4 +1,4 @@
-/** What placing needs to know of a region; `Region` of lib/region.ts is one. */
+/** What placing needs to know of a region; `placeable` makes it of a device's. */
 export interface PlaceableRegion {
   readonly regionIndex: number;
   /** Bytes. */

@@ -2,6 +2,7 @@ import { VfioError } from '../errors.js';
 import type { GuestBus } from './bus.js';
 import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './handlers.js';
 import type { PlaceableRegion } from './placeable.js';
+import { placeable, type OpenRegion } from './region-port.js';
 import { planPlacement, type GuestAddress, type Piece } from './plan.js';
 
 /** Settings of a placement. */
@@ -15,17 +16,18 @@ export interface PlaceOptions {
 /**
  * Makes a region appear to the guest: as memory where it is mapped and the address is page-aligned, by handlers
  * otherwise. When the bus refuses any part, what was placed is taken back and the bus's error is thrown.
+ * @param region of a device: `device.region(i)`, or on another thread a `RegionAccess`
  * @param address `{ gpa }` for memory, `{ port }` for a region of I/O ports
  * @throws ERR_INVALID_ARGUMENT for an address of the wrong kind, and whatever the bus throws
- * Thread: the one that runs the bus's handlers; the region's accessor belongs to it.
+ * Thread: the one that runs the bus's handlers. A trapped access blocks it until the device answers, as a vCPU waits.
  */
 export function placeRegion(
   bus: GuestBus,
-  region: PlaceableRegion,
+  region: OpenRegion | PlaceableRegion,
   address: GuestAddress,
   options: PlaceOptions = {},
 ): Placement {
-  return new Placement(bus, region, address, options);
+  return new Placement(bus, placeable(region), address, options);
 }
 
 /** A region's place on a guest bus. */

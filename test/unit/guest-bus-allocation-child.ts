@@ -1,5 +1,6 @@
 import type { PlaceableRegion } from '../../lib/guest-bus/placeable.js';
 import { garbagePerAccess } from './guest-bus-allocation.js';
+import { MemfdRegion } from './guest-bus-memfd.js';
 
 /** A region in memory; `boxed` makes each access allocate, to show that the measure sees it. */
 function memoryRegion(boxed: boolean): PlaceableRegion {
@@ -24,9 +25,13 @@ function memoryRegion(boxed: boolean): PlaceableRegion {
   };
 }
 
+const region = await MemfdRegion.open();
 process.stdout.write(
   JSON.stringify({
-    plain: garbagePerAccess(memoryRegion(false), 4096, 100_000),
-    boxed: garbagePerAccess(memoryRegion(true), 4096, 100_000),
+    plain: garbagePerAccess(memoryRegion(false), 0, 4096, 100_000),
+    boxed: garbagePerAccess(memoryRegion(true), 0, 4096, 100_000),
+    mapped: garbagePerAccess(region.placeable, 0, 4096, 100_000),
+    trapped: garbagePerAccess(region.placeable, 4096, 4096, 100_000),
   }),
 );
+await region.close();

@@ -10,8 +10,8 @@ const ROUNDS = 6;
  * The garbage of trapped accesses of every length, in bytes an access, in the best of some rounds: the compiler's own
  * allocations fall into the others. Needs --expose-gc and a young generation that holds a round (HEAP_FLAGS).
  */
-export function garbagePerAccess(region: PlaceableRegion, span: number, count: number): number {
-  const handlers = new RegionHandlers(region, 0, mmioLengths, { count: 0, report: undefined });
+export function garbagePerAccess(region: PlaceableRegion, start: number, span: number, count: number): number {
+  const handlers = new RegionHandlers(region, start, mmioLengths, { count: 0, report: undefined });
   const data = new Uint8Array(8).fill(0xfe);
   const collect = globalThis.gc;
   if (collect === undefined) throw new Error('run by node --expose-gc');
