@@ -78,6 +78,8 @@ void Watcher::OnEnvironmentEnd(napi_async_cleanup_hook_handle handle, void* watc
 void Watcher::OnClosed(uv_handle_t* handle) {
   auto* watcher = static_cast<Watcher*>(handle->data);
   napi_remove_async_cleanup_hook(watcher->cleanup_hook_);
+  // Now, and not when the handle that JavaScript holds is collected.
+  watcher->fd_.Reset();
   watcher->self_.reset();
 }
 

@@ -5,6 +5,7 @@ import type { Mutex } from './mutex.js';
 import { refuse } from './refusal.js';
 import { VfioDevice } from './vfio-device.js';
 import { VfioPci } from './vfio-pci.js';
+import { warn } from './warnings.js';
 
 /** What binding to VFIO drivers shares. */
 export interface DriverCore {
@@ -57,7 +58,9 @@ export async function unbindVfio(core: DriverCore, device: MachineDevice): Promi
 function groupType(core: DriverCore, device: MachineDevice): VfioGroupType {
   if (device.mediated) return 'emulated';
   if (device.iommuGroup !== null) return 'iommu';
-  return core.noiommu ? 'noiommu' : refuse('EINVAL');
+  if (!core.noiommu) refuse('EINVAL');
+  warn(device.name, 'bound without an IOMMU: a noiommu group has no protection');
+  return 'noiommu';
 }
 
 /** A mediated device, or any where there is no IOMMU, gets a group of its own for as long as it is bound. */

@@ -36,7 +36,7 @@ export class SoftwareMachine {
   readonly drivers = new Set<string>(['vfio-pci']);
   readonly #core: DriverCore;
   readonly #aliases = new Map<string, string>();
-  readonly #processes: SoftwareProcess[] = [];
+  readonly #processes = new Set<SoftwareProcess>();
   readonly #containers = new Set<Container>();
   readonly #types: readonly IommuDriverType[];
   readonly #type1: Type1Environment;
@@ -116,13 +116,18 @@ export class SoftwareMachine {
   /** Starts a process. */
   process(options: ProcessOptions = {}): SoftwareProcess {
     const process = new SoftwareProcess(this, options);
-    this.#processes.push(process);
+    this.#processes.add(process);
     return process;
+  }
+
+  /** A process ended. */
+  forget(process: SoftwareProcess): void {
+    this.#processes.delete(process);
   }
 
   /** Ends all processes and all devices. */
   async close(): Promise<void> {
-    for (const process of this.#processes) await process.exit();
+    for (const process of [...this.#processes]) await process.exit();
     for (const name of [...this.devices.keys()]) await this.removeDevice(name);
   }
 

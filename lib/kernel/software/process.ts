@@ -66,8 +66,14 @@ export class SoftwareProcess implements VfioKernel {
   }
 
   /** exit(2): closes everything. */
-  exit(): Promise<void> {
-    return this.#descriptors.closeAll();
+  async exit(): Promise<void> {
+    await this.#descriptors.closeAll();
+    this.machine.forget(this);
+  }
+
+  /** Gives a device's whole name for a short one; other names stay as they are. */
+  resolveName(name: string): string {
+    return this.machine.resolve(name);
   }
 
   /** dup(2). @throws EBADF */

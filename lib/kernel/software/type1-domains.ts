@@ -3,6 +3,7 @@ import type { IommuGroup } from './iommu-group.js';
 import { clip, exclude, intersects, type IovaRange } from './iova-ranges.js';
 import { lastOf, type Mapping, type Mappings } from './mappings.js';
 import { Refusal, refuse } from './refusal.js';
+import { warn } from './warnings.js';
 
 /** Groups that share a domain. Source: struct vfio_domain */
 interface SharedDomain {
@@ -84,7 +85,10 @@ export class Type1Domains {
     }
     try {
       const ranges = this.#rangesWith(group);
-      if (!this.allowUnsafeInterrupts && !group.hasIsolatedInterrupts) refuse('EPERM');
+      if (!this.allowUnsafeInterrupts && !group.hasIsolatedInterrupts) {
+        warn(first.name, 'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts');
+        refuse('EPERM');
+      }
       if (await this.#join(group)) domain.close();
       else this.#add(domain, group);
       this.#iovaRanges = ranges;

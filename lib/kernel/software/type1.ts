@@ -87,7 +87,7 @@ export class Type1 implements IommuDriver {
 
   checkExtension(extension: number): number {
     if (isAlwaysThere(extension)) return 1;
-    if (extension === VFIO_UPDATE_VADDR) return this.#domains.hasEmulated ? 0 : 1;
+    if (extension === VFIO_UPDATE_VADDR) return this.#domains.hasEmulated || this.version === 'compat' ? 0 : 1;
     if (extension === VFIO_DMA_CC_IOMMU) return this.#domains.allEnforceCoherency ? 1 : 0;
     return 0;
   }
@@ -158,7 +158,7 @@ export class Type1 implements IommuDriver {
   }
 
   setDirtyTracking(enabled: boolean): Promise<void> {
-    if (this.version === 'v1') refuse('EACCES');
+    this.#checkDirtyTracking();
     return this.#lock.run(() => {
       if (this.#tracksDirty === enabled) return;
       this.#domains.setDirtyTracking(enabled ? this.#pageSize : 0n);
@@ -167,7 +167,7 @@ export class Type1 implements IommuDriver {
   }
 
   getDirtyBitmap(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
-    if (this.version === 'v1') refuse('EACCES');
+    this.#checkDirtyTracking();
     checkBitmap(range);
     return this.#lock.run(() => {
       if (range.pageSize !== this.#pageSize || !isAligned(range.iova | range.size, this.#pageSize)) refuse('EINVAL');
@@ -175,6 +175,12 @@ export class Type1 implements IommuDriver {
       this.#checkWhole(range.iova, lastOf(range));
       return this.#domains.takeDirty(range.iova, range.size, range.pageSize);
     });
+  }
+
+  /** VFIO_IOMMU_DIRTY_PAGES is v2's alone; iommufd does not know it. */
+  #checkDirtyTracking(): void {
+    if (this.version === 'v1') refuse('EACCES');
+    if (this.version === 'compat') refuse('ENOTTY');
   }
 
   #add(map: DmaMap, caller: SoftwareProcess): void {

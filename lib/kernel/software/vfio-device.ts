@@ -6,6 +6,7 @@ import type { MachineDevice } from './machine-device.js';
 import { Mutex } from './mutex.js';
 import type { SoftwareProcess } from './process.js';
 import { refuse } from './refusal.js';
+import { warn } from './warnings.js';
 
 /** A virtual machine of KVM's, as a device sees it: something to hold while it is open. */
 export interface KvmReference {
@@ -111,6 +112,7 @@ export class VfioDevice {
           this.#openCount += 1;
         });
       });
+      if (this.group.noiommu) warn(this.device.name, 'vfio-noiommu device opened by user');
       return new DeviceFile(this);
     } finally {
       for (const step of afterwards) await step();
@@ -120,17 +122,27 @@ export class VfioDevice {
   /** A file of the device was closed for the last time. */
   async close(): Promise<void> {
     const afterwards: (() => Promise<void>)[] = [];
-    await this.group.lock.run(() =>
+    try {
+      await this.#lastClose(afterwards);
+    } finally {
+      this.putRegistration();
+      for (const step of afterwards) await step();
+    }
+  }
+
+  #lastClose(afterwards: (() => Promise<void>)[]): Promise<void> {
+    return this.group.lock.run(() =>
       this.deviceSetLock.run(async () => {
         this.#openCount -= 1;
         if (this.#openCount > 0) return;
-        await this.driver.close();
-        afterwards.push(await this.#unuseIommu());
-        this.#putKvm();
+        try {
+          await this.driver.close();
+        } finally {
+          afterwards.push(await this.#unuseIommu());
+          this.#putKvm();
+        }
       }),
     );
-    this.putRegistration();
-    for (const step of afterwards) await step();
   }
 
   async #firstOpen(caller: SoftwareProcess, afterwards: (() => Promise<void>)[]): Promise<void> {

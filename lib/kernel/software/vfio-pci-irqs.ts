@@ -43,9 +43,12 @@ export class VfioPciIrqs {
   /** The user is gone: everything off. */
   async stop(): Promise<void> {
     await this.#lock.run(async () => {
-      if (this.#active !== null) await this.#disable(this.#active);
-      for (const events of this.#events.values()) events.clear();
-      this.#host = null;
+      try {
+        if (this.#active !== null) await this.#disable(this.#active);
+      } finally {
+        for (const events of this.#events.values()) events.clear();
+        this.#host = null;
+      }
     });
   }
 

@@ -7,8 +7,17 @@ import {
   VFIO_PCI_VGA_REGION_INDEX,
   VFIO_REGION_INFO_FLAG_MMAP,
 } from '../../uapi/vfio.js';
+import { VfioError } from '../../errors.js';
 import { addon } from '../../native/addon.js';
-import type { DeviceInfo, IoTarget, IrqInfo, IrqSet, MappingHandle, RegionInfo } from '../kernel.js';
+import type {
+  DeviceInfo,
+  IoTarget,
+  IrqInfo,
+  IrqSet,
+  MappingHandle,
+  RegionCapabilities,
+  RegionInfo,
+} from '../kernel.js';
 import type { DeviceHost, HostRegion } from './host.js';
 import type { MachineDevice } from './machine-device.js';
 import { refuse } from './refusal.js';
@@ -55,9 +64,14 @@ export class VfioPci implements VfioDriver {
   async close(): Promise<void> {
     const host = this.#running;
     this.#host = null;
-    await this.#irqs.stop();
-    await writeCommand(host, COMMAND_ENABLED);
-    if ((host.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await host.reset();
+    try {
+      await this.#irqs.stop();
+      await writeCommand(host, COMMAND_ENABLED);
+      if ((host.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await host.reset();
+    } catch (error) {
+      // A device that is gone has nothing left to be put in order.
+      if (!(error instanceof VfioError) || error.code !== 'ENODEV') throw error;
+    }
   }
 
   request(): void {
@@ -73,7 +87,9 @@ export class VfioPci implements VfioDriver {
     if (argsz !== undefined && argsz < REGION_INFO_SIZE) refuse('EINVAL');
     if (regionIndex === VFIO_PCI_VGA_REGION_INDEX) refuse('EINVAL');
     const { info } = this.#region(regionIndex);
-    return { ...info, offset: BigInt(regionIndex) << VFIO_PCI_OFFSET_SHIFT };
+    const hasRoom = argsz === undefined || argsz >= REGION_INFO_SIZE + capabilitiesSize(info.capabilities);
+    const capabilities = hasRoom ? info.capabilities : {};
+    return { ...info, offset: BigInt(regionIndex) << VFIO_PCI_OFFSET_SHIFT, capabilities };
   }
 
   getIrqInfo(irqIndex: number, argsz: number | undefined): IrqInfo {
@@ -141,6 +157,12 @@ function locate(fileOffset: bigint): { regionIndex: number; regionOffset: bigint
   const regionIndex = Number(fileOffset >> VFIO_PCI_OFFSET_SHIFT);
   if (regionIndex >= VFIO_PCI_NUM_REGIONS) refuse('EINVAL');
   return { regionIndex, regionOffset: fileOffset & ((1n << VFIO_PCI_OFFSET_SHIFT) - 1n) };
+}
+
+/** Bytes of a region's capability chain. */
+function capabilitiesSize({ sparseMmap, type, msixMappable }: RegionCapabilities): number {
+  const sparse = sparseMmap === undefined ? 0 : 16 + 16 * sparseMmap.length;
+  return sparse + (type === undefined ? 0 : 16) + (msixMappable === true ? 8 : 0);
 }
 
 function pageAligned(size: bigint): bigint {
