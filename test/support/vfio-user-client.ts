@@ -15,7 +15,7 @@ export async function withClient(
   options: { timeoutMs?: number; version?: Partial<Version> } = {},
 ): Promise<void> {
   const before = openFds();
-  const { socket, ended } = startServer(script, options.version);
+  const { socket, ended } = await startServer(script, options.version);
   const client = await VfioUserClient.connect(socket, { timeoutMs: options.timeoutMs ?? 5000 });
   try {
     await body(client);

@@ -2,8 +2,9 @@
  * A scripted vfio-user server, honest or lying, in a thread of its own: the device behind it is 256 bytes of memory in
  * region 0. Which lie it tells is its script's name.
  */
+import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 import { addon } from '../../lib/native/addon.js';
 import * as wire from '../../lib/vfio-user/protocol.js';
@@ -160,7 +161,7 @@ const lies = {
   'answers late': onRead((server, command) => {
     const file = openSync('/dev/null', 'r');
     const { id } = command.header;
-    server.sleep(150);
+    server.sleep(450);
     server.raw(wire.encodeMessage({ id, command: 9, type: 'reply' }, regionReply(0, 4, 4)), [file]);
     addon.closeFdSync(file);
   }),
@@ -209,17 +210,17 @@ const lies = {
   /** Reads nothing any more after a reset. */
   'stops reading': (server: Server, command: Command): void => {
     answer(server, command);
-    if (command.header.command === wire.VFIO_USER_DEVICE_RESET) server.sleep(400);
+    if (command.header.command === wire.VFIO_USER_DEVICE_RESET) server.sleep(1000);
   },
 } satisfies Record<string, Script>;
 
 export type ScriptName = keyof typeof lies;
 
-/** Starts a server on one end of a socket pair. @returns the other end, and what waits for the thread's end */
-export function startServer(
+/** Starts a server on one end of a socket pair and waits until it listens. @returns the other end, and what waits for the thread's end */
+export async function startServer(
   script: ScriptName,
   version: Partial<wire.Version> = {},
-): { socket: number; ended: Promise<void> } {
+): Promise<{ socket: number; ended: Promise<void> }> {
   const [socket, theirs] = addon.socketPair();
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { theirs, script, version },
@@ -230,6 +231,7 @@ export function startServer(
     worker.on('error', reject);
     worker.on('exit', () => resolve());
   });
+  await once(worker, 'message');
   return { socket, ended };
 }
 
@@ -244,6 +246,7 @@ function serve({
 }): void {
   const server = new Server(theirs);
   const offer = { major: 0, minor: 0, capabilities: { ...wire.DEFAULT_CAPABILITIES, maxMsgFds: 2 }, ...version };
+  parentPort?.postMessage('listening');
   try {
     for (;;) {
       const command = server.receive();

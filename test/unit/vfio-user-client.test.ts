@@ -90,7 +90,7 @@ describe('vfio-user client', () => {
   it('refuses another version, and a twin socket that it did not offer', async () => {
     const before = openFds();
     for (const version of [{ major: 1 }, { minor: 1 }]) {
-      const { socket, ended } = startServer('honest', version);
+      const { socket, ended } = await startServer('honest', version);
       await assert.rejects(VfioUserClient.connect(socket), {
         code: 'ERR_NOT_SUPPORTED',
         syscall: 'vfio-user(VERSION)',
@@ -157,7 +157,7 @@ describe('vfio-user client', () => {
           await assert.rejects(client.regionRead(0, 0, 4), { code: 'ETIMEDOUT' });
           assert.equal((await client.deviceInfo()).numRegions, 9);
         },
-        { timeoutMs: 60 },
+        { timeoutMs: 300 },
       ));
     it('drops an answer that comes too late, with its descriptors', () =>
       withClient(
@@ -173,7 +173,7 @@ describe('vfio-user client', () => {
           }
           assert.equal(client.alive, true);
         },
-        { timeoutMs: 100 },
+        { timeoutMs: 300 },
       ));
   });
 
@@ -185,12 +185,12 @@ describe('vfio-user client', () => {
         assert.equal(addon.connectionRegionWrite(client.connection, 0, 0n, new Uint8Array(1 << 20)), -19);
         assert.equal(client.alive, false);
       },
-      { timeoutMs: 100 },
+      { timeoutMs: 300 },
     ));
 
   it('fails what waits when it is closed, and joins its thread', async () => {
     const before = threads();
-    const { socket, ended } = startServer('never answers');
+    const { socket, ended } = await startServer('never answers');
     const client = await VfioUserClient.connect(socket);
     const reading = assert.rejects(client.regionRead(0, 0, 4), { code: 'ENODEV' });
     const during = threads();
