@@ -51,7 +51,14 @@ export interface BarLayout {
   readonly mapped?: true | readonly { readonly offset: number; readonly size: number }[];
 }
 
-/** What the host does for a model. Thread: the model's own. */
+/**
+ * What the host does for a model. Thread: the model's own.
+ *
+ * DMA blocks until the client answered (at most 5 s a message), and the host serves the client's other accesses
+ * meanwhile: a model's `read`, `write` and `reset` can be called inside of its own `dmaRead` or `dmaWrite`. A `write` that
+ * does DMA is answered before, as a posted write on a bus is; a `read` cannot be, so a model does no DMA in a `read`: some
+ * clients (QEMU) serve DMA only when none of their accesses waits. Timers run between requests alone.
+ */
 export interface ModelHost {
   /**
    * Reads guest memory by DMA: through the client's IOMMU, and only while bus mastering is on.

@@ -108,15 +108,20 @@ describe('the DMA of a served testdev', () => {
     const ram = await memory(2n * PAGE);
     assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
     assert.equal(map(PAGE, PAGE, WRITE, ram.fd, PAGE), 'ok');
+    ram.bytes.fill(0x11, 0, 0x1000);
     for (const [source, target, answerOf] of [
       [0n, PAGE, DMA.DONE],
       [PAGE, PAGE, DMA.REFUSED],
       [0n, 0n, DMA.REFUSED],
       [PAGE - 2n, PAGE, DMA.REFUSED],
+      [0n, PAGE - 2n, DMA.REFUSED],
     ] as const) {
       setUp(source, target, 4);
       start();
       assert.equal(status(), answerOf, `${source} to ${target}`);
+      const written = answerOf === DMA.DONE ? 0x11 : 0;
+      assert.deepEqual([...ram.bytes.subarray(0x1000, 0x1004)], Array(4).fill(written));
+      ram.bytes.fill(0, 0x1000);
     }
     ram.close();
   });

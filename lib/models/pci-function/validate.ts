@@ -31,7 +31,8 @@ export function mappedAreas(bar: BarLayout): readonly { readonly offset: number;
 function isModel(value: unknown): value is PciModel {
   if (typeof value !== 'object' || value === null) return false;
   const model = value as Partial<PciModel>;
-  return typeof model.name === 'string' && typeof model.create === 'function' && Array.isArray(model.bars);
+  const identified = typeof model.name === 'string' && typeof model.identity === 'object';
+  return identified && typeof model.create === 'function' && Array.isArray(model.bars);
 }
 
 function validateBar(name: string, bar: BarLayout, taken: Set<number>): void {

@@ -4,22 +4,19 @@ import type { OwnedResources } from './owned.js';
 
 /** The descriptors that came with a message. Those that nobody took are closed with it. */
 export class ReceivedFds {
-  readonly #fds: Fd[];
-
+  /** @param fds this object's own from now on */
   constructor(
-    fds: Iterable<Fd>,
+    private readonly fds: Fd[],
     private readonly owned: OwnedResources,
-  ) {
-    this.#fds = [...fds];
-  }
+  ) {}
 
   get count(): number {
-    return this.#fds.length;
+    return this.fds.length;
   }
 
   /** Takes the first descriptor; the taker owns it. Undefined when there is none. @throws EMFILE */
   take(): Fd | undefined {
-    const fd = this.#fds.shift();
+    const fd = this.fds.shift();
     return fd === undefined ? undefined : this.owned.adoptFd(fd);
   }
 
@@ -36,6 +33,6 @@ export class ReceivedFds {
   }
 
   closeRest(): void {
-    for (const fd of this.#fds.splice(0)) addon.closeFdSync(fd);
+    for (const fd of this.fds.splice(0)) addon.closeFdSync(fd);
   }
 }

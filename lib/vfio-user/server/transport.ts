@@ -58,7 +58,7 @@ export class Transport {
       this.close();
       return undefined;
     }
-    const fds = new ReceivedFds(this.#fds.slice(1, 1 + (this.#fds[0] ?? 0)), this.owned);
+    const fds = new ReceivedFds(this.#takeFds(), this.owned);
     const header = this.#guard(() => decodeHeader(buffer.subarray(0, length)));
     if (header !== undefined) return { header, payload: buffer.subarray(HEADER_SIZE, length), fds };
     fds.closeRest();
@@ -70,6 +70,11 @@ export class Transport {
     if (!this.#open) return;
     const message = encodeMessage(header, payload);
     this.#guard(() => addon.socketSend(this.socket, message, message.length, fds));
+  }
+
+  #takeFds(): Fd[] {
+    const count = this.#fds[0] ?? 0;
+    return count === 0 ? [] : [...this.#fds.subarray(1, 1 + count)];
   }
 
   /** What goes wrong with the socket or the stream ends the connection, and nothing else. */
