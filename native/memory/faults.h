@@ -1,5 +1,6 @@
 // Keeps the process alive when mapped device memory goes away under an access (memory decoding off, a reset, a
-// truncated file): a page of 0xFF is put under the access, which then completes.
+// truncated file): a page of 0xFF is put under the access, which then completes. Any other SIGBUS goes to the handler that
+// was there before. A library that installs its own later, and does not call ours, takes this away.
 #pragma once
 
 #include <atomic>
