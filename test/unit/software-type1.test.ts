@@ -83,6 +83,22 @@ describe('software core: type1', () => {
     assert.equal(await outcome(() => type1.attachGroup(second, 'iommu')), '0');
   });
 
+  it('unpins what a failing replay had to pin first', async () => {
+    const me = caller();
+    const type1 = new Type1(environment(domains), 'v2');
+    await type1.attachGroup(group(1), 'emulated');
+    await type1.map(map(0x1000n, PAGE), me);
+    await type1.map(map(0x5000n, PAGE), me);
+    onMap = (iova): void => {
+      if (iova === 0x5000n) throw new Type1Failure();
+    };
+    await assert.rejects(type1.attachGroup(group(2), 'iommu'), Type1Failure);
+    onMap = (): void => undefined;
+    assert.equal(me.lockedBytes, 0n);
+    await type1.attachGroup(group(2), 'iommu');
+    assert.equal(me.lockedBytes, 2n * PAGE);
+  });
+
   it('refuses a group that existing mappings conflict with', async () => {
     const me = caller();
     const type1 = new Type1(environment(domains), 'v2');

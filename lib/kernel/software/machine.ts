@@ -82,8 +82,8 @@ export class SoftwareMachine {
   async removeDevice(name: string): Promise<void> {
     return answerLater('removeDevice', { device: name }, async () => {
       const device = this.device(name);
-      if (device.driver !== null) await this.#unbind(device);
-      this.devices.delete(device.name);
+      await device.lock.run(() => this.#unbindLocked(device));
+      if (!this.devices.delete(device.name)) refuse('ENODEV');
       this.#leaveGroup(device);
       await device.runner?.stop();
     });
@@ -128,7 +128,11 @@ export class SoftwareMachine {
   /** Ends all processes and all devices. */
   async close(): Promise<void> {
     for (const process of [...this.#processes]) await process.exit();
-    for (const name of [...this.devices.keys()]) await this.removeDevice(name);
+    for (const device of [...this.devices.values()]) {
+      await device.lock.run(() => this.#unbindLocked(device));
+      // Somebody else may have been waiting to take it away.
+      if (this.devices.has(device.name)) await this.removeDevice(device.name);
+    }
   }
 
   vfioGroup(name: string): VfioGroup | undefined {
@@ -156,12 +160,17 @@ export class SoftwareMachine {
   }
 
   #unbind(device: MachineDevice): Promise<void> {
-    return device.lock.run(async () => {
+    return device.lock.run(() => {
       if (device.driver === null) refuse('ENODEV');
-      if (device.vfio !== null) await unbindVfio(this.#core, device);
-      else if (!DRIVERS_WITHOUT_DMA.has(device.driver)) device.iommuGroup?.unuseDefaultDomain();
-      device.driver = null;
+      return this.#unbindLocked(device);
     });
+  }
+
+  async #unbindLocked(device: MachineDevice): Promise<void> {
+    if (device.driver === null) return;
+    if (device.vfio !== null) await unbindVfio(this.#core, device);
+    else if (!DRIVERS_WITHOUT_DMA.has(device.driver)) device.iommuGroup?.unuseDefaultDomain();
+    device.driver = null;
   }
 
   /** A PCI device has a group of the IOMMU's; without an IOMMU, or for a mediated device, the driver makes one. */
