@@ -7,6 +7,8 @@ import { complaintOf, exitCodeOf, reportFailure, seconds } from './verdict.js';
 
 /** Code runs some ten times slower in the guest than on the host. */
 const TEST_TIMEOUT_MS = 60_000;
+/** Longer than any test may take: past it, mocha itself hangs. */
+const SILENCE_MS = 100_000;
 
 export interface SpecsRequest {
   readonly profile: ProfileName;
@@ -25,6 +27,7 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
   const countsFile = join(request.results, 'counts.json');
   const run = await runGuest({
     ...GUEST_DEFAULTS,
+    silenceMs: SILENCE_MS,
     profile: request.profile,
     argv: mochaCommand(request, countsFile),
     out: request.results,

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { deviceFolder, driverOf, writeText } from './sysfs.js';
-
-/** How long an unbinding may take; the kernel itself waits for the device's last user without end. */
-const UNBIND_MS = 15_000;
+import { RELEASE_MS, writeElsewhere } from './write-elsewhere.js';
 
 /**
  * Binds a PCI function to a driver, vfio-pci unless said otherwise, by its driver_override; unbinds it from another one
@@ -25,7 +22,7 @@ export async function bind(bdf: string, driver = 'vfio-pci'): Promise<void> {
  * meanwhile, so that a user of the device in this process can answer the REQ interrupt.
  * @param timeoutMs after this it rejects, while the kernel still waits for the device's user
  */
-export async function unbind(bdf: string, timeoutMs = UNBIND_MS): Promise<void> {
+export async function unbind(bdf: string, timeoutMs = RELEASE_MS): Promise<void> {
   if (driverOf(bdf) !== undefined) await writeElsewhere(bdf, join(deviceFolder(bdf), 'driver/unbind'), timeoutMs);
   // An empty line takes the override away.
   writeText('', deviceFolder(bdf), 'driver_override');
@@ -45,24 +42,4 @@ export async function whileBound<T>(bdfs: readonly string[], work: () => T | Pro
   } finally {
     for (const bdf of bdfs) await restore(bdf);
   }
-}
-
-/**
- * Writes a line from a process of its own. A write that the kernel lets sleep without end would hold this process too:
- * its event loop, or a thread that its exit waits for.
- */
-function writeElsewhere(text: string, path: string, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', 'printf "%s\\n" "$1" > "$2"', 'sh', text, path], { stdio: 'ignore' });
-    const timer = setTimeout(() => {
-      child.unref();
-      reject(new Error(`'${path}': not done after ${timeoutMs} ms; an open descriptor or a mapping holds the device`));
-    }, timeoutMs);
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      clearTimeout(timer);
-      if (code === 0) resolve();
-      else reject(new Error(`'${path}': the kernel refused '${text}'`));
-    });
-  });
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { deviceFolder, writeText } from './sysfs.js';
+import { RELEASE_MS, writeElsewhere } from './write-elsewhere.js';
 
 /** The kernel's sample parents of mediated devices, by what specs call their kinds. */
 const PARENTS = {
@@ -28,9 +29,14 @@ export function createMdev(kind: MdevKind, uuid: string = randomUUID()): string 
   return uuid;
 }
 
-/** Removes a mediated device. @throws EBUSY from the kernel's file while it is in use */
-export function removeMdev(uuid: string): void {
-  writeText('1', deviceFolder(uuid), 'remove');
+/** Removes a mediated device. @throws while something holds it: the kernel waits, this gives up */
+export function removeMdev(uuid: string, timeoutMs = RELEASE_MS): Promise<void> {
+  return writeElsewhere('1', join(deviceFolder(uuid), 'remove'), timeoutMs);
+}
+
+/** Removes all of them, for the end of a test. */
+export async function removeMdevs(): Promise<void> {
+  for (const uuid of listMdevs()) await removeMdev(uuid);
 }
 
 /** The mediated devices that exist. */

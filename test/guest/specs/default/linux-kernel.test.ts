@@ -15,6 +15,7 @@ import {
   VFIO_PCI_BAR0_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_ROM_REGION_INDEX,
@@ -24,9 +25,11 @@ import {
   VFIO_TYPE1v2_IOMMU,
 } from '../../../../lib/uapi/vfio.js';
 import { OPTION_ROM_SIZE, optionRom } from '../../backing.js';
-import { BDF } from '../../devices.js';
-import { bind, restore } from '../../support/binding.js';
+import { BDF, IVSHMEM_SIZE } from '../../devices.js';
+import { bind, restore, whileBound } from '../../support/binding.js';
 import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
+import { whileMapped } from '../../support/mapped.js';
+import { openDevice, readRegion, writeRegion, type OpenDevice } from '../../support/open-device.js';
 import { groupName } from '../../support/sysfs.js';
 
 const MIB = 1 << 20;
@@ -36,45 +39,37 @@ const COMMAND_MEMORY_AND_MASTER = 0x06;
 
 describe('the real kernel through the seam', () => {
   const kernel = linuxKernel();
-  let container: Fd;
-  let group: Fd;
-  let device: Fd;
-
-  async function open(bdf: string): Promise<void> {
-    await bind(bdf);
-    container = await kernel.openContainer();
-    group = await kernel.openGroup(groupName(bdf));
-    await kernel.setContainer(group, container);
-    await kernel.setIommu(container, VFIO_TYPE1v2_IOMMU);
-    device = await kernel.getDeviceFd(group, bdf);
-  }
-
-  async function close(bdf: string): Promise<void> {
-    for (const fd of [device, group, container]) await kernel.close(fd);
-    await restore(bdf);
-  }
 
   describe('with edu', () => {
-    before(() => open(BDF.edu));
-    after(() => close(BDF.edu));
+    let open: OpenDevice;
+    let container: Fd;
+    let group: Fd;
+    let device: Fd;
+
+    before(async () => {
+      await bind(BDF.edu);
+      open = await openDevice(kernel, BDF.edu);
+      ({ container, group, device } = open);
+    });
+    after(async () => {
+      await open.close();
+      await restore(BDF.edu);
+    });
 
     /** Reads a 32-bit register of BAR 0. */
     async function read32(register: number): Promise<number> {
-      const { offset } = kernel.getRegionInfo(device, VFIO_PCI_BAR0_REGION_INDEX);
-      return Buffer.from(await kernel.pread(device, offset + BigInt(register), 4)).readUInt32LE();
+      return (await readRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, register, 4)).readUInt32LE();
     }
 
     async function write(register: number, value: bigint, length: 4 | 8 = 4): Promise<void> {
-      const { offset } = kernel.getRegionInfo(device, VFIO_PCI_BAR0_REGION_INDEX);
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(value);
-      const written = await kernel.pwrite(device, offset + BigInt(register), bytes.subarray(0, length));
-      assert.equal(written, length);
+      await writeRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, register, bytes.subarray(0, length));
     }
 
     async function enableBusMaster(): Promise<void> {
-      const { offset } = kernel.getRegionInfo(device, VFIO_PCI_CONFIG_REGION_INDEX);
-      await kernel.pwrite(device, offset + BigInt(COMMAND), Uint8Array.of(COMMAND_MEMORY_AND_MASTER, 0));
+      const command = Uint8Array.of(COMMAND_MEMORY_AND_MASTER, 0);
+      await writeRegion(kernel, device, VFIO_PCI_CONFIG_REGION_INDEX, COMMAND, command);
     }
 
     /** Starts a transfer of edu's and waits for its end. */
@@ -114,15 +109,12 @@ describe('the real kernel through the seam', () => {
 
     it('reads BAR 0 by pread and through a mapping', async () => {
       assert.equal(await read32(EDU.identification), EDU_IDENTIFICATION);
-      const { offset } = kernel.getRegionInfo(device, VFIO_PCI_BAR0_REGION_INDEX);
-      const mapping = await kernel.mmap(device, offset, MIB, { read: true, write: true });
-      const registers = new Int32Array(addon.mappingView(mapping));
-      assert.equal(Atomics.load(registers, EDU.identification / 4), EDU_IDENTIFICATION);
-      Atomics.store(registers, EDU.liveness / 4, 0x12345678);
-      assert.equal(Atomics.load(registers, EDU.liveness / 4), ~0x12345678);
-      // The view keeps the memory mapped, and with it the device open, until it is collected: revoked, it holds neither.
-      addon.mappingRevoke(mapping);
-      addon.mappingClose(mapping);
+      await whileMapped(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, MIB, (view) => {
+        const registers = new Int32Array(view);
+        assert.equal(Atomics.load(registers, EDU.identification / 4), EDU_IDENTIFICATION);
+        Atomics.store(registers, EDU.liveness / 4, 0x12345678);
+        assert.equal(Atomics.load(registers, EDU.liveness / 4), ~0x12345678);
+      });
     });
 
     it('carries DMA both ways through a mapping of the IOMMU, and none without', async () => {
@@ -166,15 +158,43 @@ describe('the real kernel through the seam', () => {
     });
   });
 
-  describe('with pci-testdev', () => {
-    before(() => open(BDF.testdev));
-    after(() => close(BDF.testdev));
+  it('reads the option ROM of pci-testdev', async () => {
+    await whileBound([BDF.testdev], async () => {
+      const { device, close } = await openDevice(kernel, BDF.testdev);
+      assert.equal(kernel.getRegionInfo(device, VFIO_PCI_ROM_REGION_INDEX).size, BigInt(OPTION_ROM_SIZE));
+      const rom = await readRegion(kernel, device, VFIO_PCI_ROM_REGION_INDEX, 0, OPTION_ROM_SIZE);
+      assert.deepEqual(rom, Buffer.from(optionRom()));
+      await close();
+    });
+  });
 
-    it('reads the option ROM', async () => {
-      const { offset, size } = kernel.getRegionInfo(device, VFIO_PCI_ROM_REGION_INDEX);
-      assert.equal(size, BigInt(OPTION_ROM_SIZE));
-      const rom = await kernel.pread(device, offset, OPTION_ROM_SIZE);
-      assert.deepEqual(Buffer.from(rom), Buffer.from(optionRom()));
+  it('opens a function behind the root port, and nvme, whose capabilities register says NVM', async () => {
+    await whileBound([BDF.e1000e, BDF.nvme], async () => {
+      for (const [bdf, vendor] of [
+        [BDF.e1000e, 0x8086],
+        [BDF.nvme, 0x1b36],
+      ] as const) {
+        const { device, close } = await openDevice(kernel, bdf);
+        assert.equal((await readRegion(kernel, device, VFIO_PCI_CONFIG_REGION_INDEX, 0, 2)).readUInt16LE(), vendor);
+        assert.ok(kernel.getIrqInfo(device, VFIO_PCI_MSIX_IRQ_INDEX).count > 1);
+        if (bdf === BDF.nvme) {
+          const capabilities = await readRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, 0, 8);
+          assert.equal((capabilities.readBigUInt64LE() >> 37n) & 1n, 1n);
+        }
+        await close();
+      }
+    });
+  });
+
+  it('gives plain memory as BAR 2 of ivshmem', async () => {
+    await whileBound([BDF.ivshmem], async () => {
+      const { device, close } = await openDevice(kernel, BDF.ivshmem);
+      assert.equal(kernel.getRegionInfo(device, 2).size, BigInt(IVSHMEM_SIZE));
+      await whileMapped(kernel, device, 2, IVSHMEM_SIZE, async (view) => {
+        new Uint8Array(view).set([1, 2, 3, 4], 0x12344);
+        assert.deepEqual([...(await readRegion(kernel, device, 2, 0x12344, 4))], [1, 2, 3, 4]);
+      });
+      await close();
     });
   });
 

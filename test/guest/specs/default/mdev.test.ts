@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { createMdev, listMdevs, mdevTypeFolder, removeMdev, type MdevKind } from '../../support/mdev.js';
+import { createMdev, listMdevs, mdevTypeFolder, removeMdev, removeMdevs, type MdevKind } from '../../support/mdev.js';
 import { groupMembers, groupName, readText } from '../../support/sysfs.js';
 
 describe('the guest: mediated devices', () => {
-  afterEach(() => listMdevs().forEach(removeMdev));
+  afterEach(removeMdevs);
 
   for (const kind of ['mtty-1', 'mtty-2', 'mdpy-vga'] satisfies MdevKind[]) {
-    it(`creates and removes ${kind}`, () => {
+    it(`creates and removes ${kind}`, async () => {
       const uuid = createMdev(kind);
       assert.deepEqual(listMdevs(), [uuid]);
       const group = groupName(uuid);
       assert.deepEqual(groupMembers(group), [uuid]);
       assert.ok(existsSync(`/dev/vfio/${group}`));
-      removeMdev(uuid);
+      await removeMdev(uuid);
       assert.deepEqual(listMdevs(), []);
       assert.equal(existsSync(`/dev/vfio/${group}`), false);
     });
