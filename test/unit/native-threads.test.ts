@@ -43,10 +43,11 @@ describe('native memory: views on several threads', () => {
        parentPort.postMessage(own[0]);`,
       { mapping, view },
     );
+    const exited = once(worker, 'exit');
     view[0] = 41;
     assert.equal(await nextMessage(worker), 41);
     assert.equal(view[1], 42);
-    await once(worker, 'exit');
+    await exited;
     addon.mappingClose(mapping);
     closeSync(fd);
   });
