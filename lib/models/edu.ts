@@ -212,7 +212,7 @@ const edu: PciModel<EduOptions> = {
   bars: [{ index: 0, size: BAR0_SIZE, kind: 'memory32' }],
   interruptPin: 1,
   msi: { vectors: 1 },
-  resettable: true,
+  resettable: false,
   create: (host, options) => new Edu(host, options ?? {}),
 };
 

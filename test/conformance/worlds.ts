@@ -1,25 +1,23 @@
-import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { readlink, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { linuxKernel } from '../../lib/kernel/linux.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import { addon } from '../../lib/native/addon.js';
+import { BDF } from '../guest/devices.js';
 import { ForkedProcess } from './other-process.js';
-import { SLOTS } from './program.js';
 import type { World, WorldGroup } from './world.js';
 
 const PCI_DEVICES = '/sys/bus/pci/devices';
-/** QEMU's edu. */
-const EDU = { vendor: '0x1234', device: '0x11e8' } as const;
 
-/** Both sides, set up alike: as many groups as programs have slots, each of one edu on the root complex. */
+/** Both sides, set up alike. */
 export interface Worlds {
   readonly real: World;
   readonly software: World;
   close(): Promise<void>;
 }
 
-/** Opens both sides. @throws when the guest has too few edus */
+/** Opens both sides. */
 export async function openWorlds(): Promise<Worlds> {
   const groups = await realGroups();
   const real: World & { other: ForkedProcess } = {
@@ -28,8 +26,7 @@ export async function openWorlds(): Promise<Worlds> {
     groups,
     addon,
   };
-  const machine = new SoftwareMachine();
-  for (const group of groups) await machine.addDevice({ name: group.device, group: Number(group.name), model: 'edu' });
+  const machine = await softwareMachine(groups);
   const software: World = { kernel: machine.process(), other: machine.process(), groups, addon };
   return {
     real,
@@ -41,25 +38,23 @@ export async function openWorlds(): Promise<Worlds> {
   };
 }
 
-/** Binds the guest's edus to vfio-pci. */
+/** The same devices in the same groups, bound to the same drivers. */
+async function softwareMachine(groups: readonly WorldGroup[]): Promise<SoftwareMachine> {
+  const machine = new SoftwareMachine();
+  const numberOf = (bdf: string) => Number(groups.find((group) => group.device === bdf)?.name);
+  for (const { device } of groups) await machine.addDevice({ name: device, group: numberOf(device), model: 'edu' });
+  await machine.addDevice({ name: BDF.pairTestdev, group: numberOf(BDF.pairEdu) });
+  await machine.addDevice({ name: BDF.blocker, group: numberOf(BDF.blockedEdu), driver: 'virtio-pci' });
+  return machine;
+}
+
+/** Binds the guest's edus to vfio-pci: two alone, one beside a function without a driver, one beside a driver's own. */
 async function realGroups(): Promise<WorldGroup[]> {
   const groups: WorldGroup[] = [];
-  for (const bdf of (await readdir(PCI_DEVICES)).sort()) {
-    if (groups.length === SLOTS.groups) break;
-    if (!(await isEdu(bdf))) continue;
+  for (const bdf of [BDF.edu, BDF.eduWide, BDF.pairEdu, BDF.blockedEdu]) {
     await writeFile(`${PCI_DEVICES}/${bdf}/driver_override`, 'vfio-pci');
     await writeFile('/sys/bus/pci/drivers_probe', bdf);
     groups.push({ name: basename(await readlink(`${PCI_DEVICES}/${bdf}/iommu_group`)), device: bdf });
   }
-  if (groups.length < SLOTS.groups) {
-    throw new Error(
-      `the guest has ${groups.length} edu devices in groups of their own, conformance wants ${SLOTS.groups}`,
-    );
-  }
   return groups;
-}
-
-async function isEdu(bdf: string): Promise<boolean> {
-  const read = async (file: string) => (await readFile(`${PCI_DEVICES}/${bdf}/${file}`, 'utf8')).trim();
-  return (await read('vendor')) === EDU.vendor && (await read('device')) === EDU.device;
 }

@@ -107,15 +107,16 @@ export class VfioPci implements VfioDriver {
   }
 
   async read(fileOffset: bigint, length: number): Promise<Uint8Array> {
+    // Nothing is asked for, so no region is looked at: only the file's own check of the offset comes first.
+    if (length === 0 && fileOffset >= 0n) return new Uint8Array(0);
     const { regionIndex, regionOffset } = locate(fileOffset);
-    if (length === 0) return new Uint8Array(0);
     this.#checkAccess(regionIndex, regionOffset);
     return this.#running.readRegion(regionIndex, regionOffset, length);
   }
 
   async write(fileOffset: bigint, data: Uint8Array): Promise<number> {
+    if (data.length === 0 && fileOffset >= 0n) return 0;
     const { regionIndex, regionOffset } = locate(fileOffset);
-    if (data.length === 0) return 0;
     if (regionIndex === VFIO_PCI_ROM_REGION_INDEX) refuse('EINVAL');
     this.#checkAccess(regionIndex, regionOffset);
     return this.#running.writeRegion(regionIndex, regionOffset, data);

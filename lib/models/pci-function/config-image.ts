@@ -77,7 +77,7 @@ function writeHeader(image: ImageWriter, model: PciModel): void {
   const { identity } = model;
   image.put16(pci.PCI_VENDOR_ID, identity.vendorId);
   image.put16(pci.PCI_DEVICE_ID, identity.deviceId);
-  image.put16(pci.PCI_COMMAND, 0, commandBits(model));
+  image.put16(pci.PCI_COMMAND, 0, COMMAND_BITS);
   const capable = model.msi !== undefined || model.msix !== undefined || model.express === true;
   image.put16(pci.PCI_STATUS, capable ? pci.PCI_STATUS_CAP_LIST : 0);
   image.put32(pci.PCI_CLASS_REVISION, ((identity.classCode << 8) | identity.revisionId) >>> 0);
@@ -90,11 +90,14 @@ function writeHeader(image: ImageWriter, model: PciModel): void {
   image.put8(pci.PCI_INTERRUPT_PIN, model.interruptPin ?? 0);
 }
 
-function commandBits(model: PciModel): number {
-  const io = model.bars.some((bar) => bar.kind === 'io') ? pci.PCI_COMMAND_IO : 0;
-  const always = pci.PCI_COMMAND_MEMORY | pci.PCI_COMMAND_MASTER | pci.PCI_COMMAND_PARITY | pci.PCI_COMMAND_SERR;
-  return io | always | pci.PCI_COMMAND_INTX_DISABLE;
-}
+/** The command register's writable bits; the one of I/O ports is there without ports too, as on QEMU's devices. */
+const COMMAND_BITS =
+  pci.PCI_COMMAND_IO |
+  pci.PCI_COMMAND_MEMORY |
+  pci.PCI_COMMAND_MASTER |
+  pci.PCI_COMMAND_PARITY |
+  pci.PCI_COMMAND_SERR |
+  pci.PCI_COMMAND_INTX_DISABLE;
 
 /** A BAR takes the bits above its size: written with ones, it reads back as its size mask. */
 function writeBar(image: ImageWriter, bar: BarLayout): void {

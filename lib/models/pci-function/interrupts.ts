@@ -92,7 +92,8 @@ export class Interrupts {
           count: this.#count(index),
         };
       case vfio.VFIO_PCI_MSIX_IRQ_INDEX:
-        return { index, flags: eventfd, count: this.#count(index) };
+        // The vectors of a device that has some can be changed while they are on. Source: vfio_pci_ioctl_get_irq_info
+        return { index, flags: this.#count(index) > 0 ? eventfd : eventfd | fixed, count: this.#count(index) };
       case vfio.VFIO_PCI_ERR_IRQ_INDEX:
         if (this.#count(index) === 0) throw irqError('EINVAL');
         return { index, flags: eventfd | fixed, count: 1 };
