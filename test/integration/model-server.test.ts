@@ -34,7 +34,7 @@ describe('a served edu', () => {
     const info = wire.decodeDeviceInfo(
       client.expect(wire.VFIO_USER_DEVICE_GET_INFO, wire.encodeDeviceInfoQuery()).payload,
     );
-    assert.deepEqual(info, { flags: 3, numRegions: 9, numIrqs: 5 });
+    assert.deepEqual(info, { flags: 2, numRegions: 9, numIrqs: 5 });
     const bar0 = client.expect(
       wire.VFIO_USER_DEVICE_GET_REGION_INFO,
       wire.encodeRegionInfoQuery({ index: 0, argsz: 32 }),

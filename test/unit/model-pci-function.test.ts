@@ -85,7 +85,7 @@ describe('config space', () => {
     config.write(4, Uint8Array.of(0xff));
     assert.deepEqual(
       [config.memoryEnabled, config.ioEnabled, config.busMaster, config.interruptDisabled],
-      [true, false, true, false],
+      [true, true, true, false],
     );
     config.write(5, Uint8Array.of(4));
     assert.equal(config.interruptDisabled, true);
