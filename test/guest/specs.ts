@@ -46,7 +46,13 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
 /** `--no-package`: package.json names the specs that need no guest. */
 function mochaCommand(request: SpecsRequest, countsFile: string): string[] {
   return [
-    ...[process.execPath, join(CHECKOUT, 'node_modules/mocha/bin/mocha.js'), '--no-package', '--no-config'],
+    ...[
+      process.execPath,
+      join(CHECKOUT, 'node_modules/mocha/bin/mocha.js'),
+      '--no-package',
+      '--no-config',
+      '--forbid-only',
+    ],
     ...['--timeout', String(TEST_TIMEOUT_MS), '--slow', '2000'],
     ...['--reporter', './dist/test/support/counts-reporter.js', '--reporter-option', `output=${countsFile}`],
     ...(request.grep === undefined ? [] : ['--grep', request.grep]),
