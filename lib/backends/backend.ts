@@ -1,0 +1,94 @@
+import type { DeviceInfo, Fd, VfioKernel } from '../kernel/kernel.js';
+
+/** The ways a device can be attached. */
+export type BackendName = 'container' | 'iommufd' | 'vfio-user';
+
+/** What hides behind `Engine.attach`: one way of getting a device and an address space for its DMA. */
+export interface Backend {
+  readonly name: BackendName;
+  /**
+   * Attaches a device to an address space. Whatever fails, nothing stays open and the space is as it was.
+   * @throws VfioError
+   */
+  attach(request: AttachRequest): Promise<AttachedDevice>;
+}
+
+/** What to attach, and where its DMA goes. */
+export interface AttachRequest {
+  /** What the kernel calls the device: a bdf or a UUID. */
+  readonly name: string;
+  /** Its folder under /sys. */
+  readonly sysfsPath: string;
+  readonly space: DmaSpaceHost;
+  /** Whether the device is reset when it can be; a failure is a warning. */
+  readonly reset: boolean;
+}
+
+/** A device attached by a backend. */
+export interface AttachedDevice {
+  readonly backend: BackendName;
+  readonly kernel: VfioKernel;
+  readonly deviceFd: Fd;
+  readonly info: DeviceInfo;
+  /** The IOMMU group's number; undefined where the backend has no groups. */
+  readonly groupId: string | undefined;
+  /** Whether the device has an address space for DMA; without an IOMMU it has none. */
+  readonly hasDma: boolean;
+  /** Gives all back in the reverse order, whatever fails. @throws the first error, the further ones as its cause */
+  detach(): Promise<void>;
+}
+
+/** The user's side of an address space, which a backend joins its IOMMU objects to. */
+export interface DmaSpaceHost {
+  /** Joins an IOMMU object: what is mapped in the space is mapped in it too when this resolves. @throws what mapping throws */
+  addTarget(target: DmaTarget): Promise<void>;
+  /** Drops an IOMMU object, whose mappings end with it. */
+  removeTarget(target: DmaTarget): Promise<void>;
+  /** Takes note that an IOMMU object's limits changed: another group has joined it. */
+  refreshTarget(target: DmaTarget): Promise<void>;
+}
+
+/** An inclusive range of IOVAs. */
+export interface IovaRange {
+  readonly start: bigint;
+  readonly last: bigint;
+}
+
+/** What an IOMMU object can map. */
+export interface DmaLimits {
+  /** Ascending, without the reserved ranges; undefined where the kernel does not tell. */
+  readonly ranges: readonly IovaRange[] | undefined;
+  /** What the groups' /sys says cannot be mapped. */
+  readonly reserved: readonly IovaRange[];
+  /** A bit for each page size, as bytes. */
+  readonly pageSizes: bigint;
+  /** How many more mappings fit; undefined where the kernel does not tell. */
+  readonly entriesLeft: number | undefined;
+  /** The page sizes that writes can be tracked in; 0 where they cannot. */
+  readonly dirtyPageSizes: bigint;
+}
+
+/** One IOMMU object of the kernel's: a container, or an address space of an iommufd. */
+export interface DmaTarget {
+  /** Asks the kernel. */
+  queryLimits(): Promise<DmaLimits>;
+  /** @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT */
+  map(request: MapRequest): Promise<void>;
+  /** Unmaps all mappings that lie within the range. @returns bytes unmapped */
+  unmap(range: { iova: bigint; size: bigint }): Promise<bigint>;
+  /** The same, and tells which pages were written until the very end. */
+  unmapDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+  setDirtyTracking(enabled: boolean): Promise<void>;
+  /** @returns a bit a page, first page in bit 0 of byte 0; the record is then empty */
+  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+}
+
+/** One mapping. */
+export interface MapRequest {
+  readonly vaddr: bigint;
+  readonly iova: bigint;
+  readonly size: bigint;
+  /** What the device may do. */
+  readonly read: boolean;
+  readonly write: boolean;
+}

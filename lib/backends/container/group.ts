@@ -1,0 +1,55 @@
+import { VfioError } from '../../errors.js';
+import { calling } from '../../hints.js';
+import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import { findViabilityBlocker, queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
+import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
+import { Unwinding } from '../../unwinding.js';
+
+/** An open IOMMU group. */
+export class Group {
+  private constructor(
+    readonly id: string,
+    readonly noiommu: boolean,
+    readonly fd: Fd,
+    readonly path: string,
+    /** What its devices' DMA cannot use. */
+    readonly reserved: readonly ReservedRegion[],
+  ) {}
+
+  /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
+  static async open(kernel: VfioKernel, { id, noiommu }: GroupId): Promise<Group> {
+    const reserved = await queryReservedRegions(kernel.sysfs, id);
+    const name = noiommu ? `noiommu-${id}` : id;
+    const path = `/dev/vfio/${name}`;
+    const fd = await calling('openGroup', { path }, () => kernel.openGroup(name));
+    const undo = new Unwinding();
+    undo.push(() => kernel.close(fd));
+    try {
+      const { flags } = await calling('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
+      if ((flags & VFIO_GROUP_FLAGS_VIABLE) === 0) throw await notViable(kernel, id, path);
+      return new Group(id, noiommu, fd, path, reserved.filter(isBarred));
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+}
+
+/** A relaxable range may be mapped over once the firmware has let the device go. Source: iommu_group_reserved_region */
+function isBarred({ type }: ReservedRegion): boolean {
+  return type !== 'direct-relaxable';
+}
+
+async function notViable(kernel: VfioKernel, groupId: string, path: string): Promise<VfioError> {
+  const blocker = await findViabilityBlocker(kernel.sysfs, groupId);
+  const hint =
+    blocker === undefined
+      ? 'every device of the group has to be bound to vfio-pci or to no driver'
+      : `${blocker.device} of the same group is bound to ${blocker.driver}: bind it to vfio-pci or to no driver`;
+  return new VfioError(`group ${groupId} is not viable`, {
+    code: 'EPERM',
+    errno: 1,
+    syscall: 'ioctl(VFIO_GROUP_GET_STATUS)',
+    path,
+    hint,
+  });
+}

@@ -1,0 +1,69 @@
+import { calling } from '../../hints.js';
+import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import {
+  VFIO_DMA_MAP_FLAG_READ,
+  VFIO_DMA_MAP_FLAG_WRITE,
+  VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+} from '../../uapi/vfio.js';
+import type { DmaLimits, DmaTarget, IovaRange, MapRequest } from '../backend.js';
+import { VfioError } from '../../errors.js';
+
+type Range = { readonly iova: bigint; readonly size: bigint };
+type DirtyRange = Range & { readonly pageSize: bigint };
+
+/** The type1 IOMMU of a container. Source: vfio_iommu_type1.c */
+export class ContainerTarget implements DmaTarget {
+  readonly #kernel: VfioKernel;
+  readonly #container: Fd;
+  readonly #reserved: () => readonly IovaRange[];
+
+  /** @param reserved gives the reserved ranges of the groups that are in the container now */
+  constructor(kernel: VfioKernel, container: Fd, reserved: () => readonly IovaRange[]) {
+    this.#kernel = kernel;
+    this.#container = container;
+    this.#reserved = reserved;
+  }
+
+  async queryLimits(): Promise<DmaLimits> {
+    const info = await calling('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
+    return {
+      ranges: info.iovaRanges,
+      reserved: this.#reserved(),
+      pageSizes: info.pageSizes,
+      entriesLeft: info.dmaAvailable,
+      dirtyPageSizes: info.migration?.pageSizes ?? 0n,
+    };
+  }
+
+  map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {
+    const flags = (read ? VFIO_DMA_MAP_FLAG_READ : 0) | (write ? VFIO_DMA_MAP_FLAG_WRITE : 0);
+    return this.#kernel.mapDma(this.#container, { flags, vaddr, iova, size });
+  }
+
+  async unmap({ iova, size }: Range): Promise<bigint> {
+    const unmapped = await calling('unmapDma', {}, () =>
+      this.#kernel.unmapDma(this.#container, { flags: 0, iova, size }),
+    );
+    return unmapped.size;
+  }
+
+  async unmapDirty({ iova, size, pageSize }: DirtyRange): Promise<Uint8Array> {
+    const bits = size / pageSize;
+    const bitmap = { pageSize, size: ((bits + 63n) / 64n) * 8n };
+    const result = await calling('unmapDma', {}, () =>
+      this.#kernel.unmapDma(this.#container, { flags: VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, iova, size, bitmap }),
+    );
+    if (result.bitmap === undefined) {
+      throw new VfioError('the kernel gave no dirty bitmap', { code: 'EIO', syscall: 'ioctl(VFIO_IOMMU_UNMAP_DMA)' });
+    }
+    return result.bitmap;
+  }
+
+  setDirtyTracking(enabled: boolean): Promise<void> {
+    return calling('setDirtyTracking', {}, () => this.#kernel.setDirtyTracking(this.#container, enabled));
+  }
+
+  takeDirty(range: DirtyRange): Promise<Uint8Array> {
+    return calling('getDirtyBitmap', {}, () => this.#kernel.getDirtyBitmap(this.#container, range));
+  }
+}

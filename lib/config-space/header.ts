@@ -1,0 +1,109 @@
+import * as reg from './registers.js';
+
+/** A base address register as config space shows it. */
+export interface BarAddress {
+  readonly barIndex: number;
+  readonly kind: 'memory32' | 'memory64' | 'io';
+  readonly prefetchable: boolean;
+  /** A bus address, or a port number. */
+  readonly address: bigint;
+}
+
+/** The header of config space. */
+export interface ConfigHeader {
+  readonly vendorId: number;
+  readonly deviceId: number;
+  readonly command: number;
+  readonly status: number;
+  readonly revisionId: number;
+  /** 24 bits: class, subclass, programming interface. */
+  readonly classCode: number;
+  /** 0 for a device, 1 for a bridge. */
+  readonly headerType: number;
+  readonly multifunction: boolean;
+  readonly bars: readonly BarAddress[];
+  /** Address and enable bit; 0 without a ROM. */
+  readonly romAddress: number;
+  readonly interruptLine: number;
+  /** 1 (INTA) to 4, 0 for none. */
+  readonly interruptPin: number;
+  /** Of a device (type 0). */
+  readonly subsystem?: { readonly vendorId: number; readonly id: number };
+  /** Of a bridge (type 1): the numbers of its buses. */
+  readonly bridge?: { readonly primaryBus: number; readonly secondaryBus: number; readonly subordinateBus: number };
+}
+
+/**
+ * Reads the header.
+ * @param config the first 64 bytes of config space, or more
+ */
+export function parseHeader(config: Uint8Array): ConfigHeader {
+  const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
+  const word = (offset: number): number => view.getUint16(offset, true);
+  const type = view.getUint8(reg.PCI_HEADER_TYPE);
+  const headerType = type & reg.PCI_HEADER_TYPE_MASK;
+  return {
+    vendorId: word(reg.PCI_VENDOR_ID),
+    deviceId: word(reg.PCI_DEVICE_ID),
+    command: word(reg.PCI_COMMAND),
+    status: word(reg.PCI_STATUS),
+    revisionId: view.getUint8(reg.PCI_REVISION_ID),
+    classCode: view.getUint8(reg.PCI_CLASS_PROG) | (word(reg.PCI_CLASS_PROG + 1) << 8),
+    headerType,
+    multifunction: (type & reg.PCI_HEADER_TYPE_MFD) !== 0,
+    bars: decodeBars(view, barCount(headerType)),
+    romAddress: romAddress(view, headerType),
+    interruptLine: view.getUint8(reg.PCI_INTERRUPT_LINE),
+    interruptPin: view.getUint8(reg.PCI_INTERRUPT_PIN),
+    ...byType(view, headerType),
+  };
+}
+
+function barCount(headerType: number): number {
+  if (headerType === reg.PCI_HEADER_TYPE_NORMAL) return 6;
+  return headerType === reg.PCI_HEADER_TYPE_BRIDGE ? 2 : 0;
+}
+
+function romAddress(view: DataView, headerType: number): number {
+  if (headerType === reg.PCI_HEADER_TYPE_NORMAL) return view.getUint32(reg.PCI_ROM_ADDRESS, true);
+  return headerType === reg.PCI_HEADER_TYPE_BRIDGE ? view.getUint32(reg.PCI_ROM_ADDRESS1, true) : 0;
+}
+
+function byType(view: DataView, headerType: number): Pick<ConfigHeader, 'subsystem' | 'bridge'> {
+  if (headerType === reg.PCI_HEADER_TYPE_NORMAL) {
+    const vendorId = view.getUint16(reg.PCI_SUBSYSTEM_VENDOR_ID, true);
+    return { subsystem: { vendorId, id: view.getUint16(reg.PCI_SUBSYSTEM_ID, true) } };
+  }
+  if (headerType !== reg.PCI_HEADER_TYPE_BRIDGE) return {};
+  const [primaryBus, secondaryBus] = [view.getUint8(reg.PCI_PRIMARY_BUS), view.getUint8(reg.PCI_SECONDARY_BUS)];
+  return { bridge: { primaryBus, secondaryBus, subordinateBus: view.getUint8(reg.PCI_SUBORDINATE_BUS) } };
+}
+
+/** A register of 0 is taken for no BAR: config space alone cannot tell it from an unprogrammed 32-bit one. */
+function decodeBars(view: DataView, count: number): BarAddress[] {
+  const bars: BarAddress[] = [];
+  for (let barIndex = 0; barIndex < count; barIndex += 1) {
+    const bar = decodeBar(view, barIndex, count);
+    if (bar === undefined) continue;
+    bars.push(bar);
+    if (bar.kind === 'memory64') barIndex += 1;
+  }
+  return bars;
+}
+
+function decodeBar(view: DataView, barIndex: number, count: number): BarAddress | undefined {
+  const low = view.getUint32(reg.PCI_BASE_ADDRESS_0 + 4 * barIndex, true);
+  if (low === 0) return undefined;
+  if ((low & reg.PCI_BASE_ADDRESS_SPACE_IO) !== 0) {
+    return { barIndex, kind: 'io', prefetchable: false, address: BigInt((low & ~3) >>> 0) };
+  }
+  const type = low & reg.PCI_BASE_ADDRESS_MEM_TYPE_MASK;
+  const wide = type === reg.PCI_BASE_ADDRESS_MEM_TYPE_64 && barIndex + 1 < count;
+  const high = wide ? view.getUint32(reg.PCI_BASE_ADDRESS_0 + 4 * (barIndex + 1), true) : 0;
+  return {
+    barIndex,
+    kind: wide ? 'memory64' : 'memory32',
+    prefetchable: (low & reg.PCI_BASE_ADDRESS_MEM_PREFETCH) !== 0,
+    address: (BigInt(high) << 32n) | BigInt((low & ~0xf) >>> 0),
+  };
+}

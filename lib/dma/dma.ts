@@ -1,0 +1,191 @@
+import type { IovaRange } from '../backends/backend.js';
+import { invalidArgument } from '../errors.js';
+import { throwFirst } from '../unwinding.js';
+import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
+import { allocateMemory, type MemoryKind } from './memory.js';
+import { locate, type DmaMemory } from './source.js';
+import { AddressSpace, type SpaceRequest } from './space.js';
+import type { MapProgress } from './targets.js';
+
+/** What a device may do with mapped memory. */
+export type DmaAccess = 'read' | 'write' | 'readwrite';
+
+/** How memory is to be mapped. */
+export interface DmaMapOptions extends MapProgress {
+  /** Fixed IOVA, a multiple of the page size; chosen when left out. */
+  readonly iova?: bigint;
+  /** Of the chosen IOVA, bytes, a power of two. Default: 2 MiB from 2 MiB on, else the page size. */
+  readonly alignment?: number;
+  /** The last IOVA that may be chosen, for a device whose DMA does not reach further. */
+  readonly limit?: bigint;
+  /** Whether the whole range has to lie below 4 GiB. */
+  readonly below4G?: boolean;
+  /** As the device sees it. Default `readwrite`. */
+  readonly access?: DmaAccess;
+  /** Map in pieces of this many bytes, so that the map can be followed and aborted. Default: one piece, or 256 MiB. */
+  readonly chunkSize?: number;
+}
+
+/** How a buffer is to be made. */
+export interface DmaAllocateOptions extends DmaMapOptions {
+  /** Default `anonymous`. */
+  readonly kind?: MemoryKind;
+  /** With `hugepages`: 2 MiB (default) or 1 GiB, in bytes. */
+  readonly hugePageSize?: number;
+  /** With `hugepages`: `memfd` (default) takes ordinary pages where there are none; `pageSize` of the buffer tells. */
+  readonly fallback?: 'memfd' | 'error';
+}
+
+/** A memory bank of a guest. */
+export interface MemoryBankOptions extends MapProgress {
+  /** Guest physical address, which is the IOVA; a multiple of the page size. */
+  readonly gpa: bigint;
+  readonly memory: DmaMemory;
+  /** Whether devices may write it. Default true. */
+  readonly writable?: boolean;
+  readonly chunkSize?: number;
+}
+
+const MIB = 1024 * 1024;
+const LAST_BELOW_4G = 0xffffffffn;
+const LAST = (1n << 64n) - 1n;
+const FOLLOWED_CHUNK = 256 * MIB;
+
+/**
+ * An address space for DMA: what is mapped in it, every device attached to it reaches, those attached later too.
+ * Thread: the one that made it; the memory is usable on all.
+ */
+export class DmaSpace {
+  /** @internal What backends join their IOMMU objects to. */
+  readonly host = new AddressSpace();
+  readonly #banks = new Map<bigint, MemoryBank>();
+
+  /** What can be mapped, ascending, inclusive; it narrows as devices are attached. */
+  get ranges(): readonly IovaRange[] {
+    return this.host.ranges;
+  }
+
+  /** How many mappings there are. */
+  get mappingCount(): number {
+    return this.host.mappingCount;
+  }
+
+  /** The page sizes in which devices' writes can be tracked, one bit each, as bytes; 0 where they cannot. */
+  get dirtyPageSizes(): bigint {
+    return this.host.targets.dirtyPageSizes;
+  }
+
+  /**
+   * Allocates zeroed memory and maps it.
+   * @param size bytes, rounded up to whole pages
+   * @throws ENOMEM, ENOSPC, EINVAL, EEXIST, ERR_ABORTED
+   */
+  async allocate(size: number, options: DmaAllocateOptions = {}): Promise<DmaBuffer> {
+    const { kind = 'anonymous', hugePageSize, fallback } = options;
+    const memory = await allocateMemory({ size, kind, hugePageSize, fallback });
+    const buffer = new DmaBuffer(this.host, memory);
+    try {
+      await buffer.map(this.#request(memory.buffer, options, false));
+      return buffer;
+    } catch (error) {
+      buffer.closeFd();
+      throw error;
+    }
+  }
+
+  /**
+   * Maps memory that is there, where it lies: a SharedArrayBuffer, the memory of a WebAssembly module, or a view. The
+   * object is held until it is unmapped; an ArrayBuffer can from now on not be transferred by postMessage, and has not
+   * to be by `transfer()` while it is mapped.
+   * @param options `surroundings` maps whole the pages that the memory only shares, for the device to see
+   * @throws ERR_INVALID_ARGUMENT for memory that is not of whole pages; EINVAL, EEXIST, ENOSPC, ENOMEM, EFAULT
+   */
+  async map(memory: DmaMemory, options: DmaMapOptions & { readonly surroundings?: boolean } = {}): Promise<DmaMapping> {
+    const mapping = new DmaMapping(this.host);
+    await mapping.map(this.#request(memory, options, options.surroundings ?? false));
+    return mapping;
+  }
+
+  /**
+   * Maps a bank of guest memory at its guest address.
+   * @throws EEXIST when it overlaps a mapping, EINVAL outside of what can be mapped
+   */
+  async addBank({ gpa, memory, writable = true, ...options }: MemoryBankOptions): Promise<MemoryBank> {
+    const access = writable ? 'readwrite' : 'read';
+    const bank = new MemoryBank(this.host, () => void this.#banks.delete(gpa));
+    await bank.map(this.#request(memory, { ...options, iova: gpa, access }, false));
+    this.#banks.set(gpa, bank);
+    return bank;
+  }
+
+  /** Takes a bank away, by its guest address. @throws ERR_INVALID_ARGUMENT where none starts */
+  async removeBank(gpa: bigint): Promise<void> {
+    const bank = this.#banks.get(gpa);
+    if (bank === undefined) throw invalidArgument(`no memory bank starts at 0x${gpa.toString(16)}`);
+    await bank.remove();
+  }
+
+  /** Unmaps everything, whatever fails. @throws the first error, the further ones as its cause */
+  async unmapAll(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const record of [...this.host.records()]) {
+      try {
+        await this.host.unmap(record);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#banks.clear();
+    throwFirst(errors);
+  }
+
+  /** Asks how many more mappings fit, by the fullest IOMMU; undefined where none tells. */
+  async queryEntriesLeft(): Promise<number | undefined> {
+    const limits = await Promise.all([...this.host.targets.targets].map((target) => target.queryLimits()));
+    const left = limits.flatMap(({ entriesLeft }) => (entriesLeft === undefined ? [] : [entriesLeft]));
+    return left.length === 0 ? undefined : Math.min(...left);
+  }
+
+  /** Starts recording the pages that devices write. @throws ERR_NOT_SUPPORTED; `dirtyPageSizes` can be asked first */
+  startDirtyTracking(): Promise<void> {
+    return this.host.setDirtyTracking(true);
+  }
+
+  /** Stops recording. */
+  stopDirtyTracking(): Promise<void> {
+    return this.host.setDirtyTracking(false);
+  }
+
+  /**
+   * Takes the record of the pages of a range that devices wrote.
+   * @param pageSize bytes, of `dirtyPageSizes`
+   * @returns a bit a page, the first in bit 0 of byte 0; joined over all devices, and clean again
+   */
+  takeDirtyPages(iova: bigint, size: bigint, pageSize = 4096n): Promise<Uint8Array> {
+    return this.host.takeDirty({ iova, size, pageSize });
+  }
+
+  #request(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): SpaceRequest & { offset: bigint } {
+    const { vaddr, size, offset } = locate(memory, surroundings);
+    const { access = 'readwrite', iova, signal, onProgress } = options;
+    const followed = signal !== undefined || onProgress !== undefined;
+    const chunk = options.chunkSize ?? (followed ? FOLLOWED_CHUNK : undefined);
+    if (chunk !== undefined && (chunk <= 0 || chunk % 4096 !== 0)) {
+      throw invalidArgument(`a piece of ${chunk} bytes is not of whole pages`);
+    }
+    return {
+      vaddr,
+      size,
+      offset,
+      iova,
+      alignment: BigInt(options.alignment ?? (size >= BigInt(2 * MIB) ? 2 * MIB : 4096)),
+      limit: options.below4G === true ? LAST_BELOW_4G : (options.limit ?? LAST),
+      read: access !== 'write',
+      write: access !== 'read',
+      chunk: chunk === undefined ? size : BigInt(chunk),
+      memory,
+      signal,
+      onProgress,
+    };
+  }
+}

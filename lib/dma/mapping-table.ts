@@ -1,0 +1,63 @@
+import type { DmaTarget, MapRequest } from '../backends/backend.js';
+import { PAGE_SIZE } from './memory.js';
+import { RangeTree } from './range-tree.js';
+
+/** A range of the space that is mapped, being mapped or being unmapped. */
+export interface MappingRecord extends MapRequest {
+  /** What the memory belongs to: held as long as a device can reach it. */
+  readonly memory: unknown;
+  /** The most bytes of one kernel mapping. */
+  readonly chunk: bigint;
+  /** The targets that it is mapped in. */
+  readonly targets: Set<DmaTarget>;
+  /** The unmapping that runs now; all who ask for one share it. */
+  unmapping: Promise<void> | undefined;
+  /** Whether no device reaches it any more. */
+  ended: boolean;
+}
+
+/** The mappings of a space, by IOVA. */
+export class MappingTable {
+  readonly #tree = new RangeTree<MappingRecord>();
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  add(record: MappingRecord): void {
+    this.#tree.add(page(record.iova), page(record.iova + record.size) - 1, record);
+  }
+
+  delete(record: MappingRecord): void {
+    this.#tree.delete(page(record.iova));
+  }
+
+  /** Finds a mapping that overlaps a range. */
+  overlapping(iova: bigint, size: bigint): MappingRecord | undefined {
+    return this.#tree.overlapping(page(iova), page(iova + size - 1n))?.value;
+  }
+
+  /** Gives all mappings, by ascending IOVA. */
+  *records(): Generator<MappingRecord> {
+    for (const { value } of this.#tree) yield value;
+  }
+
+  /** Gives what is mapped, as ranges. */
+  *ranges(): Generator<{ start: bigint; last: bigint }> {
+    for (const { iova, size } of this.records()) yield { start: iova, last: iova + size - 1n };
+  }
+}
+
+/** Cuts a mapping into the kernel's mappings. */
+export function* chunksOf({ vaddr, iova, size, read, write, chunk }: MappingRecord): Generator<MapRequest> {
+  for (let done = 0n; done < size; done += chunk) {
+    const left = size - done;
+    yield { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
+  }
+}
+
+const PAGE = BigInt(PAGE_SIZE);
+
+function page(bytes: bigint): number {
+  return Number(bytes / PAGE);
+}

@@ -1,0 +1,57 @@
+import { markAsUntransferable } from 'node:worker_threads';
+
+import { invalidArgument } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { PAGE_SIZE } from './memory.js';
+
+/** Memory of the user's: whole, or the part of it that a view shows. */
+export type DmaMemory = SharedArrayBuffer | ArrayBuffer | ArrayBufferView<ArrayBufferLike>;
+
+/** Where memory lies, in whole pages. */
+export interface Located {
+  /** The address of the first page. */
+  readonly vaddr: bigint;
+  /** Bytes of whole pages. */
+  readonly size: bigint;
+  /** Where the memory begins within them; 0 unless the pages around it are mapped too. */
+  readonly offset: bigint;
+}
+
+const PAGE = BigInt(PAGE_SIZE);
+
+/**
+ * Finds the pages of memory that is to be mapped.
+ * @param surroundings whether the pages that the memory only shares may be mapped whole: the device then reaches what
+ *   lies beside it
+ * @throws ERR_INVALID_ARGUMENT for memory that does not consist of whole pages, and for no memory
+ */
+export function locate(memory: DmaMemory, surroundings: boolean): Located {
+  const buffer = ArrayBuffer.isView(memory) ? memory.buffer : memory;
+  const byteOffset = ArrayBuffer.isView(memory) ? memory.byteOffset : 0;
+  if (memory.byteLength === 0) throw invalidArgument('an empty buffer, or one that was transferred, cannot be mapped');
+  keepInPlace(buffer, memory.byteLength);
+  const address = addon.bufferAddress(buffer, byteOffset);
+  const end = address + BigInt(memory.byteLength);
+  const offset = address % PAGE;
+  const tail = end % PAGE;
+  if (offset === 0n && tail === 0n) return { vaddr: address, size: end - address, offset };
+  if (surroundings) {
+    const vaddr = address - offset;
+    return { vaddr, size: end - vaddr + (tail === 0n ? 0n : PAGE - tail), offset };
+  }
+  throw invalidArgument(
+    `the memory is not of whole pages: it starts ${offset} bytes into a page and ends ${tail} bytes into one`,
+    'take memory of `dma.allocate`, or map it with `surroundings: true`, which shows its pages whole to the device',
+  );
+}
+
+/** A resizable buffer moves no more than another, but what it gives up is gone under the device. */
+function keepInPlace(buffer: ArrayBufferLike, byteLength: number): void {
+  if (buffer instanceof SharedArrayBuffer) return;
+  if ((buffer as ArrayBuffer & { resizable?: boolean }).resizable === true) {
+    throw invalidArgument('a resizable ArrayBuffer cannot be mapped', 'use a SharedArrayBuffer');
+  }
+  // V8 keeps the bytes of small typed arrays on its heap, and moves them.
+  if (byteLength < PAGE_SIZE) throw invalidArgument('an ArrayBuffer of less than a page cannot be mapped');
+  markAsUntransferable(buffer);
+}

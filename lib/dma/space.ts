@@ -1,0 +1,242 @@
+import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange } from '../backends/backend.js';
+import { invalidArgument, systemError, VfioError } from '../errors.js';
+import { Gate } from '../mutex.js';
+import { throwFirst, Unwinding } from '../unwinding.js';
+import { noFit, refusedRange } from './explain.js';
+import { IovaAllocator } from './iova-allocator.js';
+import { MappingTable, type MappingRecord } from './mapping-table.js';
+import { PAGE_SIZE } from './memory.js';
+import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
+
+/** A mapping to be made. */
+export interface SpaceRequest extends MapProgress {
+  readonly vaddr: bigint;
+  readonly size: bigint;
+  /** Fixed; chosen by the allocator when undefined. */
+  readonly iova: bigint | undefined;
+  readonly alignment: bigint;
+  /** The last IOVA that may be chosen. */
+  readonly limit: bigint;
+  readonly read: boolean;
+  readonly write: boolean;
+  /** Bytes of one kernel mapping at most. */
+  readonly chunk: bigint;
+  readonly memory: unknown;
+}
+
+/**
+ * The mappings of an address space, the same in every IOMMU object that has joined it; one that joins later gets them
+ * all first. Thread: the one that made it.
+ */
+export class AddressSpace implements DmaSpaceHost {
+  readonly #targets = new TargetSet();
+  readonly #mappings = new MappingTable();
+  readonly #allocator = new IovaAllocator(PAGE_SIZE, this.#targets.ranges());
+  /** Maps and unmaps run side by side; targets come and go alone. */
+  readonly #gate = new Gate();
+  #tracking = false;
+
+  /** What can be mapped, ascending. */
+  get ranges(): readonly IovaRange[] {
+    return this.#allocator.ranges;
+  }
+
+  get mappingCount(): number {
+    return this.#mappings.size;
+  }
+
+  get targetCount(): number {
+    return this.#targets.size;
+  }
+
+  get targets(): TargetSet {
+    return this.#targets;
+  }
+
+  records(): Iterable<MappingRecord> {
+    return this.#mappings.records();
+  }
+
+  /** Maps memory into every target. @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT, ERR_ABORTED */
+  map(request: SpaceRequest): Promise<MappingRecord> {
+    return this.#gate.shared(async () => {
+      this.#checkPages(request);
+      const { vaddr, size, read, write, chunk, memory } = request;
+      const iova = this.#takeIova(request);
+      const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false };
+      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, ...state };
+      this.#mappings.add(record);
+      try {
+        for (const target of this.#targets.targets) await mapInto(target, record, this.ranges, request);
+        return record;
+      } catch (error) {
+        throw await this.#takeBack(record, error);
+      }
+    });
+  }
+
+  /** Unmaps from every target; what one keeps, keeps the memory too. A later call tries again. @throws the kernel's */
+  unmap(record: MappingRecord): Promise<void> {
+    record.unmapping ??= this.#gate
+      .shared(() => this.#unmap(record))
+      .finally(() => {
+        record.unmapping = undefined;
+      });
+    return record.unmapping;
+  }
+
+  /** Unmaps and gives the pages written until the very end, joined over the targets. */
+  async unmapDirty(record: MappingRecord, pageSize: bigint): Promise<Uint8Array> {
+    let written: Uint8Array | undefined;
+    if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
+    const unmapping = this.#gate.shared(async () => {
+      const bitmap = new Uint8Array(Number((record.size / pageSize + 7n) / 8n));
+      const { iova, size } = record;
+      for (const target of [...record.targets]) {
+        join(bitmap, await target.unmapDirty({ iova, size, pageSize }));
+        record.targets.delete(target);
+      }
+      this.#forget(record);
+      written = bitmap;
+    });
+    record.unmapping = unmapping.finally(() => {
+      record.unmapping = undefined;
+    });
+    await record.unmapping;
+    return written ?? new Uint8Array(0);
+  }
+
+  /** Starts or stops recording the pages that devices write. @throws ERR_NOT_SUPPORTED */
+  setDirtyTracking(enabled: boolean): Promise<void> {
+    return this.#gate.exclusive(async () => {
+      if (enabled === this.#tracking) return;
+      if (enabled && this.#targets.dirtyPageSizes === 0n) throw noTracking();
+      const undo = new Unwinding();
+      try {
+        for (const target of this.#targets.targets) {
+          await target.setDirtyTracking(enabled);
+          undo.push(() => target.setDirtyTracking(!enabled));
+        }
+        this.#tracking = enabled;
+      } catch (error) {
+        throw await undo.failed(error);
+      }
+    });
+  }
+
+  /** Takes the record of written pages of a range, joined over the targets. */
+  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+    return this.#gate.shared(async () => {
+      if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
+      const bitmap = new Uint8Array(Number((range.size / range.pageSize + 7n) / 8n));
+      for (const target of this.#targets.targets) join(bitmap, await target.takeDirty(range));
+      return bitmap;
+    });
+  }
+
+  addTarget(target: DmaTarget): Promise<void> {
+    return this.#gate.exclusive(async () => {
+      const limits = await target.queryLimits();
+      const ranges = this.#targets.ranges(limits);
+      this.#checkFits(ranges);
+      const undo = new Unwinding();
+      try {
+        for (const record of this.#mappings.records()) {
+          await mapInto(target, record, ranges);
+          undo.push(() => unmapFrom(target, record));
+        }
+        if (this.#tracking) await target.setDirtyTracking(true);
+      } catch (error) {
+        throw await undo.failed(error);
+      }
+      this.#setLimits(target, limits);
+    });
+  }
+
+  refreshTarget(target: DmaTarget): Promise<void> {
+    return this.#gate.exclusive(async () => {
+      const limits = await target.queryLimits();
+      this.#setLimits(target, limits);
+    });
+  }
+
+  removeTarget(target: DmaTarget): Promise<void> {
+    return this.#gate.exclusive(() => {
+      this.#targets.delete(target);
+      for (const record of this.#mappings.records()) record.targets.delete(target);
+      this.#allocator.setRanges(this.#targets.ranges(), this.#mappings.ranges());
+      return Promise.resolve();
+    });
+  }
+
+  #setLimits(target: DmaTarget, limits: DmaLimits): void {
+    this.#targets.set(target, limits);
+    this.#allocator.setRanges(this.#targets.ranges(), this.#mappings.ranges());
+  }
+
+  async #unmap(record: MappingRecord): Promise<void> {
+    if (record.ended) return;
+    const errors: unknown[] = [];
+    for (const target of [...record.targets]) {
+      try {
+        await unmapFrom(target, record);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (record.targets.size === 0) this.#forget(record);
+    throwFirst(errors);
+  }
+
+  /** Undoes a map that failed. @returns its error */
+  async #takeBack(record: MappingRecord, error: unknown): Promise<unknown> {
+    const undo = new Unwinding();
+    undo.push(() => this.#unmap(record));
+    return undo.failed(error);
+  }
+
+  #forget(record: MappingRecord): void {
+    if (record.ended) return;
+    record.ended = true;
+    this.#mappings.delete(record);
+    this.#allocator.release(record.iova, record.size);
+  }
+
+  #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint {
+    if (iova === undefined) {
+      const chosen = this.#allocator.allocate({ size, alignment, limit });
+      if (chosen === undefined) throw noFit(size, limit, this.ranges);
+      return chosen;
+    }
+    if (!this.#allocator.reserve(iova, size)) {
+      throw refusedRange({ iova, size }, this.ranges, this.#mappings.overlapping(iova, size));
+    }
+    return iova;
+  }
+
+  #checkPages({ vaddr, size, iova, alignment }: SpaceRequest): void {
+    const { pageSize } = this.#targets;
+    if (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n) {
+      throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
+    }
+    if ((vaddr | size | (iova ?? 0n)) % pageSize === 0n) return;
+    throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
+  }
+
+  #checkFits(ranges: readonly IovaRange[]): void {
+    for (const { iova, size } of this.#mappings.records()) {
+      if (!ranges.some(({ start, last }) => start <= iova && iova + size - 1n <= last)) {
+        throw refusedRange({ iova, size }, ranges, undefined);
+      }
+    }
+  }
+}
+
+function join(target: Uint8Array, source: Uint8Array): void {
+  for (let index = 0; index < target.length; index += 1) target[index]! |= source[index] ?? 0;
+}
+
+function noTracking(): VfioError {
+  const cause = systemError('ENOTTY', 'ioctl(VFIO_IOMMU_DIRTY_PAGES)');
+  return new VfioError('the IOMMU does not track dirty pages', { code: 'ERR_NOT_SUPPORTED', cause });
+}
