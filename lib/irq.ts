@@ -1,0 +1,204 @@
+import { warn } from './diagnostics.js';
+import { invalidArgument, VfioError } from './errors.js';
+import { IrqProgrammer } from './irq/programmer.js';
+import { IrqVector, type NextOptions } from './irq/vector.js';
+import type { Fd, IrqInfo, VfioKernel } from './kernel/kernel.js';
+import { Mutex } from './mutex.js';
+import { VFIO_IRQ_INFO_AUTOMASKED } from './uapi/vfio.js';
+import { Unwinding } from './unwinding.js';
+
+/** What is called for interrupts. INTx is unmasked again when it has returned, or what it returned has resolved. */
+export type IrqHandler = (vector: number, count: number) => void | Promise<void>;
+
+/** How vectors are to be delivered. */
+export interface IrqOptions {
+  /** How many, from 0 on, or which ones. Default: 1. */
+  readonly vectors?: number | readonly number[];
+  /** Called on this thread. */
+  readonly handler?: IrqHandler;
+  /** Counts interrupts for other threads, by Atomics.add and notify: element `vector`. */
+  readonly counts?: Int32Array;
+  /** The user's own eventfds, by vector (an irqfd of KVM's, say); interrupts go there and nowhere else. */
+  readonly eventfds?: ReadonlyMap<number, Fd>;
+  /** `eventfd`: nothing is delivered on this thread; `eventfd()` is for a worker to wait on. Default `main`. */
+  readonly delivery?: 'main' | 'eventfd';
+}
+
+/**
+ * One interrupt index of a device: INTx, MSI, MSI-X, ERR or REQ. The kernel has one of the first three on at a time.
+ * Thread: the one that attached the device.
+ */
+export class DeviceIrq {
+  readonly #programmer: IrqProgrammer;
+  readonly #name: string;
+  readonly #vectors = new Map<number, IrqVector>();
+  readonly #lock = new Mutex();
+
+  /** @internal `Device.irq` gives them. */
+  constructor(kernel: VfioKernel, device: Fd, name: string, info: IrqInfo) {
+    this.#programmer = new IrqProgrammer(kernel, device, name, info);
+    this.#name = name;
+  }
+
+  /** VFIO_PCI_INTX_IRQ_INDEX and so on. */
+  get irqIndex(): number {
+    return this.#programmer.info.index;
+  }
+
+  /** How many vectors the device has; 0 where it lacks this interrupt. */
+  get count(): number {
+    return this.#programmer.info.count;
+  }
+
+  /** VFIO_IRQ_INFO_* */
+  get flags(): number {
+    return this.#programmer.info.flags;
+  }
+
+  /** The vectors that are on, ascending. */
+  get enabled(): number[] {
+    return [...this.#vectors.keys()].sort((one, other) => one - other);
+  }
+
+  /**
+   * Turns vectors on, beside those that are on. Where the kernel cannot add to a set (flag NORESIZE), all of it is
+   * turned off and on: what the device sends meanwhile is lost.
+   * @throws ERR_INVALID_ARGUMENT for a vector that is on or is not there; EINVAL when another interrupt is on; ENOSPC
+   */
+  async enable(options: IrqOptions = {}): Promise<void> {
+    await this.#lock.run(async () => {
+      const wanted = this.#wanted(options.vectors ?? 1);
+      const undo = new Unwinding();
+      const before = this.#fds();
+      try {
+        for (const vector of wanted) {
+          const added = this.#create(vector, options);
+          this.#vectors.set(vector, added);
+          undo.push(() => this.#drop(vector));
+        }
+        await this.#programmer.change(before, this.#fds());
+      } catch (error) {
+        throw await undo.failed(error);
+      }
+    });
+  }
+
+  /** Turns vectors off, all by default. Their waits end with ERR_CLOSED. */
+  async disable(vectors: readonly number[] = this.enabled): Promise<void> {
+    await this.#lock.run(async () => {
+      const before = this.#fds();
+      const after = new Map([...before].filter(([vector]) => !vectors.includes(vector)));
+      await this.#programmer.change(before, after);
+      for (const vector of vectors) this.#drop(vector);
+    });
+  }
+
+  /** Waits for interrupts of a vector and takes their count. @throws ERR_TIMEOUT, ERR_CLOSED when it is turned off */
+  async next(vector = 0, options: NextOptions = {}): Promise<number> {
+    return this.#on(vector).next(options);
+  }
+
+  /** Gives the eventfd of a vector, for a worker to wait on; it closes with the vector. */
+  eventfd(vector = 0): Fd {
+    return this.#on(vector).fd;
+  }
+
+  /** Masks a vector. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
+  mask(vector = 0): Promise<void> {
+    return this.#lock.run(() => this.#programmer.mask(this.#checked(vector)));
+  }
+
+  /** Unmasks a vector; INTx that is still asserted comes again at once. */
+  unmask(vector = 0): Promise<void> {
+    return this.#lock.run(() => this.#programmer.unmask(this.#checked(vector)));
+  }
+
+  /** Has the kernel unmask INTx when an eventfd counts (KVM's resample); -1 ends it. */
+  unmaskBy(eventfd: Fd): Promise<void> {
+    return this.#lock.run(() => this.#programmer.unmaskBy(eventfd));
+  }
+
+  /** Sends an interrupt to this side without the device, for tests. */
+  trigger(vector = 0): Promise<void> {
+    return this.#lock.run(() => this.#programmer.trigger(this.#checked(vector)));
+  }
+
+  /** Lets the process end although vectors are on, or not. */
+  setRef(ref: boolean): void {
+    for (const vector of this.#vectors.values()) vector.setRef(ref);
+  }
+
+  /** @internal Turns everything off; what is delivered here ends even where the kernel fails. */
+  async close(): Promise<void> {
+    if (this.#vectors.size === 0) return;
+    const undo = new Unwinding();
+    for (const vector of this.enabled) undo.push(() => this.#drop(vector));
+    undo.push(() => this.#lock.run(() => this.#programmer.change(this.#fds(), new Map())));
+    await undo.runOrThrow();
+  }
+
+  #create(vector: number, { handler, counts, eventfds, delivery = 'main' }: IrqOptions): IrqVector {
+    const fd = eventfds?.get(vector);
+    if (fd !== undefined) return IrqVector.borrow(fd);
+    if (delivery === 'eventfd') return IrqVector.create(undefined);
+    return IrqVector.create((count) => {
+      if (counts !== undefined) {
+        Atomics.add(counts, vector, count);
+        Atomics.notify(counts, vector);
+      }
+      if (handler !== undefined) void this.#handle(handler, vector, count);
+    });
+  }
+
+  /** A handler's error is its author's to see: it becomes an unhandled rejection. INTx comes on again in any case. */
+  async #handle(handler: IrqHandler, vector: number, count: number): Promise<void> {
+    try {
+      await handler(vector, count);
+    } finally {
+      if ((this.flags & VFIO_IRQ_INFO_AUTOMASKED) !== 0) await this.#unmaskAgain(vector);
+    }
+  }
+
+  async #unmaskAgain(vector: number): Promise<void> {
+    try {
+      await this.#lock.run(async () => {
+        // It may have been turned off meanwhile.
+        if (this.#vectors.has(vector)) await this.#programmer.unmask(vector);
+      });
+    } catch (error) {
+      warn('INTx could not be unmasked after its handler', error, this.#name);
+    }
+  }
+
+  #wanted(vectors: number | readonly number[]): readonly number[] {
+    const list = typeof vectors === 'number' ? Array.from({ length: vectors }, (_, vector) => vector) : vectors;
+    if (list.length === 0) throw invalidArgument('no vector was asked for');
+    for (const vector of list) {
+      this.#checked(vector);
+      if (this.#vectors.has(vector)) throw invalidArgument(`vector ${vector} is on already`);
+    }
+    if (new Set(list).size !== list.length) throw invalidArgument('a vector was asked for twice');
+    return list;
+  }
+
+  #checked(vector: number): number {
+    if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return vector;
+    throw invalidArgument(`interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${vector}`);
+  }
+
+  #on(vector: number): IrqVector {
+    const found = this.#vectors.get(this.#checked(vector));
+    if (found === undefined) throw new VfioError(`vector ${vector} is off`, { code: 'ERR_CLOSED' });
+    return found;
+  }
+
+  #drop(vector: number): void {
+    const dropped = this.#vectors.get(vector);
+    this.#vectors.delete(vector);
+    dropped?.close();
+  }
+
+  #fds(): Map<number, Fd> {
+    return new Map([...this.#vectors].map(([vector, { fd }]) => [vector, fd]));
+  }
+}

@@ -1,0 +1,124 @@
+import { calling } from '../hints.js';
+import type { Fd, IrqInfo, IrqSet, VfioKernel } from '../kernel/kernel.js';
+import {
+  VFIO_IRQ_INFO_NORESIZE,
+  VFIO_IRQ_SET_ACTION_MASK,
+  VFIO_IRQ_SET_ACTION_TRIGGER,
+  VFIO_IRQ_SET_ACTION_UNMASK,
+  VFIO_IRQ_SET_DATA_EVENTFD,
+  VFIO_IRQ_SET_DATA_NONE,
+} from '../uapi/vfio.js';
+import { Unwinding } from '../unwinding.js';
+
+/** Which eventfd each vector has. */
+export type VectorFds = ReadonlyMap<number, Fd>;
+
+/** Brings the kernel's vectors of one interrupt index to what is wanted. The caller makes one call at a time. */
+export class IrqProgrammer {
+  readonly #kernel: VfioKernel;
+  readonly #device: Fd;
+  readonly #name: string;
+
+  constructor(
+    kernel: VfioKernel,
+    device: Fd,
+    name: string,
+    readonly info: IrqInfo,
+  ) {
+    this.#kernel = kernel;
+    this.#device = device;
+    this.#name = name;
+  }
+
+  /** Goes from one set of vectors to another; a failure leaves the old one. */
+  async change(from: VectorFds, to: VectorFds): Promise<void> {
+    if (to.size === 0) {
+      if (from.size > 0) await this.#disable();
+      return;
+    }
+    if (from.size === 0) return this.#enable(to);
+    const grows = Math.max(...to.keys()) > Math.max(...from.keys());
+    if (grows && (this.info.flags & VFIO_IRQ_INFO_NORESIZE) !== 0) return this.#replace(from, to);
+    await this.#adjust(from, to);
+  }
+
+  mask(vector: number): Promise<void> {
+    return this.#act(VFIO_IRQ_SET_ACTION_MASK, vector, 1);
+  }
+
+  unmask(vector: number): Promise<void> {
+    return this.#act(VFIO_IRQ_SET_ACTION_UNMASK, vector, 1);
+  }
+
+  trigger(vector: number): Promise<void> {
+    return this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, vector, 1);
+  }
+
+  /** Has the kernel unmask INTx whenever an eventfd counts; -1 ends it. */
+  unmaskBy(fd: Fd): Promise<void> {
+    return this.#set({ flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, start: 0, count: 1, eventfds: [fd] });
+  }
+
+  /** All at once, from vector 0 on: the kernel takes as many vectors from the host as the last one needs. */
+  #enable(to: VectorFds): Promise<void> {
+    const count = Math.max(...to.keys()) + 1;
+    return this.#connect(0, Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1));
+  }
+
+  /** Interrupts that the device sends between the two calls have nowhere to go: the kernel's limit, not ours. */
+  async #replace(from: VectorFds, to: VectorFds): Promise<void> {
+    await this.#disable();
+    const undo = new Unwinding();
+    undo.push(() => this.#enable(from));
+    try {
+      await this.#enable(to);
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+
+  async #adjust(from: VectorFds, to: VectorFds): Promise<void> {
+    const undo = new Unwinding();
+    try {
+      for (const run of changes(from, to)) {
+        await this.#connect(run.start, run.fds);
+        undo.push(() => this.#connect(run.start, run.fds.map((_, index) => from.get(run.start + index) ?? -1)));
+      }
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+
+  #connect(start: number, fds: Fd[]): Promise<void> {
+    const flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+    return this.#set({ flags, start, count: fds.length, eventfds: fds });
+  }
+
+  #disable(): Promise<void> {
+    return this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0);
+  }
+
+  #act(action: number, start: number, count: number): Promise<void> {
+    return this.#set({ flags: VFIO_IRQ_SET_DATA_NONE | action, start, count });
+  }
+
+  #set(set: Omit<IrqSet, 'index'>): Promise<void> {
+    return calling('setIrqs', { device: this.#name }, () =>
+      this.#kernel.setIrqs(this.#device, { ...set, index: this.info.index }),
+    );
+  }
+}
+
+/** The vectors whose eventfd changes, as runs without gaps. */
+function changes(from: VectorFds, to: VectorFds): { start: number; fds: Fd[] }[] {
+  const vectors = [...new Set([...from.keys(), ...to.keys()])].sort((one, other) => one - other);
+  const runs: { start: number; fds: Fd[] }[] = [];
+  for (const vector of vectors) {
+    const fd = to.get(vector) ?? -1;
+    if (fd === (from.get(vector) ?? -1)) continue;
+    const run = runs.at(-1);
+    if (run !== undefined && run.start + run.fds.length === vector) run.fds.push(fd);
+    else runs.push({ start: vector, fds: [fd] });
+  }
+  return runs;
+}

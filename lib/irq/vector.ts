@@ -1,0 +1,108 @@
+import { VfioError } from '../errors.js';
+import type { Fd } from '../kernel/kernel.js';
+import { addon } from '../native/addon.js';
+import type { WatcherHandle } from '../native/event.js';
+
+/** What is told of each interrupt, or of some that came together. */
+export type IrqListener = (count: number) => void;
+
+interface Waiter {
+  resolve(count: number): void;
+  reject(error: VfioError): void;
+}
+
+/** How long to wait for an interrupt. */
+export interface NextOptions {
+  /** Milliseconds after which the wait fails with ERR_TIMEOUT. Default: none. */
+  readonly timeoutMs?: number;
+}
+
+/** The eventfd of one vector, and who waits for it. Thread: the one that made it. */
+export class IrqVector {
+  readonly #owned: boolean;
+  readonly #waiters = new Set<Waiter>();
+  #watcher: WatcherHandle | undefined;
+  #pending = 0;
+
+  private constructor(
+    readonly fd: Fd,
+    owned: boolean,
+  ) {
+    this.#owned = owned;
+  }
+
+  /** Makes an eventfd of its own, watched on this thread where there is a listener. */
+  static create(listener: IrqListener | undefined): IrqVector {
+    const vector = new IrqVector(addon.eventfdCreate(), true);
+    if (listener === undefined) return vector;
+    try {
+      vector.#watcher = addon.watcherCreate(vector.fd, (count) => vector.#deliver(count, listener));
+      return vector;
+    } catch (error) {
+      vector.close();
+      throw error;
+    }
+  }
+
+  /** Takes the user's eventfd, which stays the user's to read and close. */
+  static borrow(fd: Fd): IrqVector {
+    return new IrqVector(fd, false);
+  }
+
+  /** Waits for interrupts and takes their count, at once where some came since the last time. */
+  next({ timeoutMs }: NextOptions = {}): Promise<number> {
+    if (this.#watcher === undefined) {
+      const message = 'the interrupt goes to an eventfd: read it, by `eventfdWait` in a worker';
+      return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
+    }
+    if (this.#pending > 0) return Promise.resolve(this.#take());
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const settle = <T>(finish: (value: T) => void): ((value: T) => void) => {
+        return (value) => {
+          clearTimeout(timer);
+          this.#waiters.delete(waiter);
+          finish(value);
+        };
+      };
+      const waiter = { resolve: settle(resolve), reject: settle(reject) };
+      this.#waiters.add(waiter);
+      if (timeoutMs === undefined) return;
+      timer = setTimeout(() => {
+        waiter.reject(new VfioError(`no interrupt came in ${timeoutMs} ms`, { code: 'ERR_TIMEOUT' }));
+      }, timeoutMs);
+    });
+  }
+
+  /** Lets the event loop end although the vector is watched, or not. */
+  setRef(ref: boolean): void {
+    if (this.#watcher !== undefined) addon.watcherSetRef(this.#watcher, ref);
+  }
+
+  /** Ends the watch and the waits. Closing twice does nothing. */
+  close(): void {
+    const watcher = this.#watcher;
+    this.#watcher = undefined;
+    if (watcher !== undefined) addon.watcherClose(watcher);
+    for (const waiter of [...this.#waiters]) {
+      waiter.reject(new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' }));
+    }
+    if (this.#owned && !this.#closed) addon.closeFdSync(this.fd);
+    this.#closed = true;
+  }
+
+  #closed = false;
+
+  #deliver(count: number, listener: IrqListener): void {
+    this.#pending += count;
+    const [first] = this.#waiters;
+    first?.resolve(this.#take());
+    listener(count);
+  }
+
+  #take(): number {
+    const count = this.#pending;
+    this.#pending = 0;
+    return count;
+  }
+}
