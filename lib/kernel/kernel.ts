@@ -15,6 +15,8 @@ export interface VfioKernel {
   readonly kind: 'linux' | 'software';
   /** The /sys that belongs to this kernel's devices. */
   readonly sysfs: Sysfs;
+  /** Gives a device's whole name for a short one (`edu`); undefined, or the name itself, where it is none. */
+  resolveName?(name: string): string | undefined;
 
   /** Closes any descriptor of this kernel's. @throws EBADF */
   close(fd: Fd): Promise<void>;

@@ -1,0 +1,126 @@
+import type { AttachedDevice, BackendName } from './backends/backend.js';
+import type { ConfigSpace } from './config-space/config-space.js';
+import type { DmaSpace } from './dma/dma.js';
+import { invalidArgument, VfioError } from './errors.js';
+import type { DeviceInfos } from './device/infos.js';
+import { calling } from './hints.js';
+import type { DeviceIrq } from './irq.js';
+import type { DeviceInfo, RegionInfo } from './kernel/kernel.js';
+import { VFIO_DEVICE_FLAGS_RESET } from './uapi/vfio.js';
+
+/** What `Engine.attach` gathers for a device. */
+export interface DeviceParts {
+  readonly name: string;
+  readonly attached: AttachedDevice;
+  readonly infos: DeviceInfos;
+  readonly config: ConfigSpace | undefined;
+  readonly irqs: readonly DeviceIrq[];
+  readonly dma: DmaSpace;
+  /** Detaches it; the engine's. */
+  readonly detach: (device: Device) => Promise<void>;
+}
+
+/** An attached device. Thread: the one that attached it. */
+export class Device {
+  readonly #parts: DeviceParts;
+  #detaching: Promise<void> | undefined;
+
+  /** @internal Use `Engine.attach`. */
+  constructor(parts: DeviceParts) {
+    this.#parts = parts;
+  }
+
+  /** What the kernel calls it: a whole bdf or a UUID. */
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  /** How it is attached. */
+  get backend(): BackendName {
+    return this.#parts.attached.backend;
+  }
+
+  /** Which kernel has it: the real one, or the software core. */
+  get kernel(): 'linux' | 'software' {
+    return this.#parts.attached.kernel.kind;
+  }
+
+  /** The number of its IOMMU group; undefined where the backend has no groups. */
+  get groupId(): string | undefined {
+    return this.#parts.attached.groupId;
+  }
+
+  get info(): DeviceInfo {
+    return this.#parts.attached.info;
+  }
+
+  /** What the kernel tells of its regions, by index; undefined for those that it lacks. */
+  get regionInfos(): readonly (RegionInfo | undefined)[] {
+    return this.#parts.infos.regions;
+  }
+
+  /** Whether it is attached; false from the beginning of its detaching on. */
+  get attached(): boolean {
+    return this.#detaching === undefined;
+  }
+
+  /** Its config space. @throws ERR_NOT_SUPPORTED for a device that is not PCI, ERR_CLOSED */
+  get config(): ConfigSpace {
+    const { config } = this.#live();
+    if (config === undefined) throw this.#error('the device has no config space', 'ERR_NOT_SUPPORTED');
+    return config;
+  }
+
+  /** The address space of its DMA. @throws ERR_NOT_SUPPORTED without an IOMMU, ERR_CLOSED */
+  get dma(): DmaSpace {
+    const { dma, attached } = this.#live();
+    if (!attached.hasDma) throw this.#error('a device without an IOMMU has no address space', 'ERR_NOT_SUPPORTED');
+    return dma;
+  }
+
+  /**
+   * Gives an interrupt; its `count` is 0 where the device lacks it.
+   * @param irqIndex VFIO_PCI_INTX_IRQ_INDEX and so on
+   */
+  irq(irqIndex: number): DeviceIrq {
+    const irq = this.#live().irqs[irqIndex];
+    if (irq === undefined) throw invalidArgument(`${this.name} has no interrupt of index ${irqIndex}`);
+    return irq;
+  }
+
+  /** All interrupts, by index. */
+  get irqs(): readonly DeviceIrq[] {
+    return this.#live().irqs;
+  }
+
+  /** Resets the function. @throws ERR_NOT_SUPPORTED where it cannot, EAGAIN */
+  async reset(): Promise<void> {
+    const { attached } = this.#live();
+    if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
+      throw this.#error('the device has no reset', 'ERR_NOT_SUPPORTED');
+    }
+    await calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd));
+  }
+
+  /**
+   * Gives the device back; calls share the work. All of it is done whatever fails.
+   * @throws the first error, the further ones as its cause
+   */
+  detach(): Promise<void> {
+    this.#detaching ??= this.#parts.detach(this);
+    return this.#detaching;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.detach();
+  }
+
+  #live(): DeviceParts {
+    if (!this.attached) throw this.#error('the device is detached', 'ERR_CLOSED');
+    return this.#parts;
+  }
+
+  #error(message: string, code: 'ERR_CLOSED' | 'ERR_NOT_SUPPORTED'): VfioError {
+    return new VfioError(message, { code, device: this.name });
+  }
+}

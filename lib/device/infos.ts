@@ -1,0 +1,36 @@
+import { VfioError } from '../errors.js';
+import { calling } from '../hints.js';
+import type { DeviceInfo, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
+
+/** What the kernel tells of a device's regions and interrupts, by index; undefined for those that it lacks. */
+export interface DeviceInfos {
+  readonly regions: readonly (RegionInfo | undefined)[];
+  readonly irqs: readonly (IrqInfo | undefined)[];
+}
+
+/** Asks for all regions and interrupts of a device. */
+export async function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device: string): Promise<DeviceInfos> {
+  const regions: (RegionInfo | undefined)[] = [];
+  for (let index = 0; index < info.numRegions; index += 1) {
+    regions.push(await unlessAbsent('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));
+  }
+  const irqs: (IrqInfo | undefined)[] = [];
+  for (let index = 0; index < info.numIrqs; index += 1) {
+    irqs.push(await unlessAbsent('getIrqInfo', device, () => kernel.getIrqInfo(fd, index)));
+  }
+  return { regions, irqs };
+}
+
+/** vfio-pci counts VGA and ERR among its indexes and answers EINVAL for a device without them. */
+async function unlessAbsent<T>(
+  call: 'getRegionInfo' | 'getIrqInfo',
+  device: string,
+  query: () => T,
+): Promise<T | undefined> {
+  try {
+    return await calling(call, { device }, query);
+  } catch (error) {
+    if (error instanceof VfioError && error.code === 'EINVAL') return undefined;
+    throw error;
+  }
+}

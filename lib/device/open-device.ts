@@ -1,0 +1,44 @@
+import type { AttachedDevice } from '../backends/backend.js';
+import { ConfigSpace, type IdOverrides } from '../config-space/config-space.js';
+import { Device } from '../device.js';
+import type { DmaSpace } from '../dma/dma.js';
+import { DeviceIrq } from '../irq.js';
+import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
+import type { Unwinding } from '../unwinding.js';
+import { configIo } from './config-io.js';
+import { queryInfos, type DeviceInfos } from './infos.js';
+
+/** What a device is opened with. */
+export interface OpenOptions {
+  readonly name: string;
+  readonly dma: DmaSpace;
+  readonly ids: IdOverrides | undefined;
+  readonly busMaster: boolean;
+  readonly detach: (device: Device) => Promise<void>;
+}
+
+/** Gathers what a user holds of an attached device; what has to be closed again is added to `undo`. */
+export async function openDevice(attached: AttachedDevice, options: OpenOptions, undo: Unwinding): Promise<Device> {
+  const { kernel, deviceFd, info } = attached;
+  const { name, dma, detach } = options;
+  const infos = await queryInfos(kernel, deviceFd, info, name);
+  const config = openConfig(attached, infos, options);
+  if (options.busMaster) await config?.setBusMaster(true);
+  const irqs = infos.irqs.map((irq, index) => {
+    return new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 });
+  });
+  for (const irq of irqs) undo.push(() => irq.close());
+  return new Device({ name, attached, infos, config, irqs, dma, detach });
+}
+
+function openConfig(
+  { kernel, deviceFd, info }: AttachedDevice,
+  { regions }: DeviceInfos,
+  { name, ids }: OpenOptions,
+): ConfigSpace | undefined {
+  const region = regions[VFIO_PCI_CONFIG_REGION_INDEX];
+  if ((info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || region === undefined || region.size === 0n) return undefined;
+  const config = new ConfigSpace(configIo(kernel, deviceFd, region, name));
+  if (ids !== undefined) config.overrideIds(ids);
+  return config;
+}

@@ -1,0 +1,159 @@
+import type { Backend, BackendName } from './backends/backend.js';
+import { ContainerBackend } from './backends/container/backend.js';
+import type { IdOverrides } from './config-space/config-space.js';
+import type { Device } from './device.js';
+import { announced } from './diagnostics.js';
+import { DmaSpace } from './dma/dma.js';
+import { KernelSet, type LocatedDevice } from './engine/kernels.js';
+import { openDevice } from './device/open-device.js';
+import { VfioError } from './errors.js';
+import type { VfioKernel } from './kernel/kernel.js';
+import type { SoftwareMachine } from './kernel/software/machine.js';
+import { Unwinding } from './unwinding.js';
+
+/** Settings of an engine. */
+export interface EngineOptions {
+  /** The kernels to ask for a device, in this order; they stay the caller's. Default: the software core, then Linux. */
+  readonly kernels?: readonly VfioKernel[];
+  /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
+  readonly machine?: SoftwareMachine;
+  /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
+  readonly backend?: 'auto' | BackendName;
+}
+
+/** How a device is to be attached. */
+export interface AttachOptions {
+  readonly backend?: 'auto' | BackendName;
+  /** The address space of its DMA; devices of one group share one. Default: `engine.dma`. */
+  readonly dma?: DmaSpace;
+  /** Whether the device is reset first, where it can be; a failure is published as a warning. Default true. */
+  readonly reset?: boolean;
+  /** Whether the device may do DMA and send messages at once. Default false: `config.setBusMaster` turns it on. */
+  readonly busMaster?: boolean;
+  /** Ids that config space shows instead of the device's. */
+  readonly ids?: IdOverrides;
+}
+
+/**
+ * Attaches devices and detaches them; owns the address space that they share by default. Everything that it says it
+ * attached, `close` gives back. Thread: the one that made it.
+ */
+export class Engine {
+  /** The address space of devices that are attached without one of their own. */
+  readonly dma = new DmaSpace();
+  readonly #options: EngineOptions;
+  readonly #backends = new Map<VfioKernel, Map<BackendName, Backend>>();
+  readonly #devices = new Map<Device, Unwinding>();
+  readonly #attaching = new Set<Promise<unknown>>();
+  #kernels: Promise<KernelSet> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: EngineOptions = {}) {
+    this.#options = options;
+  }
+
+  /** The attached devices, in the order they were attached. */
+  get devices(): readonly Device[] {
+    return [...this.#devices.keys()];
+  }
+
+  /**
+   * Attaches a device. Whatever fails, nothing stays open.
+   * @param name `[dddd:]bb:dd.f`, a path under /sys, an mdev's UUID, or the name of a software device
+   * @throws ENODEV for none such, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
+   */
+  async attach(name: string, options: AttachOptions = {}): Promise<Device> {
+    this.#checkOpen();
+    const attaching = this.#attach(name, options);
+    this.#attaching.add(attaching);
+    try {
+      return await attaching;
+    } finally {
+      this.#attaching.delete(attaching);
+    }
+  }
+
+  /** Detaches a device; the same as `device.detach()`. */
+  detach(device: Device): Promise<void> {
+    return device.detach();
+  }
+
+  /** Detaches all devices and ends what the engine started, whatever fails. Closing twice shares the work. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #attach(name: string, options: AttachOptions): Promise<Device> {
+    this.#kernels ??= this.#openKernels();
+    const located = await (await this.#kernels).locate(name);
+    const backend = this.#backend(located.kernel, options.backend ?? this.#options.backend ?? 'auto');
+    return announced('attach', { device: located.name, backend: backend.name }, () =>
+      this.#open(located, backend, options),
+    );
+  }
+
+  async #open({ name, sysfsPath }: LocatedDevice, backend: Backend, options: AttachOptions): Promise<Device> {
+    const { dma = this.dma, reset = true, busMaster = false, ids } = options;
+    const undo = new Unwinding();
+    try {
+      const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset });
+      undo.push(() => attached.detach());
+      const detach = (device: Device): Promise<void> => this.#detach(device);
+      const device = await openDevice(attached, { name, dma, ids, busMaster, detach }, undo);
+      this.#devices.set(device, undo);
+      return device;
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+
+  #detach(device: Device): Promise<void> {
+    const undo = this.#devices.get(device);
+    if (undo === undefined) throw new VfioError('the device is not of this engine', { code: 'ERR_INVALID_ARGUMENT' });
+    return announced('detach', { device: device.name, backend: device.backend }, async () => {
+      try {
+        await undo.runOrThrow();
+      } finally {
+        this.#devices.delete(device);
+      }
+    });
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#attaching);
+    const undo = new Unwinding();
+    const kernels = this.#kernels;
+    if (kernels !== undefined) undo.push(async () => (await kernels).close());
+    undo.push(() => this.dma.unmapAll());
+    for (const device of this.#devices.keys()) undo.push(() => device.detach());
+    await undo.runOrThrow();
+  }
+
+  #backend(kernel: VfioKernel, wanted: 'auto' | BackendName): Backend {
+    const name = wanted === 'auto' ? 'container' : wanted;
+    const backends = this.#backends.get(kernel) ?? new Map<BackendName, Backend>();
+    this.#backends.set(kernel, backends);
+    const backend = backends.get(name) ?? makeBackend(name, kernel);
+    backends.set(name, backend);
+    return backend;
+  }
+
+  #openKernels(): Promise<KernelSet> {
+    const { kernels, machine } = this.#options;
+    return kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels));
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new VfioError('the engine is closed', { code: 'ERR_CLOSED' });
+  }
+}
+
+function makeBackend(name: BackendName, kernel: VfioKernel): Backend {
+  if (name === 'container') return new ContainerBackend(kernel);
+  throw new VfioError(`the backend ${name} is not there`, { code: 'ERR_NOT_SUPPORTED', hint: 'take container' });
+}
