@@ -1,0 +1,145 @@
+import { warn } from '../../diagnostics.js';
+import { systemError, VfioError, withContext } from '../../errors.js';
+import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
+import { Mutex } from '../../mutex.js';
+import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
+import { Unwinding } from '../../unwinding.js';
+import type { AttachedDevice, AttachRequest, Backend, DmaSpaceHost } from '../backend.js';
+import { AddressSpace, type KernelWithIommufd } from './address-space.js';
+
+/** Tells a kernel that has iommufd's calls. */
+export function hasIommufd(kernel: VfioKernel): kernel is KernelWithIommufd {
+  return 'openIommufd' in kernel;
+}
+
+/** What one can do about an iommufd call's errno. */
+const HINTS: Readonly<Record<string, string>> = {
+  'EPERM ioctl(VFIO_DEVICE_BIND_IOMMUFD)':
+    'another driver, container or iommufd holds a function of the group: see `vfio-engine list`',
+  'EBUSY ioctl(VFIO_DEVICE_BIND_IOMMUFD)': 'the group of the device is open: one user at a time, by one way',
+  'EINVAL ioctl(VFIO_DEVICE_BIND_IOMMUFD)': 'the device is bound through its node already: one user at a time',
+  'EINVAL ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)':
+    'the devices of one group share one address space, and a reserved range of the device must not be mapped in it',
+  'EADDRINUSE ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)': 'a reserved range of the device is mapped in the address space',
+};
+
+/**
+ * Attaches devices by their own nodes: /dev/vfio/devices/vfioN and /dev/iommu. Devices of one space share one IOAS.
+ * Thread: the one that made it.
+ */
+export class IommufdBackend implements Backend {
+  readonly name = 'iommufd';
+  readonly #kernel: KernelWithIommufd;
+  readonly #spaces = new Map<DmaSpaceHost, AddressSpace>();
+  readonly #devices = new Set<string>();
+  /** Address spaces are made and ended by one attach or detach at a time. */
+  readonly #lock = new Mutex();
+
+  constructor(kernel: KernelWithIommufd) {
+    this.#kernel = kernel;
+  }
+
+  attach(request: AttachRequest): Promise<AttachedDevice> {
+    return this.#lock.run(async () => {
+      try {
+        return await this.#attach(request);
+      } catch (error) {
+        throw hinted(error, request.name);
+      }
+    });
+  }
+
+  async #attach({ name, sysfsPath, space, reset }: AttachRequest): Promise<AttachedDevice> {
+    if (this.#devices.has(name)) {
+      throw systemError('EBUSY', 'attach', { device: name, hint: 'the device is attached already: detach it first' });
+    }
+    const undo = new Unwinding();
+    try {
+      const cdev = await findCdev(this.#kernel, sysfsPath, name);
+      const addressSpace = await this.#use(space, undo);
+      const deviceFd = await this.#openDevice(cdev, addressSpace, undo);
+      await this.#join(addressSpace, undo);
+      const info = this.#kernel.getDeviceInfo(deviceFd);
+      if (reset) await this.#reset(deviceFd, info, name);
+      this.#devices.add(name);
+      undo.push(() => void this.#devices.delete(name));
+      return this.#attached(deviceFd, info, undo.release());
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+
+  /** Takes a hold on the space's IOAS; the last one to let go ends it. */
+  async #use(space: DmaSpaceHost, undo: Unwinding): Promise<AddressSpace> {
+    const addressSpace = this.#spaces.get(space) ?? (await AddressSpace.create(this.#kernel, space));
+    this.#spaces.set(space, addressSpace);
+    addressSpace.users += 1;
+    undo.push(async () => {
+      addressSpace.users -= 1;
+      if (addressSpace.users > 0) return;
+      this.#spaces.delete(space);
+      await addressSpace.destroy();
+    });
+    return addressSpace;
+  }
+
+  async #openDevice(cdev: string, { iommufd, ioasId }: AddressSpace, undo: Unwinding): Promise<Fd> {
+    const fd = await this.#kernel.openCdev(cdev);
+    undo.push(() => this.#kernel.close(fd));
+    await this.#kernel.bindIommufd(fd, iommufd);
+    await this.#kernel.attachIommufdPt(fd, ioasId);
+    undo.push(() => this.#kernel.detachIommufdPt(fd));
+    return fd;
+  }
+
+  /** Has the space map into the IOAS: the first device brings it in, a later one may narrow it, the last takes it out. */
+  async #join(addressSpace: AddressSpace, undo: Unwinding): Promise<void> {
+    const { space } = addressSpace;
+    if (addressSpace.users > 1) await space.refreshTarget(addressSpace);
+    else await space.addTarget(addressSpace);
+    undo.push(async () => {
+      if (addressSpace.users === 1) await space.removeTarget(addressSpace);
+    });
+  }
+
+  /** A device that cannot be reset works, with the state that its last user left it in. */
+  async #reset(deviceFd: Fd, info: DeviceInfo, device: string): Promise<void> {
+    if ((info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) return;
+    try {
+      await this.#kernel.resetDevice(deviceFd);
+    } catch (error) {
+      warn('the device could not be reset', error, device);
+    }
+  }
+
+  #attached(deviceFd: Fd, info: DeviceInfo, undo: Unwinding): AttachedDevice {
+    return {
+      backend: this.name,
+      kernel: this.#kernel,
+      deviceFd,
+      info,
+      groupId: undefined,
+      hasDma: true,
+      detach: () => this.#lock.run(() => undo.runOrThrow()),
+    };
+  }
+}
+
+/** Finds the device's own node. @throws ENODEV for a device that has none */
+async function findCdev({ sysfs }: VfioKernel, sysfsPath: string, device: string): Promise<string> {
+  const path = `${sysfsPath}/vfio-dev`;
+  const names = (await sysfs.exists(path)) ? await sysfs.readdir(path) : [];
+  const cdev = names.find((name) => /^vfio\d+$/.test(name));
+  if (cdev !== undefined) return cdev;
+  throw systemError('ENODEV', 'readdir', {
+    device,
+    path,
+    hint: 'the device has no node of its own: bind it to vfio-pci, on a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6)',
+  });
+}
+
+function hinted(error: unknown, device: string): unknown {
+  if (!(error instanceof VfioError)) return error;
+  const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
+  return withContext(error, { device, ...(hint === undefined ? {} : { hint }) });
+}
