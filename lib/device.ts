@@ -6,6 +6,8 @@ import type { DeviceInfos } from './device/infos.js';
 import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
 import type { DeviceInfo, RegionInfo } from './kernel/kernel.js';
+import type { WorkerPool } from './pool/pool.js';
+import type { Region } from './region/region.js';
 import { VFIO_DEVICE_FLAGS_RESET } from './uapi/vfio.js';
 
 /** What `Engine.attach` gathers for a device. */
@@ -13,11 +15,23 @@ export interface DeviceParts {
   readonly name: string;
   readonly attached: AttachedDevice;
   readonly infos: DeviceInfos;
+  readonly regions: readonly (Region | undefined)[];
   readonly config: ConfigSpace | undefined;
   readonly irqs: readonly DeviceIrq[];
   readonly dma: DmaSpace;
+  readonly pool: WorkerPool;
   /** Detaches it; the engine's. */
   readonly detach: (device: Device) => Promise<void>;
+}
+
+/** What a driver function is run with. */
+export interface DriverOptions {
+  /** The function's own, structured-cloned. */
+  readonly args?: unknown;
+  /** DMA memory by name, shared. */
+  readonly buffers?: Readonly<Record<string, SharedArrayBuffer>>;
+  /** Ends the function's thread. */
+  readonly signal?: AbortSignal;
 }
 
 /** An attached device. Thread: the one that attached it. */
@@ -57,6 +71,37 @@ export class Device {
   /** What the kernel tells of its regions, by index; undefined for those that it lacks. */
   get regionInfos(): readonly (RegionInfo | undefined)[] {
     return this.#parts.infos.regions;
+  }
+
+  /**
+   * Gives a region.
+   * @param regionIndex VFIO_PCI_BAR0_REGION_INDEX and so on
+   * @throws ERR_INVALID_ARGUMENT for one that the device lacks, ERR_CLOSED
+   */
+  region(regionIndex: number): Region {
+    const region = this.#live().regions[regionIndex];
+    if (region === undefined) {
+      throw invalidArgument(`${this.name} has no region ${regionIndex}`, `it has ${this.#regionNumbers()}`);
+    }
+    return region;
+  }
+
+  /** Its regions, in the order of their indexes, without those that it lacks. */
+  get regions(): readonly Region[] {
+    return this.#live().regions.filter((region) => region !== undefined);
+  }
+
+  /**
+   * Runs a driver function in a worker thread, with synchronous access to the device's regions.
+   * @param module the URL of the module whose default export is the function; it gets a `DriverContext`
+   * @returns what it returned, structured-cloned
+   * @throws what it threw, class and code kept; ERR_ABORTED, ERR_WORKER_DIED
+   */
+  runDriver(module: URL, options: DriverOptions = {}): Promise<unknown> {
+    const { pool, regions } = this.#live();
+    const descriptors = regions.flatMap((region) => (region === undefined ? [] : [region.descriptor]));
+    const { args, buffers = {}, signal } = options;
+    return pool.runDriver({ module: module.href, regions: descriptors, buffers, args }, signal);
   }
 
   /** Whether it is attached; false from the beginning of its detaching on. */
@@ -113,6 +158,10 @@ export class Device {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.detach();
+  }
+
+  #regionNumbers(): string {
+    return this.regions.map((region) => region.regionIndex).join(', ');
   }
 
   #live(): DeviceParts {

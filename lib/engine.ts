@@ -1,5 +1,7 @@
 import type { Backend, BackendName } from './backends/backend.js';
 import { ContainerBackend } from './backends/container/backend.js';
+import { FirstThatAttaches } from './backends/first-that-attaches.js';
+import { hasIommufd, IommufdBackend } from './backends/iommufd/backend.js';
 import type { IdOverrides } from './config-space/config-space.js';
 import type { Device } from './device.js';
 import { announced } from './diagnostics.js';
@@ -9,6 +11,8 @@ import { openDevice } from './device/open-device.js';
 import { VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
 import type { SoftwareMachine } from './kernel/software/machine.js';
+import type { PoolOptions } from './pool/options.js';
+import { WorkerPool } from './pool/pool.js';
 import { Unwinding } from './unwinding.js';
 
 /** Settings of an engine. */
@@ -17,6 +21,8 @@ export interface EngineOptions {
   readonly kernels?: readonly VfioKernel[];
   /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
   readonly machine?: SoftwareMachine;
+  /** The worker threads; they start with the first device. */
+  readonly pool?: PoolOptions;
   /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
   readonly backend?: 'auto' | BackendName;
 }
@@ -46,6 +52,7 @@ export class Engine {
   readonly #devices = new Map<Device, Unwinding>();
   readonly #attaching = new Set<Promise<unknown>>();
   #kernels: Promise<KernelSet> | undefined;
+  #pool: Promise<WorkerPool> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: EngineOptions = {}) {
@@ -91,20 +98,24 @@ export class Engine {
   async #attach(name: string, options: AttachOptions): Promise<Device> {
     this.#kernels ??= this.#openKernels();
     const located = await (await this.#kernels).locate(name);
-    const backend = this.#backend(located.kernel, options.backend ?? this.#options.backend ?? 'auto');
-    return announced('attach', { device: located.name, backend: backend.name }, () =>
-      this.#open(located, backend, options),
-    );
+    const wanted = options.backend ?? this.#options.backend ?? 'auto';
+    const attacher = this.#attacher(located.kernel, wanted);
+    return announced('attach', { device: located.name, backend: wanted }, () => this.#open(located, attacher, options));
   }
 
-  async #open({ name, sysfsPath }: LocatedDevice, backend: Backend, options: AttachOptions): Promise<Device> {
+  async #open(
+    { name, sysfsPath }: LocatedDevice,
+    backend: Pick<Backend, 'attach'>,
+    options: AttachOptions,
+  ): Promise<Device> {
     const { dma = this.dma, reset = true, busMaster = false, ids } = options;
     const undo = new Unwinding();
     try {
+      const pool = await this.#startedPool();
       const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset });
       undo.push(() => attached.detach());
       const detach = (device: Device): Promise<void> => this.#detach(device);
-      const device = await openDevice(attached, { name, dma, ids, busMaster, detach }, undo);
+      const device = await openDevice(attached, { name, dma, ids, busMaster, pool, lane: pool.lane(), detach }, undo);
       this.#devices.set(device, undo);
       return device;
     } catch (error) {
@@ -129,18 +140,35 @@ export class Engine {
     const undo = new Unwinding();
     const kernels = this.#kernels;
     if (kernels !== undefined) undo.push(async () => (await kernels).close());
+    const pool = this.#pool;
+    if (pool !== undefined) undo.push(async () => (await pool).close());
     undo.push(() => this.dma.unmapAll());
     for (const device of this.#devices.keys()) undo.push(() => device.detach());
     await undo.runOrThrow();
   }
 
-  #backend(kernel: VfioKernel, wanted: 'auto' | BackendName): Backend {
-    const name = wanted === 'auto' ? 'container' : wanted;
+  /** The way, or for `auto` the ways in turn: a device's own node first, where the kernel has such. */
+  #attacher(kernel: VfioKernel, wanted: 'auto' | BackendName): Pick<Backend, 'attach'> {
+    if (wanted !== 'auto') return this.#backend(kernel, wanted);
+    const ways: BackendName[] = hasIommufd(kernel) ? ['iommufd', 'container'] : ['container'];
+    return new FirstThatAttaches(ways.map((name) => this.#backend(kernel, name)));
+  }
+
+  #backend(kernel: VfioKernel, name: BackendName): Backend {
     const backends = this.#backends.get(kernel) ?? new Map<BackendName, Backend>();
     this.#backends.set(kernel, backends);
     const backend = backends.get(name) ?? makeBackend(name, kernel);
     backends.set(name, backend);
     return backend;
+  }
+
+  /** Starts the workers with the first device; a start that failed is tried again with the next one. */
+  #startedPool(): Promise<WorkerPool> {
+    this.#pool ??= WorkerPool.start(this.#options.pool).catch((error: unknown) => {
+      this.#pool = undefined;
+      throw error;
+    });
+    return this.#pool;
   }
 
   #openKernels(): Promise<KernelSet> {
@@ -155,5 +183,6 @@ export class Engine {
 
 function makeBackend(name: BackendName, kernel: VfioKernel): Backend {
   if (name === 'container') return new ContainerBackend(kernel);
+  if (name === 'iommufd' && hasIommufd(kernel)) return new IommufdBackend(kernel);
   throw new VfioError(`the backend ${name} is not there`, { code: 'ERR_NOT_SUPPORTED', hint: 'take container' });
 }

@@ -48,7 +48,10 @@ export async function queryGroup(sysfs: Sysfs, devicePath: string, device: strin
     const hint = `it leads to '${target}', which does not end in a group's number`;
     throw systemError('EINVAL', 'readlink', { device, path, hint });
   }
-  return { id, noiommu: (await readText(sysfs, `/sys/kernel/iommu_groups/${id}/name`)) === NOIOMMU_NAME };
+  // The kernel makes the groups of mediated devices, which need no IOMMU, under the same name.
+  const mediated = devicePath.startsWith('/sys/bus/mdev/');
+  const name = await readText(sysfs, `/sys/kernel/iommu_groups/${id}/name`);
+  return { id, noiommu: name === NOIOMMU_NAME && !mediated };
 }
 
 /** Gives the driver that a device is bound to; null for none. */

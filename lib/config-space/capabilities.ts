@@ -1,4 +1,10 @@
-import { PCI_CAPABILITY_LIST, PCI_CFG_SPACE_SIZE, PCI_EXT_CAP_START, PCI_STATUS, PCI_STATUS_CAP_LIST } from './registers.js';
+import {
+  PCI_CAPABILITY_LIST,
+  PCI_CFG_SPACE_SIZE,
+  PCI_EXT_CAP_START,
+  PCI_STATUS,
+  PCI_STATUS_CAP_LIST,
+} from './registers.js';
 
 /** One entry of the list of capabilities. */
 export interface Capability {
@@ -19,7 +25,7 @@ export function walkCapabilities(config: Uint8Array): Capability[] {
   if ((view.getUint16(PCI_STATUS, true) & PCI_STATUS_CAP_LIST) === 0) return found;
   const seen = new Set<number>();
   const end = Math.min(PCI_CFG_SPACE_SIZE, view.byteLength) - 2;
-  for (let offset = view.getUint8(PCI_CAPABILITY_LIST) & ~3; offset >= 0x40 && offset <= end && !seen.has(offset); ) {
+  for (let offset = view.getUint8(PCI_CAPABILITY_LIST) & ~3; offset >= 0x40 && offset <= end && !seen.has(offset);) {
     seen.add(offset);
     const id = view.getUint8(offset);
     // What is gone from the bus reads as all ones.
@@ -35,7 +41,7 @@ export function walkExtendedCapabilities(config: Uint8Array): ExtendedCapability
   const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
   const found: ExtendedCapability[] = [];
   const seen = new Set<number>();
-  for (let offset = PCI_EXT_CAP_START; offset >= PCI_EXT_CAP_START && !seen.has(offset); ) {
+  for (let offset = PCI_EXT_CAP_START; offset >= PCI_EXT_CAP_START && !seen.has(offset);) {
     if (offset + 4 > view.byteLength) break;
     seen.add(offset);
     const header = view.getUint32(offset, true);

@@ -1,6 +1,11 @@
 import { VfioError } from '../errors.js';
 import { Mutex } from '../mutex.js';
-import { walkCapabilities, walkExtendedCapabilities, type Capability, type ExtendedCapability } from './capabilities.js';
+import {
+  walkCapabilities,
+  walkExtendedCapabilities,
+  type Capability,
+  type ExtendedCapability,
+} from './capabilities.js';
 import { parseHeader, type ConfigHeader } from './header.js';
 import { ConfigOverlay, type EmulatedField } from './overlay.js';
 import {

@@ -4,8 +4,11 @@ import { Device } from '../device.js';
 import type { DmaSpace } from '../dma/dma.js';
 import { DeviceIrq } from '../irq.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
+import type { AsyncLane } from '../lane/async-lane.js';
+import type { WorkerPool } from '../pool/pool.js';
 import type { Unwinding } from '../unwinding.js';
 import { configIo } from './config-io.js';
+import { openRegions } from './open-regions.js';
 import { queryInfos, type DeviceInfos } from './infos.js';
 
 /** What a device is opened with. */
@@ -14,6 +17,9 @@ export interface OpenOptions {
   readonly dma: DmaSpace;
   readonly ids: IdOverrides | undefined;
   readonly busMaster: boolean;
+  readonly pool: WorkerPool;
+  /** The lane of all of the device's asynchronous operations. */
+  readonly lane: AsyncLane;
   readonly detach: (device: Device) => Promise<void>;
 }
 
@@ -23,12 +29,13 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
   const { name, dma, detach } = options;
   const infos = await queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options);
+  const regions = await openRegions(attached, infos, { name, config, lane: options.lane }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
   const irqs = infos.irqs.map((irq, index) => {
     return new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 });
   });
   for (const irq of irqs) undo.push(() => irq.close());
-  return new Device({ name, attached, infos, config, irqs, dma, detach });
+  return new Device({ name, attached, infos, regions, config, irqs, dma, pool: options.pool, detach });
 }
 
 function openConfig(

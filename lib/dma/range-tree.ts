@@ -65,7 +65,7 @@ export class RangeTree<T> {
   /** Finds the range that holds a page, or else the first one after it. */
   atOrAfter(page: number): PageRange<T> | undefined {
     let best: Node<T> | undefined;
-    for (let node = this.#root; node !== undefined; ) {
+    for (let node = this.#root; node !== undefined;) {
       if (node.last >= page) {
         best = node;
         node = node.left;

@@ -56,13 +56,21 @@ export class IrqProgrammer {
 
   /** Has the kernel unmask INTx whenever an eventfd counts; -1 ends it. */
   unmaskBy(fd: Fd): Promise<void> {
-    return this.#set({ flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, start: 0, count: 1, eventfds: [fd] });
+    return this.#set({
+      flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
+      start: 0,
+      count: 1,
+      eventfds: [fd],
+    });
   }
 
   /** All at once, from vector 0 on: the kernel takes as many vectors from the host as the last one needs. */
   #enable(to: VectorFds): Promise<void> {
     const count = Math.max(...to.keys()) + 1;
-    return this.#connect(0, Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1));
+    return this.#connect(
+      0,
+      Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1),
+    );
   }
 
   /** Interrupts that the device sends between the two calls have nowhere to go: the kernel's limit, not ours. */
@@ -82,7 +90,12 @@ export class IrqProgrammer {
     try {
       for (const run of changes(from, to)) {
         await this.#connect(run.start, run.fds);
-        undo.push(() => this.#connect(run.start, run.fds.map((_, index) => from.get(run.start + index) ?? -1)));
+        undo.push(() =>
+          this.#connect(
+            run.start,
+            run.fds.map((_, index) => from.get(run.start + index) ?? -1),
+          ),
+        );
       }
     } catch (error) {
       throw await undo.failed(error);

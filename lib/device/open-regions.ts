@@ -1,0 +1,60 @@
+import type { AttachedDevice } from '../backends/backend.js';
+import type { ConfigSpace } from '../config-space/config-space.js';
+import { calling } from '../hints.js';
+import type { AsyncLane } from '../lane/async-lane.js';
+import type { PlannedArea } from '../region/plan.js';
+import { Region } from '../region/region.js';
+import { PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../uapi/pci.js';
+import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX } from '../uapi/vfio.js';
+import type { Unwinding } from '../unwinding.js';
+import type { DeviceInfos } from './infos.js';
+
+/** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
+const MSIX_ENTRY_SIZE = 16;
+
+/** Opens every region that has bytes: maps what may be mapped, traps the rest. What has to be closed is added to `undo`. */
+export async function openRegions(
+  { kernel, deviceFd }: AttachedDevice,
+  infos: DeviceInfos,
+  { name, config, lane }: { name: string; config: ConfigSpace | undefined; lane: AsyncLane },
+  undo: Unwinding,
+): Promise<(Region | undefined)[]> {
+  const ioPorts = await findIoPorts(config, infos);
+  const table = await findMsixTable(config, infos);
+  const regions: (Region | undefined)[] = [];
+  for (const info of infos.regions) {
+    if (info === undefined || info.size === 0n) {
+      regions.push(undefined);
+      continue;
+    }
+    const msixTable = table?.regionIndex === info.index ? { msixTable: table } : {};
+    const source = { kernel, device: deviceFd, deviceName: name, info, ioPort: ioPorts.has(info.index), lane };
+    const region = await calling('mmap', { device: name }, () => Region.open({ ...source, ...msixTable }));
+    undo.push(() => region.close());
+    regions.push(region);
+  }
+  return regions;
+}
+
+/** Which BARs are I/O ports: their registers say so, VFIO does not. */
+async function findIoPorts(config: ConfigSpace | undefined, { regions }: DeviceInfos): Promise<ReadonlySet<number>> {
+  const hasBars = regions.some(
+    (info) => info !== undefined && info.index <= VFIO_PCI_BAR5_REGION_INDEX && info.size > 0n,
+  );
+  if (config === undefined || !hasBars) return new Set();
+  const { bars } = await config.header();
+  return new Set(bars.filter((bar) => bar.kind === 'io').map((bar) => bar.barIndex));
+}
+
+/** Finds the MSI-X table, which the kernel may not let be mapped. */
+async function findMsixTable(
+  config: ConfigSpace | undefined,
+  { irqs }: DeviceInfos,
+): Promise<(PlannedArea & { readonly regionIndex: number }) | undefined> {
+  const vectors = irqs[VFIO_PCI_MSIX_IRQ_INDEX]?.count ?? 0;
+  if (config === undefined || vectors === 0) return undefined;
+  const capability = (await config.capabilities()).find(({ id }) => id === PCI_CAP_ID_MSIX);
+  if (capability === undefined) return undefined;
+  const register = await config.read32(capability.offset + PCI_MSIX_TABLE);
+  return { regionIndex: register & 7, offset: (register & ~7) >>> 0, size: vectors * MSIX_ENTRY_SIZE };
+}

@@ -1,0 +1,37 @@
+/** The public interface of vfio-engine. */
+export { Engine, type AttachOptions, type EngineOptions } from './engine.js';
+export { Device, type DriverOptions } from './device.js';
+export type { BackendName } from './backends/backend.js';
+export { VfioError, type VfioErrorCode, type VfioErrorFields } from './errors.js';
+
+export { Region, type BatchStep, type WaitOptions } from './region/region.js';
+export { RegionAccess } from './region/access.js';
+export type { MappedArea, RegionDescriptor } from './region/descriptor.js';
+export type { Width } from './region/checks.js';
+export { WorkerPool } from './pool/pool.js';
+export type { PoolOptions } from './pool/options.js';
+export { SyncLane, type SyncLaneOptions } from './lane/sync-lane.js';
+export type { LaneDescriptor } from './lane/producer.js';
+export { Op, type Operation } from './layout/slot.js';
+export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
+
+export { DmaSpace } from './dma/dma.js';
+export { DmaBuffer, DmaMapping } from './dma/holders.js';
+export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
+export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
+export type { BarAddress, ConfigHeader } from './config-space/header.js';
+
+export type { VfioKernel } from './kernel/kernel.js';
+export { linuxKernel, type LinuxKernel } from './kernel/linux.js';
+export { SoftwareMachine } from './kernel/software/machine.js';
+export { createDefaultMachine, defaultMachine } from './kernel/software/default-machine.js';
+export type { DeviceOptions, MachineOptions, ProcessOptions } from './kernel/software/options.js';
+
+export { startModel, serveModel } from './models/host.js';
+export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './models/model.js';
+
+export type { AccessHandlers, GuestBus } from './guest-bus/bus.js';
+export { placeRegion } from './guest-bus/placement.js';
+export { SimpleBus } from './guest-bus/simple-bus.js';
+
+export * from './uapi/vfio.js';

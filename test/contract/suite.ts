@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+
+import type { Device } from '../../lib/device.js';
+import type { DmaBuffer } from '../../lib/dma/holders.js';
+import { VfioError } from '../../lib/errors.js';
+import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+import { type ContractSubject, type ContractTarget, EDU } from './target.js';
+
+/** What every backend does alike, on every kernel. The text is one; what differs is declared by the target. */
+export function describeContract(target: ContractTarget): void {
+  describe(`the contract of ${target.name}`, function () {
+    this.timeout(60_000);
+    let subject: ContractSubject;
+    let device: Device;
+
+    before(async () => {
+      subject = await target.open();
+    });
+    after(() => subject.close());
+    beforeEach(async () => {
+      device = await subject.engine.attach(subject.edu);
+    });
+    afterEach(() => device.detach());
+
+    describe('attaching', () => {
+      it('tells how', () => {
+        assert.equal(device.backend, target.capabilities.backend);
+        assert.equal(device.groupId !== undefined, target.capabilities.groups);
+        assert.equal(device.info.numRegions, 9);
+        assert.equal(device.info.numIrqs, 5);
+      });
+
+      it('refuses a device that is attached, and a name that is none', async () => {
+        await rejects(subject.engine.attach(subject.edu), 'EBUSY');
+        await rejects(subject.engine.attach('0000:ff:1f.7'), 'ENODEV');
+        await rejects(subject.engine.attach('not a device'), 'ERR_INVALID_ARGUMENT', 'ENODEV');
+      });
+
+      it('leaves nothing open', async () => {
+        await device.detach();
+        const before = descriptors();
+        for (let round = 0; round < 3; round++) {
+          const again = await subject.engine.attach(subject.edu);
+          await again.region(0).read32(EDU.identification);
+          await again.detach();
+        }
+        assert.equal(descriptors(), before);
+      });
+
+      it('holds two devices side by side in one address space', async () => {
+        const second = await subject.engine.attach(subject.secondEdu);
+        try {
+          const buffer = await device.dma.allocate(4096);
+          await second.config.setBusMaster(true);
+          await device.config.setBusMaster(true);
+          fill(buffer, 3);
+          await dmaToDevice(device, buffer, 64);
+          await dmaToDevice(second, buffer, 64);
+          bytesOf(buffer).fill(0);
+          await dmaToMemory(second, buffer, 64);
+          assert.deepEqual(bytesOf(buffer).slice(0, 64), pattern(64, 3));
+          await buffer.free();
+        } finally {
+          await second.detach();
+        }
+      });
+
+      it('answers what is asked of a detached device by ERR_CLOSED', async () => {
+        const region = device.region(0);
+        await device.detach();
+        await rejects(region.read32(0), 'ERR_CLOSED');
+        assert.throws(() => device.config, { code: 'ERR_CLOSED' });
+      });
+    });
+
+    describe('regions', () => {
+      it('answer through a worker', async () => {
+        const bar = device.region(0);
+        assert.equal(bar.size, 1 << 20);
+        assert.equal(bar.kind === 'mapped', target.capabilities.mapped);
+        assert.equal(await bar.read32(EDU.identification), EDU.identificationValue);
+        await bar.write32(EDU.liveness, 0x12345678);
+        assert.equal(await bar.read32(EDU.liveness), ~0x12345678 >>> 0);
+      });
+
+      it('answer a synchronous accessor alike', () => {
+        const { accessor } = device.region(0);
+        accessor.write32(EDU.liveness, 0xcafe);
+        assert.equal(accessor.read32(EDU.liveness), ~0xcafe >>> 0);
+      });
+
+      it('refuse what lies outside', async () => {
+        const bar = device.region(0);
+        await rejects(bar.read32(bar.size), 'ERR_OUT_OF_RANGE');
+        await rejects(bar.read32(1), 'ERR_INVALID_ARGUMENT');
+      });
+
+      it('wait for the factorial', async () => {
+        const bar = device.region(0);
+        await bar.write32(EDU.factorial, 10);
+        await bar.pollUntil(EDU.status, { width: 4, mask: EDU.statusComputing, value: 0 }, { timeoutMs: 5000 });
+        assert.equal(await bar.read32(EDU.factorial), 3_628_800);
+      });
+
+      it('show config space with its capabilities', async () => {
+        const header = await device.config.header();
+        assert.equal(header.vendorId, 0x1234);
+        assert.equal(header.deviceId, 0x11e8);
+        const ids = (await device.config.capabilities()).map((capability) => capability.id);
+        assert.ok(ids.includes(5), 'MSI is there');
+      });
+
+      it('answer nothing while memory decoding is off', async () => {
+        await device.config.setMemoryDecode(false);
+        if (!target.capabilities.mapped) await rejects(device.region(0).read32(0), 'EIO');
+        await device.config.setMemoryDecode(true);
+        assert.equal(await device.region(0).read32(0), EDU.identificationValue);
+      });
+    });
+
+    describe('DMA', () => {
+      it('moves bytes both ways', async () => {
+        await device.config.setBusMaster(true);
+        const buffer = await device.dma.allocate(8192);
+        fill(buffer, 7);
+        // QEMU's edu ends QEMU when a transfer reaches its buffer's last byte (7.2).
+        await dmaToDevice(device, buffer, 4092);
+        bytesOf(buffer).fill(0);
+        await dmaToMemory(device, buffer, 4092);
+        assert.deepEqual(bytesOf(buffer).slice(0, 4092), pattern(4092, 7));
+        assert.deepEqual(bytesOf(buffer).slice(4092), new Uint8Array(4100));
+        await buffer.free();
+      });
+
+      it('reaches nothing with bus mastering off, nor what is unmapped', async () => {
+        const buffer = await device.dma.allocate(4096);
+        await device.config.setBusMaster(false);
+        bytesOf(buffer).fill(0x5a);
+        await dmaToMemory(device, buffer, 64);
+        assert.equal(bytesOf(buffer)[0], 0x5a);
+        await device.config.setBusMaster(true);
+        const memory = new SharedArrayBuffer(8192);
+        const mapping = await device.dma.map(memory, { surroundings: true });
+        const { iova } = mapping;
+        await mapping.unmap();
+        await dmaToMemory(device, { iova }, 64);
+        assert.ok(new Uint8Array(memory).every((byte) => byte === 0));
+        await buffer.free();
+      });
+
+      it('keeps to the IOVA ranges', async () => {
+        const memory = device.dma.allocate(4096, { iova: 0xfee00000n });
+        await rejects(memory, 'EINVAL', 'ERR_OUT_OF_RANGE', 'ERR_INVALID_ARGUMENT');
+        const twice = await device.dma.allocate(4096, { iova: 0x200000n });
+        await rejects(device.dma.allocate(4096, { iova: 0x200000n }), 'EEXIST');
+        await twice.free();
+      });
+    });
+
+    describe('interrupts', () => {
+      it('arrive, each once', async () => {
+        await device.config.setBusMaster(true);
+        const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
+        await msi.enable();
+        const bar = device.region(0);
+        for (let round = 1; round <= 20; round++) {
+          await bar.write32(EDU.raise, round);
+          assert.equal(await msi.next(0, { timeoutMs: 5000 }), 1);
+          assert.equal(await bar.read32(EDU.interruptStatus), round);
+          await bar.write32(EDU.acknowledge, round);
+        }
+        await msi.disable();
+      });
+
+      it('can be tried without the device', async () => {
+        const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
+        await msi.enable();
+        await msi.trigger();
+        assert.equal(await msi.next(0, { timeoutMs: 5000 }), 1);
+        await rejects(msi.next(0, { timeoutMs: 20 }), 'ERR_TIMEOUT');
+      });
+    });
+  });
+}
+
+async function rejects(promise: Promise<unknown>, ...codes: string[]): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => {
+    assert.ok(error instanceof VfioError, String(error));
+    assert.ok(codes.includes(error.code), `${error.code}: ${error.message}`);
+    return true;
+  });
+}
+
+function descriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+function pattern(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * seed + 1) & 0xff);
+}
+
+function bytesOf(buffer: DmaBuffer): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(buffer.memory);
+}
+
+function fill(buffer: DmaBuffer, seed: number): void {
+  bytesOf(buffer).set(pattern(buffer.memory.byteLength, seed));
+}
+
+function dmaToDevice(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
+  return runDma(device, iova, BigInt(EDU.buffer), length, EDU.dmaRun);
+}
+
+function dmaToMemory(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
+  return runDma(device, BigInt(EDU.buffer), iova, length, EDU.dmaRun | EDU.dmaToMemory);
+}
+
+async function runDma(
+  device: Device,
+  source: bigint,
+  destination: bigint,
+  length: number,
+  command: number,
+): Promise<void> {
+  const bar = device.region(0);
+  await bar.write64(EDU.dmaSource, source);
+  await bar.write64(EDU.dmaDestination, destination);
+  await bar.write64(EDU.dmaCount, BigInt(length));
+  await bar.write64(EDU.dmaCommand, BigInt(command));
+  await bar.pollUntil(EDU.dmaCommand, { width: 8, mask: BigInt(EDU.dmaRun), value: 0n }, { timeoutMs: 5000 });
+}

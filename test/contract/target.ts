@@ -1,0 +1,49 @@
+import type { BackendName } from '../../lib/backends/backend.js';
+import type { Engine } from '../../lib/engine.js';
+
+/** One backend over one kernel, with an edu to try it on. */
+export interface ContractTarget {
+  readonly name: string;
+  readonly capabilities: ContractCapabilities;
+  /** Makes an engine that attaches by this backend, once for the suite. */
+  open(): Promise<ContractSubject>;
+}
+
+/** What differs between targets, so that no test has to ask which one it runs on. */
+export interface ContractCapabilities {
+  readonly backend: BackendName;
+  /** Whether BAR 0 of the edu can be mapped. */
+  readonly mapped: boolean;
+  /** Whether a group's number is told. */
+  readonly groups: boolean;
+}
+
+export interface ContractSubject {
+  readonly engine: Engine;
+  /** A name that `attach` takes for an edu. */
+  readonly edu: string;
+  /** A second edu, in a group of its own. */
+  readonly secondEdu: string;
+  close(): Promise<void>;
+}
+
+/** Registers of edu. Source: QEMU's docs/specs/edu.rst */
+export const EDU = {
+  identification: 0x00,
+  liveness: 0x04,
+  factorial: 0x08,
+  status: 0x20,
+  interruptStatus: 0x24,
+  raise: 0x60,
+  acknowledge: 0x64,
+  dmaSource: 0x80,
+  dmaDestination: 0x88,
+  dmaCount: 0x90,
+  dmaCommand: 0x98,
+  buffer: 0x40000,
+  identificationValue: 0x010000ed,
+  statusComputing: 0x01,
+  statusInterrupt: 0x80,
+  dmaRun: 0x1,
+  dmaToMemory: 0x2,
+} as const;

@@ -1,0 +1,27 @@
+import { Engine } from '../../../../lib/engine.js';
+import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { describeContract } from '../../../contract/suite.js';
+import { BDF } from '../../devices.js';
+import { bind, restore } from '../../support/binding.js';
+
+for (const backend of ['container', 'iommufd'] as const) {
+  describeContract({
+    name: `the real kernel by ${backend}`,
+    capabilities: { backend, mapped: true, groups: backend === 'container' },
+    async open() {
+      await bind(BDF.edu);
+      await bind(BDF.eduWide);
+      const engine = new Engine({ kernels: [linuxKernel()], backend });
+      return {
+        engine,
+        edu: BDF.edu,
+        secondEdu: BDF.eduWide,
+        close: async () => {
+          await engine.close();
+          await restore(BDF.edu);
+          await restore(BDF.eduWide);
+        },
+      };
+    },
+  });
+}
