@@ -13,7 +13,10 @@ export interface IovaRequest {
 /** Devices that a driver has left half-programmed read and write low addresses: none are given out by choice. */
 const LOWEST_CHOSEN = 0x10000n;
 
-/** The free IOVAs of an address space. Every cost is O(log n) but that of changing the ranges. */
+/**
+ * The free IOVAs of an address space. Every cost is O(log n) but that of changing the ranges, and that of an alignment
+ * above the size, which passes by every hole that is long enough and not aligned.
+ */
 export class IovaAllocator {
   readonly #shift: bigint;
   readonly #free = new RangeTree<undefined>();

@@ -57,7 +57,7 @@ export class IrqVector {
     }
     if (this.#pending > 0) return Promise.resolve(this.#take());
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => expire(timeoutMs), timeoutMs);
       const settle = <T>(finish: (value: T) => void): ((value: T) => void) => {
         return (value) => {
           clearTimeout(timer);
@@ -66,11 +66,9 @@ export class IrqVector {
         };
       };
       const waiter = { resolve: settle(resolve), reject: settle(reject) };
+      const expire = (after: number): void =>
+        waiter.reject(new VfioError(`no interrupt came in ${after} ms`, { code: 'ERR_TIMEOUT' }));
       this.#waiters.add(waiter);
-      if (timeoutMs === undefined) return;
-      timer = setTimeout(() => {
-        waiter.reject(new VfioError(`no interrupt came in ${timeoutMs} ms`, { code: 'ERR_TIMEOUT' }));
-      }, timeoutMs);
     });
   }
 

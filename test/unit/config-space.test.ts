@@ -7,7 +7,12 @@ import { ConfigSpace } from '../../lib/config-space/config-space.js';
 import { parseHeader } from '../../lib/config-space/header.js';
 
 /** A device's config space in memory, with what was written to it. */
-function fakeDevice(size = 256): { bytes: Uint8Array; view: DataView; writes: [number, number[]][]; config: ConfigSpace } {
+function fakeDevice(size = 256): {
+  bytes: Uint8Array;
+  view: DataView;
+  writes: [number, number[]][];
+  config: ConfigSpace;
+} {
   const bytes = new Uint8Array(size);
   const writes: [number, number[]][] = [];
   const config = new ConfigSpace({

@@ -47,7 +47,15 @@ describe('device id', () => {
       fc.property(fc.string(), (text) => {
         try {
           const { kind, name } = parseDeviceId(text);
-          assert.ok(kind === 'path' || text.toLowerCase().includes(name.replace(/^0000:/, '').toLowerCase().slice(-2)));
+          assert.ok(
+            kind === 'path' ||
+              text.toLowerCase().includes(
+                name
+                  .replace(/^0000:/, '')
+                  .toLowerCase()
+                  .slice(-2),
+              ),
+          );
         } catch (error) {
           assert.equal((error as { code?: string }).code, 'ERR_INVALID_ARGUMENT');
         }

