@@ -1,6 +1,19 @@
 #!/usr/bin/env node
+import { addDumpCommand } from './dump.js';
+import { addInfoCommand } from './info.js';
+import { addListCommand } from './list.js';
 import { endOnBrokenPipe } from './output.js';
 import { runProgram } from './program.js';
+import { addReadCommand } from './read.js';
+import { addRunCommand } from './run.js';
+import { addWriteCommand } from './write.js';
 
 endOnBrokenPipe();
-process.exitCode = await runProgram(process.argv.slice(2), []);
+process.exitCode = await runProgram(process.argv.slice(2), [
+  addRunCommand,
+  addListCommand,
+  addInfoCommand,
+  addReadCommand,
+  addWriteCommand,
+  addDumpCommand,
+]);

@@ -24,3 +24,5 @@ export const EDU_STATUS_DMA = 0x100;
 /** The device's own buffer as DMA addresses it, and its size in bytes. */
 export const EDU_BUFFER = 0x40000;
 export const EDU_BUFFER_SIZE = 4096;
+/** The last address that its DMA reaches, unless QEMU was told otherwise. */
+export const EDU_DMA_MASK = (1n << 28n) - 1n;

@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+
+import type { Region } from '../region/region.js';
+import { readRegister } from './access.js';
+import { parseBytes, parseRegion, parseWidth, type Width } from './arguments.js';
+import { hexdump } from './hexdump.js';
+import { print, printJson } from './output.js';
+import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
+
+interface DumpOptions extends AttachOptions {
+  readonly width: Width;
+  readonly length: number;
+  readonly json?: boolean;
+}
+
+/** Adds `dump DEVICE REGION OFFSET`. */
+export function addDumpCommand(program: Command): void {
+  const command = program
+    .command('dump')
+    .description('dump a part of a region')
+    .argument('<device>', 'a bdf, a UUID or a software device')
+    .argument('<region>', 'bar0 to bar5, rom, config, vga or an index', parseRegion)
+    .argument('[offset]', 'bytes from the start of the region', parseBytes, 0)
+    .option('--length <bytes>', 'how much; what passes the end of the region is left out', parseBytes, 256)
+    .option('--width <bytes>', '1, 2, 4 or 8: each value is one access of this width', parseWidth, 4)
+    .option('--json', 'print one line of JSON, the bytes in hexadecimal');
+  addAttachOptions(command).action(dump);
+}
+
+async function dump(device: string, region: number, offset: number, options: DumpOptions): Promise<void> {
+  const { width, length, json } = options;
+  const bytes = await withDevice(device, options, (attached) =>
+    readRange(attached.region(region), offset, length, width),
+  );
+  if (json === true) printJson({ device, region, offset, width, bytes: Buffer.from(bytes).toString('hex') });
+  else print(hexdump(bytes, offset, width).join('\n'));
+}
+
+/** Reads one value after another: a dump is no hot path, and reading registers in order is what one expects. */
+async function readRange(region: Region, offset: number, length: number, width: Width): Promise<Uint8Array> {
+  const count = Math.floor(Math.min(length, Math.max(region.size - offset, 0)) / width);
+  const bytes = new Uint8Array(count * width);
+  const value = new DataView(new ArrayBuffer(8));
+  for (let at = 0; at < bytes.length; at += width) {
+    value.setBigUint64(0, await readRegister(region, offset + at, width), true);
+    bytes.set(new Uint8Array(value.buffer, 0, width), at);
+  }
+  return bytes;
+}

@@ -1,0 +1,116 @@
+import type { Device } from '../../device.js';
+import type { BatchStep, Region } from '../../region/region.js';
+import { VFIO_PCI_MSI_IRQ_INDEX } from '../../uapi/vfio.js';
+import {
+  EDU_BUFFER,
+  EDU_BUFFER_SIZE,
+  EDU_DMA_COMMAND,
+  EDU_DMA_COUNT,
+  EDU_DMA_DESTINATION,
+  EDU_DMA_INTERRUPT,
+  EDU_DMA_MASK,
+  EDU_DMA_SOURCE,
+  EDU_DMA_START,
+  EDU_DMA_TO_MEMORY,
+  EDU_IDENTIFICATION,
+  EDU_IDENTIFICATION_VALUE,
+  EDU_INTERRUPT_ACKNOWLEDGE,
+  EDU_INTERRUPT_RAISE,
+  EDU_INTERRUPT_STATUS,
+  EDU_LIVENESS,
+  EDU_STATUS_DMA,
+} from './edu.js';
+import { CountedInterrupts } from './interrupts.js';
+import { BATCH, countAccesses, expectValue, keepBusy, pump, scramble, type JobContext } from './pump.js';
+import { fillPattern, verifyDma } from './pattern.js';
+import type { Tally } from './report.js';
+
+/** Interrupts raised by register between two DMA round trips. */
+const RAISES = 8;
+
+/**
+ * Works an edu device until the time is over: liveness, DMA to the device's buffer and back with every byte compared,
+ * and interrupts, each awaited.
+ */
+export async function runEdu(device: Device, context: JobContext): Promise<void> {
+  const { tally } = context;
+  const bar0 = device.region(0);
+  expectValue(tally, await bar0.read32(EDU_IDENTIFICATION), EDU_IDENTIFICATION_VALUE);
+  const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSI_IRQ_INDEX, 1, tally);
+  try {
+    await Promise.all([
+      keepBusy(context, (round) => checkLiveness(bar0, tally, round)),
+      workDma(device, new Edu(bar0, interrupts, tally), context),
+    ]);
+  } finally {
+    await interrupts.close();
+  }
+}
+
+/** Writes numbers and reads their inverses; operations on one device run in the order they were asked for. */
+async function checkLiveness(bar0: Region, tally: Tally, round: number): Promise<void> {
+  const steps: BatchStep[] = [];
+  for (let i = 0; i < BATCH; i++) {
+    steps.push({ write: EDU_LIVENESS, width: 4, value: scramble(round * BATCH + i) });
+    steps.push({ read: EDU_LIVENESS, width: 4 });
+  }
+  const answers = await bar0.batch(steps);
+  for (let i = 0; i < BATCH; i++) expectValue(tally, answers[2 * i + 1], ~scramble(round * BATCH + i) >>> 0);
+  countAccesses(tally, bar0, EDU_LIVENESS, steps.length);
+}
+
+/** Takes a pattern to the device's buffer and back, then raises interrupts by register, again and again. */
+async function workDma(device: Device, edu: Edu, context: JobContext): Promise<void> {
+  const limit = EDU_DMA_MASK;
+  const source = await device.dma.allocate(EDU_BUFFER_SIZE, { limit, access: 'read' });
+  const target = await device.dma.allocate(EDU_BUFFER_SIZE, { limit, access: 'write' });
+  await pump(context, async (round) => {
+    fillPattern(source.bytes, round);
+    target.bytes.fill(0);
+    await edu.transfer(Number(source.iova), EDU_BUFFER, 0);
+    await edu.transfer(EDU_BUFFER, Number(target.iova), EDU_DMA_TO_MEMORY);
+    verifyDma(context.tally, source.bytes, target.bytes);
+    for (let i = 0; i < RAISES; i++) await edu.raise(1 << (i % 8));
+  });
+  await Promise.all([source.free(), target.free()]);
+}
+
+/** The device's DMA and interrupt registers. */
+class Edu {
+  readonly #bar0: Region;
+  readonly #interrupts: CountedInterrupts;
+  readonly #tally: Tally;
+
+  constructor(bar0: Region, interrupts: CountedInterrupts, tally: Tally) {
+    this.#bar0 = bar0;
+    this.#interrupts = interrupts;
+    this.#tally = tally;
+  }
+
+  /** Moves the buffer's size of bytes and waits for the interrupt at the end. Addresses have 28 bits. */
+  async transfer(source: number, destination: number, direction: number): Promise<void> {
+    await this.#write(EDU_DMA_SOURCE, source);
+    await this.#write(EDU_DMA_DESTINATION, destination);
+    await this.#write(EDU_DMA_COUNT, EDU_BUFFER_SIZE);
+    await this.#interrupts.expect(0, () => this.#write(EDU_DMA_COMMAND, EDU_DMA_START | EDU_DMA_INTERRUPT | direction));
+    await this.#acknowledge(EDU_STATUS_DMA);
+    this.#tally.dmaBytes += EDU_BUFFER_SIZE;
+  }
+
+  /** Has the device interrupt. @param status the bits of the interrupt status to set */
+  async raise(status: number): Promise<void> {
+    await this.#interrupts.expect(0, () => this.#write(EDU_INTERRUPT_RAISE, status));
+    await this.#acknowledge(status);
+  }
+
+  async #acknowledge(expected: number): Promise<void> {
+    expectValue(this.#tally, await this.#bar0.read32(EDU_INTERRUPT_STATUS), expected);
+    await this.#write(EDU_INTERRUPT_ACKNOWLEDGE, expected);
+    countAccesses(this.#tally, this.#bar0, EDU_INTERRUPT_STATUS, 1);
+  }
+
+  async #write(register: number, value: number): Promise<void> {
+    await this.#bar0.write32(register, value);
+    countAccesses(this.#tally, this.#bar0, register, 1);
+  }
+}

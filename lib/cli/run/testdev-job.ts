@@ -1,0 +1,86 @@
+import type { Device } from '../../device.js';
+import type { BatchStep, Region } from '../../region/region.js';
+import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../uapi/vfio.js';
+import { BAR, IDENT, REG, SIZE } from '../../models/testdev/layout.js';
+import { CountedInterrupts } from './interrupts.js';
+import { fillPattern, wrongBytes } from './pattern.js';
+import { BATCH, countAccesses, expectValue, pump, scramble, type JobContext } from './pump.js';
+import type { Tally } from './report.js';
+
+/** MSI-X vectors that are turned on and raised in turn. */
+const VECTORS = 4;
+/** Single accesses have the start of the memory, block copies the rest. */
+const SINGLES = SIZE.MEMORY / 4;
+/** Copiers: while the bytes of one are compared here, the worker runs the other's. */
+const COPIERS = 2;
+/** Round trips between two comparisons: a copy costs the worker less than comparing it costs this thread. */
+const ROUND_TRIPS = 32;
+
+/**
+ * Works a testdev until the time is over: its mapped memory by single accesses and by block copies, which keep the I/O
+ * worker busy; a trapped register; MSI-X messages, each awaited.
+ */
+export async function runTestdev(device: Device, context: JobContext): Promise<void> {
+  const { tally } = context;
+  const [memory, registers] = [device.region(BAR.MEMORY), device.region(BAR.REGISTERS)];
+  expectValue(tally, await registers.read32(REG.IDENT), IDENT);
+  const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSIX_IRQ_INDEX, VECTORS, tally);
+  try {
+    await Promise.all([
+      pump(context, (round) => workMemory(memory, tally, round)),
+      ...Array.from({ length: COPIERS }, (_, copier) => copyBlocks(memory, copier, context)),
+      pump(context, (round) => workScratch(registers, tally, round)),
+      pump(context, (round) => raiseMessage(registers, interrupts, tally, round % VECTORS)),
+    ]);
+  } finally {
+    await interrupts.close();
+  }
+}
+
+/** Writes words to the start of the memory, reads them back, and compares each. */
+async function workMemory(memory: Region, tally: Tally, round: number): Promise<void> {
+  const steps: BatchStep[] = [];
+  for (let i = 0; i < BATCH; i++) {
+    const offset = ((round * BATCH + i) * 4) % SINGLES;
+    steps.push({ write: offset, width: 4, value: scramble(round * BATCH + i) });
+    steps.push({ read: offset, width: 4 });
+  }
+  const values = await memory.batch(steps);
+  for (let i = 0; i < BATCH; i++) expectValue(tally, values[2 * i + 1], scramble(round * BATCH + i));
+  countAccesses(tally, memory, 0, steps.length);
+}
+
+/** Copies a pattern to a part of the memory and back, byte by byte to keep the worker busy, some times, and compares. */
+async function copyBlocks(memory: Region, copier: number, context: JobContext): Promise<void> {
+  const length = (SIZE.MEMORY - SINGLES) / COPIERS;
+  const start = SINGLES + copier * length;
+  const [source, target] = [new SharedArrayBuffer(length), new SharedArrayBuffer(length)];
+  await pump(context, async (round) => {
+    fillPattern(new Uint8Array(source), round);
+    new Uint8Array(target).fill(0);
+    const copies: Promise<void>[] = [];
+    for (let trip = 0; trip < ROUND_TRIPS; trip++) {
+      copies.push(memory.copyFromBuffer(start, length, source, 0, 1));
+      copies.push(memory.copyToBuffer(start, length, target, 0, 1));
+    }
+    await Promise.all(copies);
+    context.tally.errors += wrongBytes(new Uint8Array(source), new Uint8Array(target));
+    countAccesses(context.tally, memory, start, copies.length);
+  });
+}
+
+async function workScratch(registers: Region, tally: Tally, round: number): Promise<void> {
+  await registers.write32(REG.SCRATCH, scramble(round));
+  expectValue(tally, await registers.read32(REG.SCRATCH), scramble(round));
+  countAccesses(tally, registers, REG.SCRATCH, 2);
+}
+
+async function raiseMessage(
+  registers: Region,
+  interrupts: CountedInterrupts,
+  tally: Tally,
+  vector: number,
+): Promise<void> {
+  await interrupts.expect(vector, () => registers.write32(REG.RAISE, vector));
+  countAccesses(tally, registers, REG.RAISE, 1);
+}

@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+
+import { writeRegister } from './access.js';
+import { parseBytes, parseRegion, parseValue, parseWidth, type Width } from './arguments.js';
+import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
+
+interface WriteOptions extends AttachOptions {
+  readonly width: Width;
+}
+
+/** Adds `write DEVICE REGION OFFSET VALUE`. */
+export function addWriteCommand(program: Command): void {
+  const command = program
+    .command('write')
+    .description('write a register of a region')
+    .argument('<device>', 'a bdf, a UUID or a software device')
+    .argument('<region>', 'bar0 to bar5, rom, config, vga or an index', parseRegion)
+    .argument('<offset>', 'bytes from the start of the region', parseBytes)
+    .argument('<value>', 'a number that fits the width', parseValue)
+    .option('--width <bytes>', '1, 2, 4 or 8', parseWidth, 4);
+  addAttachOptions(command).action(write);
+}
+
+async function write(
+  device: string,
+  region: number,
+  offset: number,
+  value: bigint,
+  options: WriteOptions,
+): Promise<void> {
+  await withDevice(device, options, (attached) => writeRegister(attached.region(region), offset, options.width, value));
+}
