@@ -1,0 +1,58 @@
+import { systemError } from '../../lib/errors.js';
+import type { VfioKernel } from '../../lib/kernel/kernel.js';
+import type { ErrnoName } from '../../lib/uapi/errno.js';
+
+/** A kernel whose calls are counted, and one of which fails. */
+export interface FailingKernel {
+  readonly kernel: VfioKernel;
+  /** The names of the calls made since `arm`. */
+  readonly calls: readonly string[];
+  /** Has the n-th call from now on (0 the first) fail; undefined: none. */
+  arm(failing: number | undefined, errno: ErrnoName): void;
+}
+
+/** Calls that do not reach the kernel's state: counting them would only repeat a sweep. */
+const NOT_CALLS = new Set(['ioTarget', 'resolveName', 'exit']);
+
+/**
+ * Wraps a kernel. A failing call is not made, but for `close`: the descriptor of a failed close(2) is gone as well.
+ */
+export function failingKernel(inner: VfioKernel): FailingKernel {
+  const state = { calls: [] as string[], failing: undefined as number | undefined, errno: 'EIO' as ErrnoName };
+  const kernel = new Proxy(inner, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function' || typeof name !== 'string') return value;
+      const method = value.bind(target) as (...args: unknown[]) => unknown;
+      if (NOT_CALLS.has(name)) return method;
+      return (...args: unknown[]) => call(state, name, method, args);
+    },
+  });
+  return {
+    kernel,
+    get calls() {
+      return state.calls;
+    },
+    arm(failing, errno) {
+      state.calls = [];
+      state.failing = failing;
+      state.errno = errno;
+    },
+  };
+}
+
+function call(
+  state: { calls: string[]; failing: number | undefined; errno: ErrnoName },
+  name: string,
+  method: (...args: unknown[]) => unknown,
+  args: unknown[],
+): unknown {
+  const fails = state.calls.length === state.failing;
+  state.calls.push(name);
+  if (!fails) return method(...args);
+  const error = systemError(state.errno, `failing(${name})`);
+  if (name !== 'close') return Promise.reject(error);
+  return Promise.resolve(method(...args)).then(() => {
+    throw error;
+  });
+}
