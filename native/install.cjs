@@ -2,7 +2,7 @@
 // Builds the addon at `npm ci`. Its own work is to say what to install when a tool is missing, which node-gyp does not.
 const { spawnSync } = require('node:child_process');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 
 const needs = [
   ['c++', ['--version'], 'a C++17 compiler', 'g++'],
@@ -35,9 +35,21 @@ const stamp = join(__dirname, 'build', 'node-version');
 const sameNode = existsSync(stamp) && readFileSync(stamp, 'utf8') === process.version;
 const steps = sameNode ? ['configure', 'build'] : ['rebuild'];
 const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
+const headers = ownHeaders();
 for (const step of steps) {
-  const args = [nodeGyp, step, '--directory', __dirname, '--jobs', 'max', '--loglevel', 'warn'];
+  const args = [nodeGyp, step, '--directory', __dirname, '--jobs', 'max', '--loglevel', 'warn', ...headers];
   const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0) process.exit(status ?? 1);
 }
 writeFileSync(stamp, process.version);
+
+// Headers that lie beside node itself, as distributions and node's own archive put them: no download is needed then.
+function ownHeaders() {
+  const prefix = dirname(dirname(process.execPath));
+  const file = join(prefix, 'include', 'node', 'node_version.h');
+  if (process.env.npm_config_nodedir !== undefined || !existsSync(file)) return [];
+  const text = readFileSync(file, 'utf8');
+  const part = (name) => new RegExp('#define NODE_' + name + '_VERSION (\\d+)').exec(text)?.[1];
+  const version = 'v' + ['MAJOR', 'MINOR', 'PATCH'].map(part).join('.');
+  return version === process.version ? ['--nodedir', prefix] : [];
+}
