@@ -6,12 +6,12 @@ import { Unwinding } from '../unwinding.js';
 
 /** Options of every command that attaches devices. */
 export interface AttachOptions {
-  readonly backend: 'auto' | 'container' | 'iommufd' | 'vfio-user';
+  readonly backend: 'auto' | 'container' | 'iommufd';
 }
 
 /** Adds `--backend` to a command. */
 export function addAttachOptions(command: Command): Command {
-  const backends = ['auto', 'container', 'iommufd', 'vfio-user'];
+  const backends = ['auto', 'container', 'iommufd'];
   return command.addOption(new Option('--backend <name>', 'the way to attach').choices(backends).default('auto'));
 }
 
