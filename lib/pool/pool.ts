@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 
 import { Piscina } from 'piscina';
 
@@ -62,6 +63,11 @@ export class WorkerPool {
   /** How many I/O workers there are. */
   get workers(): number {
     return this.#workers.length;
+  }
+
+  /** @internal The threads that run now, for tests that end them. */
+  get threads(): readonly Worker[] {
+    return this.#threads.threads;
   }
 
   /** How many workers died and were replaced. */

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+
+import { VfioError } from '../../lib/errors.js';
+import { AsyncLane } from '../../lib/lane/async-lane.js';
+import { SyncLane } from '../../lib/lane/sync-lane.js';
+import { Op } from '../../lib/layout/slot.js';
+import { addon } from '../../lib/native/addon.js';
+import type { DriverTask } from '../../lib/pool/driver-task.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { memoryRegion } from '../support/memory-region.js';
+import { quietResources, settledResources } from '../support/resources.js';
+import { killWorkers } from '../support/kill-workers.js';
+
+describe('a pool of workers', function () {
+  this.timeout(30_000);
+
+  it('leaves nothing when it closes', async () => {
+    await (await WorkerPool.start({ workers: 2 })).close();
+    const before = await quietResources();
+    const pool = await WorkerPool.start({ workers: 2, drivers: 1 });
+    const memory = await memoryRegion(pool.lane());
+    await memory.region.write32(0, 1);
+    await memory.close();
+    await pool.close();
+    assert.deepEqual(await settledResources(before), before);
+    assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
+  });
+
+  it('refuses options that cannot be', async () => {
+    for (const options of [{ workers: 0 }, { workers: 1.5 }, { spinMicroseconds: -1 }, { laneCapacity: 100_000 }]) {
+      await assert.rejects(WorkerPool.start(options), { code: 'ERR_INVALID_ARGUMENT' });
+    }
+    await assert.rejects(WorkerPool.start({ laneCapacity: 100 }), { code: 'ERR_INVALID_ARGUMENT' });
+  });
+
+  describe('with two workers', () => {
+    let pool: WorkerPool;
+    beforeEach(async () => {
+      pool = await WorkerPool.start({ workers: 2, laneCapacity: 64 });
+    });
+    afterEach(() => pool.close());
+
+    it('replaces a worker that dies; every operation is answered once, and none that was begun runs again', async () => {
+      const memory = [await memoryRegion(pool.lane()), await memoryRegion(pool.lane())];
+      const answers: string[] = [];
+      const polls = memory.map(({ region }) =>
+        region.pollUntil(0, { width: 4, mask: 1, value: 1 }, { timeoutMs: 20_000 }),
+      );
+      const after = memory.map(({ region }, index) => region.write32(4, index + 1));
+      for (const promise of [...polls, ...after]) {
+        promise.then(
+          () => answers.push('value'),
+          (error: VfioError) => answers.push(error.code),
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await killWorkers(pool);
+      await Promise.allSettled([...polls, ...after]);
+      // The polls had been begun; what waited behind them is run by the workers that took over.
+      assert.deepEqual(answers.sort(), ['ERR_WORKER_DIED', 'ERR_WORKER_DIED', 'value', 'value']);
+      assert.equal(pool.replacedWorkers, 2);
+      for (const [index, { region, close }] of memory.entries()) {
+        assert.equal(await region.read32(4), index + 1);
+        await close();
+      }
+    });
+
+    it('keeps lanes of many times their capacity in order', async () => {
+      const memory = await memoryRegion(pool.lane());
+      const { region } = memory;
+      for (let round = 0; round < 40; round++) {
+        const writes = Array.from({ length: 2000 }, (_, value) => ({ write: 8, width: 4 as const, value }));
+        await region.batch([...writes, { read: 8, width: 4 }]).then((values) => assert.equal(values.at(-1), 1999));
+      }
+      await memory.close();
+    });
+
+    it('says that a lane is full, where asked to', async () => {
+      const lane = pool.lane();
+      const memory = await memoryRegion(lane);
+      const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+      const deadline = Number(process.hrtime.bigint() / 1000n) + 10_000_000;
+      const statuses: number[] = [];
+      const settle = (status: number): void => void statuses.push(status);
+      const submitted = Array.from({ length: 64 }, () => lane.submit({ ...poll, deadline }, settle, 'throw'));
+      assert.throws(() => lane.submit(poll, settle, 'throw'), { code: 'ERR_LANE_FULL' });
+      for (const operation of submitted) operation.cancel();
+      while (lane.pending > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      assert.deepEqual(statuses, new Array(64).fill(-125));
+      await memory.close();
+    });
+
+    it('serves a synchronous producer', async () => {
+      const memory = await memoryRegion(pool.lane());
+      const descriptor = pool.createLane();
+      const lane = new SyncLane(descriptor);
+      const region = memory.region.descriptor.handle;
+      for (let value = 0; value < 1000; value++) {
+        lane.run({ op: Op.write, width: 4, region, offset: 16, value });
+        const position = lane.run({ op: Op.read, width: 4, region, offset: 16 });
+        assert.equal(lane.slots.status(position), 0);
+        assert.equal(lane.slots.value32(position), value);
+      }
+      const stale = lane.run({ op: Op.read, width: 4, region: 12345, offset: 0 });
+      assert.equal(lane.slots.status(stale), -9);
+      await pool.closeLane(descriptor);
+      await memory.close();
+    });
+
+    it('runs a driver function and keeps what it returns and throws', async () => {
+      const memory = await memoryRegion(pool.lane());
+      const run = (name: string, args: unknown, signal?: AbortSignal): Promise<unknown> => {
+        const module = new URL(`./drivers/${name}.js`, import.meta.url).href;
+        const task: DriverTask = { module, regions: [memory.region.descriptor], buffers: {}, args };
+        return pool.runDriver(task, signal);
+      };
+      for (let word = 0; word < 4; word++) await memory.region.write32(word * 4, word + 1);
+      assert.equal(await run('sum', { words: 4 }), 10);
+      assert.equal(await memory.region.read32(16), 10);
+      await rejects(run('fails', { how: 'access' }), 'ERR_OUT_OF_RANGE');
+      await rejects(run('fails', { how: 'region' }), 'ERR_INVALID_ARGUMENT');
+      await rejects(run('fails', { how: 'exit' }), 'ERR_WORKER_DIED');
+      await assert.rejects(run('fails', { how: 'throw' }), /of the driver/);
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(), 200);
+      await rejects(run('fails', { how: 'never' }, stop.signal), 'ERR_ABORTED');
+      assert.equal(await run('sum', { words: 4 }), 10);
+      assert.equal(pool.replacedWorkers, 0);
+      await memory.close();
+    });
+  });
+
+  it('gives a hostile producer errors on its own lane alone', async () => {
+    const pool = await WorkerPool.start({ workers: 1 });
+    const memory = await memoryRegion(pool.lane(), { size: 8192 });
+    const { fd } = memory;
+    const worker = addon.workerCreate();
+    addon.workerClose(worker);
+    const descriptor = pool.createLane();
+    const shared = addon.laneView(descriptor.lane);
+    const bytes = new Uint8Array(shared);
+    const words = new Int32Array(shared);
+    for (let round = 0; round < 2000; round++) {
+      // Indices that jump, slots of noise: some name the right region, at offsets up to 2^64.
+      for (let at = 256; at < 256 + 64 * 32; at++) bytes[at] = (Math.imul(at + 1, round + 7) >>> 5) & 0xff;
+      for (let slot = 0; slot < 32; slot += 2) {
+        words[(256 + slot * 64 + 4) >> 2] = memory.region.descriptor.handle;
+        bytes[256 + slot * 64] = 1 + ((round + slot) % 8);
+        bytes[256 + slot * 64 + 1] = [1, 2, 4, 8][round % 4] as number;
+        // Never the first page, which the good lane uses: what lands there would come from outside of the slot's offset.
+        words[(256 + slot * 64 + 8) >> 2] = round % 3 === 0 ? 4096 + 8 * (round % 500) : -8 * (round + 1);
+        words[(256 + slot * 64 + 12) >> 2] = round % 3 === 0 ? 0 : -1;
+      }
+      Atomics.store(words, 64 >> 2, Math.imul(round, 0x9e3779b1));
+      addon.workerWake(descriptor.worker);
+      await memory.region.write32(0, round);
+      assert.equal(await memory.region.read32(0), round);
+      const first = memory.region.accessor;
+      for (const offset of [4, 8, 2048, 4092]) assert.equal(first.read32(offset), 0, `canary at ${offset}`);
+    }
+    assert.ok(addon.isOpenFd(fd));
+    await pool.closeLane(descriptor);
+    await memory.close();
+    await pool.close();
+  });
+
+  it('answers what a lane still holds when the lane closes', async () => {
+    const pool = await WorkerPool.start({ workers: 1 });
+    const memory = await memoryRegion(pool.lane());
+    const lane = new AsyncLane(pool.createLane().worker, 4);
+    const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+    const deadline = Number(process.hrtime.bigint() / 1000n) + 20_000_000;
+    const statuses: number[] = [];
+    for (let i = 0; i < 9; i++) lane.submit({ ...poll, deadline }, (status) => statuses.push(status));
+    await lane.close(5000);
+    assert.deepEqual(statuses, new Array(9).fill(-125));
+    await memory.close();
+    await pool.close();
+  });
+});
+
+async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => {
+    assert.ok(error instanceof VfioError, String(error));
+    assert.equal(error.code, code);
+    return true;
+  });
+}

@@ -1,0 +1,14 @@
+import { once } from 'node:events';
+
+import type { WorkerPool } from '../../lib/pool/pool.js';
+
+/** Ends the threads of a pool as a crash of theirs would, and waits until they are gone. */
+export async function killWorkers(pool: WorkerPool): Promise<void> {
+  await Promise.all(
+    pool.threads.map(async (thread) => {
+      const gone = once(thread, 'exit');
+      await thread.terminate();
+      await gone;
+    }),
+  );
+}
