@@ -53,6 +53,7 @@ export class Engine {
   readonly #attaching = new Set<Promise<unknown>>();
   #kernels: Promise<KernelSet> | undefined;
   #pool: Promise<WorkerPool> | undefined;
+  #started: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: EngineOptions = {}) {
@@ -62,6 +63,11 @@ export class Engine {
   /** The attached devices, in the order they were attached. */
   get devices(): readonly Device[] {
     return [...this.#devices.keys()];
+  }
+
+  /** @internal The pool's threads, for tests that end them. */
+  get workerThreads(): WorkerPool['threads'] {
+    return this.#started?.threads ?? [];
   }
 
   /**
@@ -163,12 +169,13 @@ export class Engine {
   }
 
   /** Starts the workers with the first device; a start that failed is tried again with the next one. */
-  #startedPool(): Promise<WorkerPool> {
+  async #startedPool(): Promise<WorkerPool> {
     this.#pool ??= WorkerPool.start(this.#options.pool).catch((error: unknown) => {
       this.#pool = undefined;
       throw error;
     });
-    return this.#pool;
+    this.#started = await this.#pool;
+    return this.#started;
   }
 
   #openKernels(): Promise<KernelSet> {

@@ -1,13 +1,16 @@
-import type { ServeTask } from '../lib/pool/io-worker.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { addon } from '../lib/native/addon.js';
+import type { ServeTask } from '../lib/pool/io-worker.js';
 
 /** How long native code keeps the thread at most, so that it can be ended. */
 const TURN_MS = 50;
 
-/** A Piscina task that lasts as long as the worker: drains lanes until it is told to stop. */
-export default function serve({ worker, spinMicroseconds, started }: ServeTask): void {
+/**
+ * A Piscina task that lasts as long as the worker: drains lanes until it is told to stop. Between two turns it goes
+ * through the event loop: an optimized loop that only calls native code never looks whether its thread is to end.
+ */
+export default async function serve({ worker, spinMicroseconds, started }: ServeTask): Promise<void> {
   started.postMessage('serving');
-  while (addon.workerServe(worker, TURN_MS, spinMicroseconds)) {
-    // Between two turns the thread can be terminated.
-  }
+  while (addon.workerServe(worker, TURN_MS, spinMicroseconds)) await nextTurn();
 }

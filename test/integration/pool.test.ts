@@ -59,9 +59,9 @@ describe('a pool of workers', function () {
       // The polls had been begun; what waited behind them is run by the workers that took over.
       assert.deepEqual(answers.sort(), ['ERR_WORKER_DIED', 'ERR_WORKER_DIED', 'value', 'value']);
       assert.equal(pool.replacedWorkers, 2);
-      for (const [index, { region, close }] of memory.entries()) {
-        assert.equal(await region.read32(4), index + 1);
-        await close();
+      for (const [index, one] of memory.entries()) {
+        assert.equal(await one.region.read32(4), index + 1);
+        await one.close();
       }
     });
 
