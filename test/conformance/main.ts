@@ -72,6 +72,9 @@ async function runBatch(
       report.calls += result.calls;
       for (const name of result.decided) report.decided[name] = (report.decided[name] ?? 0) + 1;
     }
+    // Told before it is shrunk: shrinking takes minutes where an answer takes seconds to come.
+    if (result.divergence !== undefined && !shrinking)
+      console.log(`shrinking a ${replay({ program, divergence: result.divergence })}`);
     if (result.divergence !== undefined) shrinking = true;
     return result.divergence === undefined;
   });
