@@ -78,7 +78,11 @@ uint64_t OffsetOf(napi_env env, napi_value value) {
 }
 
 napi_value Throw(napi_env env, int error, const char* call) {
-  ToJsError(env, SysError(-error, call)).ThrowAsJavaScriptException();
+  try {
+    ToJsError(env, SysError(-error, call)).ThrowAsJavaScriptException();
+  } catch (const Napi::Error&) {
+    // The thread is being ended: no JavaScript runs in it any more, so nobody is there to be told.
+  }
   return nullptr;
 }
 

@@ -7,7 +7,7 @@ import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { type FailingKernel, failingKernel } from '../support/failing-kernel.js';
-import { openDescriptors, quietResources, type Resources, settledResources } from '../support/resources.js';
+import { assertNothingLeft, quietResources, type Resources } from '../support/resources.js';
 
 const DEVICES = { edu: 'f000:00:04.0', testdev: 'f000:00:05.0' } as const;
 /** Answers that mean different things to an attach: this is the one, try the next, gone, no room, broken. */
@@ -57,8 +57,7 @@ for (const [model, name] of Object.entries(DEVICES)) {
     });
 
     async function expectNothingLeft(step: string): Promise<void> {
-      const now = await settledResources(settled);
-      assert.deepEqual(now, settled, `${step} left something: ${openDescriptors().join(', ')}`);
+      await assertNothingLeft(settled, step);
       assert.equal(machine.containerCount, 0, `${step} left a container`);
       await takeDown(engine, await bringUp(engine, name));
     }

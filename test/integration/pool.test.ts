@@ -8,7 +8,7 @@ import { addon } from '../../lib/native/addon.js';
 import type { DriverTask } from '../../lib/pool/driver-task.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { memoryRegion } from '../support/memory-region.js';
-import { quietResources, settledResources } from '../support/resources.js';
+import { assertNothingLeft, quietResources } from '../support/resources.js';
 import { killWorkers } from '../support/kill-workers.js';
 
 describe('a pool of workers', function () {
@@ -22,7 +22,7 @@ describe('a pool of workers', function () {
     await memory.region.write32(0, 1);
     await memory.close();
     await pool.close();
-    assert.deepEqual(await settledResources(before), before);
+    await assertNothingLeft(before, 'the pool');
     assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
   });
 

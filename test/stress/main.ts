@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { Engine } from '../../lib/engine.js';
 import { VfioError } from '../../lib/errors.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
-import { quietResources, settledResources } from '../support/resources.js';
+import { assertNothingLeft, quietResources } from '../support/resources.js';
 import { type Random, randomOf } from './random.js';
 import { steps } from './steps.js';
 import { newTally, type Tally } from './tally.js';
@@ -48,11 +48,7 @@ async function main({ seconds, seed, json }: Options): Promise<void> {
   await run(newTally(), randomOf(1), 500);
   const before = await quietResources();
   await run(tally, randomOf(Number(seed)), lifetime);
-  const after = await settledResources(before, 5000);
-  // Fewer is no leak: views of the first run may have been collected meanwhile.
-  if (after.descriptors > before.descriptors || after.mappings > before.mappings || after.threads > before.threads) {
-    tally.violations.push(`left open: ${JSON.stringify({ before, after })}`);
-  }
+  await assertNothingLeft(before, 'the run', 5000).catch((error: unknown) => tally.violations.push(String(error)));
   clearTimeout(watchdog);
   for (const violation of tally.violations.slice(0, 20)) console.error(violation);
   const { violations, ...counts } = tally;

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** What a process holds that a leak would add to. */
@@ -31,15 +32,24 @@ export function openDescriptors(): string[] {
   });
 }
 
-/** Waits until the counts are those, at most `timeoutMs`: handles of libuv close a turn later. @returns the last counts */
-export async function settledResources(wanted: Resources, timeoutMs = 2000): Promise<Resources> {
+/**
+ * Waits until nothing more is held than before, at most `timeoutMs`: handles of libuv close a turn later. Less is no
+ * leak: what a test before this one held may have been collected meanwhile.
+ * @throws AssertionError that names what is open
+ */
+export async function assertNothingLeft(before: Resources, what: string, timeoutMs = 3000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
-  let counts = countResources();
-  while (JSON.stringify(counts) !== JSON.stringify(wanted) && Date.now() < deadline) {
+  let now = countResources();
+  while (holdsMore(now, before) && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 5));
-    counts = countResources();
+    now = countResources();
   }
-  return counts;
+  const counts = `${JSON.stringify(before)} before, ${JSON.stringify(now)} now`;
+  assert.ok(!holdsMore(now, before), `${what} left something: ${counts}: ${openDescriptors().join(', ')}`);
+}
+
+function holdsMore(now: Resources, before: Resources): boolean {
+  return now.descriptors > before.descriptors || now.mappings > before.mappings || now.threads > before.threads;
 }
 
 /** Waits until the counts have not changed for 100 ms, at most `timeoutMs`. */
