@@ -11,6 +11,9 @@ import type { DelayReport } from './event-loop-child.js';
 const BAR_MS = 2;
 /** Another process may take the loop's core for a while: the bar has to hold in one of these runs. */
 const ATTEMPTS = 3;
+/** A core counts as free when nothing but housekeeping runs on it. */
+const SLACK = 0.4;
+const LOOKS = 20;
 const CHILD = fileURLToPath(new URL('./event-loop-child.js', import.meta.url));
 
 describe('the event loop', function () {
@@ -18,7 +21,7 @@ describe('the event loop', function () {
 
   it(`stays within ${BAR_MS} ms of idle at p99 while every worker is saturated`, async function () {
     const free = await freeCores();
-    const workers = Math.min(4, Math.floor(free + 0.4) - 1);
+    const workers = Math.min(4, Math.floor(free + SLACK) - 1);
     if (workers < 1) {
       this.test!.title += ` (skipped: ${free.toFixed(1)} of ${cpus().length} cores are free, a worker and the loop need 2)`;
       this.skip();
@@ -44,8 +47,15 @@ async function measure(workers: number): Promise<DelayReport> {
   return report as DelayReport;
 }
 
-/** How many cores had nothing to do for half a second. */
+/** How many cores are free: the best of some half seconds, as what ran before may still be ending. */
 async function freeCores(): Promise<number> {
+  let most = 0;
+  for (let look = 0; look < LOOKS && most + SLACK < 2; look++) most = Math.max(most, await freeNow());
+  return most;
+}
+
+/** How many cores had nothing to do for half a second. */
+async function freeNow(): Promise<number> {
   const idleNow = (): number => cpus().reduce((sum, { times }) => sum + times.idle, 0);
   const [idle, start] = [idleNow(), performance.now()];
   await sleep(500);
