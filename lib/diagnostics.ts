@@ -17,9 +17,15 @@ export interface WarningMessage {
   readonly error: VfioError | Error;
 }
 
+/** What `vfio-engine:request` publishes: the kernel asked for a device back. */
+export interface RequestMessage {
+  readonly device: string;
+}
+
 const attachChannel = channel('vfio-engine:attach');
 const detachChannel = channel('vfio-engine:detach');
 const warningChannel = channel('vfio-engine:warning');
+const requestChannel = channel('vfio-engine:request');
 
 /** Runs an attach or a detach and announces its start and how it ended. */
 export async function announced<T>(
@@ -47,4 +53,9 @@ export function warn(message: string, error: unknown, device?: string): void {
   if (!warningChannel.hasSubscribers) return;
   const thrown = error instanceof Error ? error : new Error(String(error));
   warningChannel.publish({ device, message, error: thrown } satisfies WarningMessage);
+}
+
+/** Tells whoever listens that the kernel wants a device back. */
+export function announceRequest(device: string): void {
+  if (requestChannel.hasSubscribers) requestChannel.publish({ device } satisfies RequestMessage);
 }

@@ -8,6 +8,7 @@ import { announced } from './diagnostics.js';
 import { DmaSpace } from './dma/dma.js';
 import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
+import { armRequest, type OnRequest } from './device/request.js';
 import { VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
 import type { SoftwareMachine } from './kernel/software/machine.js';
@@ -36,6 +37,12 @@ export interface AttachOptions {
   readonly reset?: boolean;
   /** Whether the device may do DMA and send messages at once. Default false: `config.setBusMaster` turns it on. */
   readonly busMaster?: boolean;
+  /**
+   * What to do when the kernel wants the device back because its driver is being unbound: `detach` it at once (default);
+   * call a function first, which has 5 s; or `ignore` it, and leave REQ to `device.irq(VFIO_PCI_REQ_IRQ_INDEX)`: the
+   * unbinding then waits until the device is detached.
+   */
+  readonly onRequest?: OnRequest;
   /** Ids that config space shows instead of the device's. */
   readonly ids?: IdOverrides;
 }
@@ -114,7 +121,7 @@ export class Engine {
     backend: Pick<Backend, 'attach'>,
     options: AttachOptions,
   ): Promise<Device> {
-    const { dma = this.dma, reset = true, busMaster = false, ids } = options;
+    const { dma = this.dma, reset = true, busMaster = false, ids, onRequest = 'detach' } = options;
     const undo = new Unwinding();
     try {
       const pool = await this.#startedPool();
@@ -123,6 +130,7 @@ export class Engine {
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const device = await openDevice(attached, { name, dma, ids, busMaster, pool, lane: pool.lane(), detach }, undo);
       this.#devices.set(device, undo);
+      await armRequest(device, onRequest);
       return device;
     } catch (error) {
       throw await undo.failed(error);

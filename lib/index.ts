@@ -1,6 +1,7 @@
 /** The public interface of vfio-engine. */
 export { Engine, type AttachOptions, type EngineOptions } from './engine.js';
 export { Device, type DriverOptions } from './device.js';
+export type { OnRequest, RequestHandler } from './device/request.js';
 export type { BackendName } from './backends/backend.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './errors.js';
 

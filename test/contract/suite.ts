@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync } from 'node:fs';
 
 import type { Device } from '../../lib/device.js';
 import type { DmaBuffer } from '../../lib/dma/holders.js';
 import { VfioError } from '../../lib/errors.js';
-import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { type ContractSubject, type ContractTarget, EDU } from './target.js';
 
 /** What every backend does alike, on every kernel. The text is one; what differs is declared by the target. */
@@ -71,6 +72,69 @@ export function describeContract(target: ContractTarget): void {
         await device.detach();
         await rejects(region.read32(0), 'ERR_CLOSED');
         assert.throws(() => device.config, { code: 'ERR_CLOSED' });
+      });
+    });
+
+    describe('giving back what the kernel asks for', () => {
+      /** Takes the driver away under the device, and gives it back for the next test. */
+      async function whileUnbinding(work: (unbinding: Promise<void>) => Promise<void>): Promise<void> {
+        const unbinding = subject.unbind();
+        try {
+          await work(unbinding);
+        } finally {
+          await device.detach();
+          await unbinding;
+          await subject.bind();
+        }
+      }
+
+      it('detaches the device, with what it holds, and the unbinding returns', async () => {
+        const buffer = await device.dma.allocate(4096);
+        const waiting = device.region(0).read32(EDU.identification);
+        const requests = messagesOf('vfio-engine:request');
+        await whileUnbinding(async (unbinding) => {
+          await unbinding;
+          assert.equal(device.attached, false);
+          // What is left of it: the group, the container.
+          await device.detach();
+          assert.deepEqual(subject.engine.devices, []);
+        });
+        assert.deepEqual(requests.end(), [{ device: device.name }]);
+        assert.equal(await waiting, EDU.identificationValue);
+        await buffer.free();
+      });
+
+      it('tells the user first', async () => {
+        await device.detach();
+        const told: [Device, boolean][] = [];
+        device = await subject.engine.attach(subject.edu, { onRequest: (asked) => void told.push([asked, asked.attached]) });
+        await whileUnbinding((unbinding) => unbinding);
+        assert.deepEqual(told, [[device, true]]);
+        assert.equal(device.attached, false);
+      });
+
+      it('detaches although the user failed, and says so', async () => {
+        await device.detach();
+        const failure = new Error('the user failed');
+        device = await subject.engine.attach(subject.edu, { onRequest: () => Promise.reject(failure) });
+        const warnings = messagesOf('vfio-engine:warning');
+        await whileUnbinding((unbinding) => unbinding);
+        assert.equal(device.attached, false);
+        assert.deepEqual(
+          warnings.end().map(({ error }) => error),
+          [failure],
+        );
+      });
+
+      it('leaves it to the user who asks for that', async () => {
+        await device.detach();
+        device = await subject.engine.attach(subject.edu, { onRequest: 'ignore' });
+        const request = device.irq(VFIO_PCI_REQ_IRQ_INDEX);
+        await request.enable();
+        await whileUnbinding(async () => {
+          await request.next(0, { timeoutMs: 10_000 });
+          assert.equal(device.attached, true);
+        });
       });
     });
 
@@ -229,4 +293,17 @@ async function runDma(
   await bar.write64(EDU.dmaCount, BigInt(length));
   await bar.write64(EDU.dmaCommand, BigInt(command));
   await bar.pollUntil(EDU.dmaCommand, { width: 8, mask: BigInt(EDU.dmaRun), value: 0n }, { timeoutMs: 5000 });
+}
+
+/** Collects what a diagnostics channel publishes until `end`. */
+function messagesOf(channel: string): { end(): { readonly device?: string; readonly error?: unknown }[] } {
+  const messages: { readonly device?: string; readonly error?: unknown }[] = [];
+  const listener = (message: unknown): void => void messages.push(message as { readonly device?: string });
+  subscribe(channel, listener);
+  return {
+    end: () => {
+      unsubscribe(channel, listener);
+      return messages;
+    },
+  };
 }

@@ -24,6 +24,10 @@ export interface ContractSubject {
   readonly edu: string;
   /** A second edu, in a group of its own. */
   readonly secondEdu: string;
+  /** Takes edu's driver away; resolves when no user of the device keeps it any more. */
+  unbind(): Promise<void>;
+  /** Gives edu its driver again. */
+  bind(): Promise<void>;
   close(): Promise<void>;
 }
 

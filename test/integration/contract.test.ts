@@ -15,6 +15,8 @@ for (const isolation of ['thread', 'process'] as const) {
         engine,
         edu: 'f000:00:04.0',
         secondEdu: 'f000:00:05.0',
+        unbind: () => machine.unbindDriver('f000:00:04.0'),
+        bind: () => machine.bindDriver('f000:00:04.0', 'vfio-pci'),
         close: async () => {
           await engine.close();
           await machine.close();

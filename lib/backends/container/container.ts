@@ -1,7 +1,13 @@
 import { VfioError } from '../../errors.js';
 import { calling } from '../../hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { VFIO_API_VERSION, VFIO_NOIOMMU_IOMMU, VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU } from '../../uapi/vfio.js';
+import {
+  VFIO_API_VERSION,
+  VFIO_GROUP_FLAGS_CONTAINER_SET,
+  VFIO_NOIOMMU_IOMMU,
+  VFIO_TYPE1v2_IOMMU,
+  VFIO_TYPE1_IOMMU,
+} from '../../uapi/vfio.js';
 import { Unwinding } from '../../unwinding.js';
 import type { DmaSpaceHost } from '../backend.js';
 import type { Group } from './group.js';
@@ -85,7 +91,28 @@ export class Container {
 
   async #unset(group: Group): Promise<void> {
     this.#groups.delete(group);
-    await calling('unsetContainer', { path: group.path }, () => this.#kernel.unsetContainer(group.fd));
+    try {
+      await calling('unsetContainer', { path: group.path }, () => this.#kernel.unsetContainer(group.fd));
+    } catch (error) {
+      const notHeld = error instanceof VfioError && error.code === 'EINVAL' && !(await this.#holds(group));
+      if (!notHeld) throw error;
+    }
+  }
+
+  /**
+   * A group whose last device loses its driver is taken from its container by the kernel, and answers ENODEV from then on.
+   * Source: vfio_device_remove_group, vfio_group_ioctl_get_status
+   */
+  async #holds(group: Group): Promise<boolean> {
+    try {
+      const { flags } = await calling('getGroupStatus', { path: group.path }, () =>
+        this.#kernel.getGroupStatus(group.fd),
+      );
+      return (flags & VFIO_GROUP_FLAGS_CONTAINER_SET) !== 0;
+    } catch (error) {
+      if (error instanceof VfioError && error.code === 'ENODEV') return false;
+      throw error;
+    }
   }
 
   #reserved(): { start: bigint; last: bigint }[] {

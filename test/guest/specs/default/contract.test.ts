@@ -2,7 +2,7 @@ import { Engine } from '../../../../lib/engine.js';
 import { linuxKernel } from '../../../../lib/kernel/linux.js';
 import { describeContract } from '../../../contract/suite.js';
 import { BDF } from '../../devices.js';
-import { bind, restore } from '../../support/binding.js';
+import { bind, restore, unbind } from '../../support/binding.js';
 
 for (const backend of ['container', 'iommufd'] as const) {
   describeContract({
@@ -16,6 +16,8 @@ for (const backend of ['container', 'iommufd'] as const) {
         engine,
         edu: BDF.edu,
         secondEdu: BDF.eduWide,
+        unbind: () => unbind(BDF.edu),
+        bind: () => bind(BDF.edu),
         close: async () => {
           await engine.close();
           await restore(BDF.edu);
