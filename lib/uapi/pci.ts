@@ -40,6 +40,7 @@ export const PCI_CAP_ID_MSIX = 0x11;
 
 export const PCI_MSI_FLAGS = 0x02;
 export const PCI_MSI_FLAGS_ENABLE = 0x0001;
+export const PCI_MSI_FLAGS_QMASK = 0x000e;
 export const PCI_MSI_FLAGS_QSIZE = 0x0070;
 export const PCI_MSI_FLAGS_64BIT = 0x0080;
 export const PCI_MSI_ADDRESS_LO = 0x04;

@@ -118,7 +118,7 @@ const irqArguments: fc.Arbitrary<IrqArguments> = fc.record({
 
 /** Offsets with answers that depend on the program alone: no BAR addresses, no free-running state. */
 const place: fc.Arbitrary<Place> = fc.oneof(
-  { weight: 3, arbitrary: at(7, 0, 2, 4, 8, 0x0a, 0x2c, 0x34, 0x3d, 0x40, 0xfe, 0x100, 0x104) },
+  { weight: 3, arbitrary: at(7, 0, 2, 4, 8, 0x0a, 0x2c, 0x34, 0x3d, 0x40, 0x42, 0x44, 0x48, 0x4c, 0xfe, 0x100, 0x104) },
   { weight: 3, arbitrary: at(0, 0, 2, 4, 0x20, 0x24, 0x80, 0x88, 0x40000, 0xffffc, 0x100000) },
   {
     weight: 1,
@@ -127,7 +127,7 @@ const place: fc.Arbitrary<Place> = fc.oneof(
       .map(([r, o]) => ({ regionIndex: r, offset: o })),
   },
 );
-const writablePlace = fc.oneof(at(0, 4, 0x80, 0x88, 0x90, 0x100000), at(7, 0, 0x3c, 0x100, 0x104), at(1, 0), at(9, 0));
+const writablePlace = fc.oneof(at(0, 4, 0x80, 0x88, 0x90, 0x100000), at(7, 0, 0x3c, 0x40, 0x42, 0x43, 0x44, 0x48, 0x4c, 0x100, 0x104), at(1, 0), at(9, 0));
 
 const name = fc.constantFrom<DeviceName>('own', 'own', 'own', 'own', 'other', 'nope', 'empty', 'short');
 

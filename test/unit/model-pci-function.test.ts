@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { BarLayout, PciModel } from '../../lib/models/model.js';
 import { getValue, putValue, steps, type Area } from '../../lib/models/pci-function/accesses.js';
 import { buildConfigImage } from '../../lib/models/pci-function/config-image.js';
-import { ConfigSpace } from '../../lib/models/pci-function/config-space.js';
+import { type ConfigEffects, ConfigSpace } from '../../lib/models/pci-function/config-space.js';
 import { Timers } from '../../lib/models/pci-function/timers.js';
 import { validateModel } from '../../lib/models/pci-function/validate.js';
 import { OwnedResources } from '../../lib/vfio-user/server/owned.js';
@@ -70,6 +70,31 @@ describe('validateModel', () => {
 });
 
 describe('config space', () => {
+  const quiet: ConfigEffects = { changed: () => undefined, functionReset: () => assert.fail(), msiOn: () => false };
+
+  it("lets the low byte of MSI's flags be written as vfio-pci does, and mends what the client may not say", () => {
+    let on = false;
+    const image = buildConfigImage({ ...base, msi: { vectors: 4 } });
+    const config = new ConfigSpace(image, { ...quiet, msiOn: () => on });
+    const flags = (image.offsets.msi ?? 0) + 2;
+    const written = (...bytes: number[]): number[] => {
+      config.write(flags, Uint8Array.from(bytes));
+      const seen = new Uint8Array(2);
+      config.read(flags, seen);
+      return [...seen];
+    };
+    // 64 bits and the number of messages go; the upper byte stays.
+    assert.deepEqual(written(0x00, 0xff), [0x00, 0x00]);
+    assert.deepEqual(written(0x71), [0x20, 0x00], 'no enabling, and four messages at most');
+    assert.equal(config.msiSends, false);
+    on = true;
+    assert.deepEqual(written(0x81), [0x81, 0x00]);
+    assert.equal(config.msiSends, true);
+    on = false;
+    config.write(flags - 2, Uint8Array.of(0, 0));
+    assert.equal(config.msiSends, false, 'a write that ends where the flags begin mends them too');
+  });
+
   it('is 256 bytes without PCI Express, and has no capability bit without one', () => {
     const { bytes, offsets } = buildConfigImage(base);
     assert.equal(bytes.length, 256);
@@ -81,7 +106,7 @@ describe('config space', () => {
   it('changes its writable bits alone, by bytes as by words, and shows the level of INTx', () => {
     let changes = 0;
     const image = buildConfigImage({ ...base, bars: [bar({})], interruptPin: 1 });
-    const config = new ConfigSpace(image, { changed: () => (changes += 1), functionReset: () => assert.fail() });
+    const config = new ConfigSpace(image, { ...quiet, changed: () => (changes += 1) });
     config.write(4, Uint8Array.of(0xff));
     assert.deepEqual(
       [config.memoryEnabled, config.ioEnabled, config.busMaster, config.interruptDisabled],
@@ -100,7 +125,7 @@ describe('config space', () => {
   it('asks for a function-level reset when that bit alone, or with its word, is written', () => {
     let resets = 0;
     const image = buildConfigImage({ ...base, express: true });
-    const config = new ConfigSpace(image, { changed: () => undefined, functionReset: () => (resets += 1) });
+    const config = new ConfigSpace(image, { ...quiet, functionReset: () => (resets += 1) });
     const control = (image.offsets.express ?? 0) + 8;
     config.write(control + 1, Uint8Array.of(0x80));
     config.write(control, Uint8Array.of(0, 0x80, 0, 0));

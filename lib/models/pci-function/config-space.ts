@@ -6,6 +6,10 @@ import {
   PCI_COMMAND_MEMORY,
   PCI_EXP_DEVCTL,
   PCI_EXP_DEVCTL_BCR_FLR,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_ENABLE,
+  PCI_MSI_FLAGS_QMASK,
+  PCI_MSI_FLAGS_QSIZE,
   PCI_MSIX_FLAGS,
   PCI_MSIX_FLAGS_MASKALL,
   PCI_STATUS,
@@ -19,12 +23,16 @@ export interface ConfigEffects {
   changed(): void;
   /** A function-level reset was asked for. */
   functionReset(): void;
+  /** Whether the client has MSI on. */
+  msiOn(): boolean;
 }
 
 /** The config space of a running function. A reset leaves it as it is: vfio-pci saves and restores it around one. */
 export class ConfigSpace {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  /** The device's own enable bit of MSI: what config space shows is vfio-pci's copy. */
+  msiSends = false;
 
   constructor(
     private readonly image: ConfigImage,
@@ -78,8 +86,24 @@ export class ConfigSpace {
       const mask = this.image.writable[at] ?? 0;
       this.#bytes[at] = ((this.#bytes[at] ?? 0) & ~mask) | (value & mask);
     });
+    this.#fixMsiFlags(offset, source.length);
     this.effects.changed();
     if (this.#asksReset(offset, source)) this.effects.functionReset();
+  }
+
+  /**
+   * vfio-pci lets the low byte of MSI's flags be written whole and then mends two fields: MSI is enabled by the ioctl, and
+   * no more messages than the device has are asked for. The device gets the result. Source: vfio_msi_config_write
+   */
+  #fixMsiFlags(offset: number, length: number): void {
+    const { msi } = this.image.offsets;
+    if (msi === undefined || offset > msi + PCI_MSI_FLAGS || offset + length < msi + PCI_MSI_FLAGS) return;
+    let flags = this.#view.getUint16(msi + PCI_MSI_FLAGS, true);
+    if (!this.effects.msiOn()) flags &= ~PCI_MSI_FLAGS_ENABLE;
+    const most = (new DataView(this.image.bytes.buffer).getUint16(msi + PCI_MSI_FLAGS, true) & PCI_MSI_FLAGS_QMASK) >> 1;
+    if ((flags & PCI_MSI_FLAGS_QSIZE) >> 4 > most) flags = (flags & ~PCI_MSI_FLAGS_QSIZE) | (most << 4);
+    this.#view.setUint16(msi + PCI_MSI_FLAGS, flags, true);
+    this.msiSends = (flags & PCI_MSI_FLAGS_ENABLE) !== 0;
   }
 
   get #command(): number {

@@ -45,11 +45,15 @@ export class Interrupts {
     return this.#msi.enabled || this.#msix.enabled;
   }
 
+  get msiEnabled(): boolean {
+    return this.#msi.enabled;
+  }
+
   /** Sends a message as a write on the bus: with bus mastering off it is lost. */
   raiseMessage(vector: number): void {
     if (!this.config.busMaster) return;
     this.#msix.raise(vector);
-    this.#msi.raise(vector);
+    if (this.config.msiSends) this.#msi.raise(vector);
   }
 
   setLine(asserted: boolean): void {
@@ -147,7 +151,7 @@ export class Interrupts {
         return this.#triggerIntx(set);
       case vfio.VFIO_PCI_MSI_IRQ_INDEX:
         this.#checkAlone(this.#intx.enabled || this.#msix.enabled);
-        return this.#msi.trigger(set);
+        return this.#triggerMsi(set);
       case vfio.VFIO_PCI_MSIX_IRQ_INDEX:
         this.#checkAlone(this.#intx.enabled || this.#msi.enabled);
         this.#msix.trigger(set);
@@ -157,6 +161,13 @@ export class Interrupts {
       default:
         return triggerSingle(this.#request, set);
     }
+  }
+
+  /** Turning MSI on sets the device's enable bit, of which config space's copy knows nothing. */
+  #triggerMsi(set: IrqSet): void {
+    const wasOn = this.#msi.enabled;
+    this.#msi.trigger(set);
+    if (!wasOn && this.#msi.enabled) this.config.msiSends = true;
   }
 
   #triggerIntx(set: IrqSet): void {

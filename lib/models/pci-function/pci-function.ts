@@ -46,6 +46,7 @@ export class PciFunction implements ServedDevice {
     this.#config = new ConfigSpace(this.#image, {
       changed: () => this.#interrupts.update(),
       functionReset: () => this.#reset(),
+      msiOn: () => this.#interrupts.msiEnabled,
     });
     this.#interrupts = new Interrupts(model, this.#config, this.#timers, owned);
     this.#rom = new Uint8Array(this.#image.romSize);
