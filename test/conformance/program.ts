@@ -127,7 +127,12 @@ const place: fc.Arbitrary<Place> = fc.oneof(
       .map(([r, o]) => ({ regionIndex: r, offset: o })),
   },
 );
-const writablePlace = fc.oneof(at(0, 4, 0x80, 0x88, 0x90, 0x100000), at(7, 0, 0x3c, 0x40, 0x42, 0x43, 0x44, 0x48, 0x4c, 0x100, 0x104), at(1, 0), at(9, 0));
+const writablePlace = fc.oneof(
+  at(0, 4, 0x80, 0x88, 0x90, 0x100000),
+  at(7, 0, 0x3c, 0x40, 0x42, 0x43, 0x44, 0x48, 0x4c, 0x100, 0x104),
+  at(1, 0),
+  at(9, 0),
+);
 
 const name = fc.constantFrom<DeviceName>('own', 'own', 'own', 'own', 'other', 'nope', 'empty', 'short');
 

@@ -107,7 +107,9 @@ export function describeContract(target: ContractTarget): void {
       it('tells the user first', async () => {
         await device.detach();
         const told: [Device, boolean][] = [];
-        device = await subject.engine.attach(subject.edu, { onRequest: (asked) => void told.push([asked, asked.attached]) });
+        device = await subject.engine.attach(subject.edu, {
+          onRequest: (asked) => void told.push([asked, asked.attached]),
+        });
         await whileUnbinding((unbinding) => unbinding);
         assert.deepEqual(told, [[device, true]]);
         assert.equal(device.attached, false);

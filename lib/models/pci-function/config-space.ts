@@ -100,7 +100,8 @@ export class ConfigSpace {
     if (msi === undefined || offset > msi + PCI_MSI_FLAGS || offset + length < msi + PCI_MSI_FLAGS) return;
     let flags = this.#view.getUint16(msi + PCI_MSI_FLAGS, true);
     if (!this.effects.msiOn()) flags &= ~PCI_MSI_FLAGS_ENABLE;
-    const most = (new DataView(this.image.bytes.buffer).getUint16(msi + PCI_MSI_FLAGS, true) & PCI_MSI_FLAGS_QMASK) >> 1;
+    const most =
+      (new DataView(this.image.bytes.buffer).getUint16(msi + PCI_MSI_FLAGS, true) & PCI_MSI_FLAGS_QMASK) >> 1;
     if ((flags & PCI_MSI_FLAGS_QSIZE) >> 4 > most) flags = (flags & ~PCI_MSI_FLAGS_QSIZE) | (most << 4);
     this.#view.setUint16(msi + PCI_MSI_FLAGS, flags, true);
     this.msiSends = (flags & PCI_MSI_FLAGS_ENABLE) !== 0;
