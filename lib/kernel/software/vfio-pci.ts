@@ -29,7 +29,7 @@ const DEVICE_INFO_SIZE = 16;
 const REGION_INFO_SIZE = 32;
 const PAGE_SIZE = 4096n;
 
-const PCI_COMMAND = 4n;
+const PCI_COMMAND = 4;
 /** I/O ports, memory and SERR# on, as the kernel leaves a device that it enabled; the bus master bit (4) is off. */
 const COMMAND_ENABLED = 0x103;
 
@@ -37,6 +37,8 @@ const COMMAND_ENABLED = 0x103;
 export class VfioPci implements VfioDriver {
   readonly #irqs = new VfioPciIrqs();
   #host: DeviceHost | null = null;
+  /** Config space as the device has it, without what the user writes. */
+  #config: Uint8Array = new Uint8Array(0);
 
   constructor(private readonly device: MachineDevice) {}
 
@@ -56,7 +58,8 @@ export class VfioPci implements VfioDriver {
     const host = await (this.device.runner?.start() ?? refuse('ENODEV'));
     this.device.followDomain((domain) => host.setDomain(domain));
     if ((host.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await host.reset();
-    await writeCommand(host, COMMAND_ENABLED);
+    this.#config = await readConfig(host);
+    await writeConfig(host, this.#config);
     this.#irqs.start(host);
     this.#host = host;
   }
@@ -66,7 +69,7 @@ export class VfioPci implements VfioDriver {
     this.#host = null;
     try {
       await this.#irqs.stop();
-      await writeCommand(host, COMMAND_ENABLED);
+      await writeConfig(host, this.#config);
       if ((host.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await host.reset();
     } catch (error) {
       // A device that is gone has nothing left to be put in order.
@@ -170,6 +173,18 @@ function pageAligned(size: bigint): bigint {
   return (size + PAGE_SIZE - 1n) & -PAGE_SIZE;
 }
 
-async function writeCommand(host: DeviceHost, command: number): Promise<void> {
-  await host.writeRegion(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, Uint8Array.of(command & 0xff, command >> 8));
+/** Reads config space, the command register as the kernel leaves it. */
+async function readConfig(host: DeviceHost): Promise<Uint8Array> {
+  const size = host.regions[VFIO_PCI_CONFIG_REGION_INDEX]?.info.size ?? 0n;
+  const config = await host.readRegion(VFIO_PCI_CONFIG_REGION_INDEX, 0n, Number(size));
+  if (config.length > PCI_COMMAND + 1) config.set([COMMAND_ENABLED & 0xff, COMMAND_ENABLED >> 8], PCI_COMMAND);
+  return config;
+}
+
+/**
+ * Makes what a user wrote undone: most of it only ever reached vfio-pci's copy of config space, which every user gets anew
+ * from the device. Source: vfio_config_init, vfio_config_free
+ */
+async function writeConfig(host: DeviceHost, config: Uint8Array): Promise<void> {
+  if (config.length > 0) await host.writeRegion(VFIO_PCI_CONFIG_REGION_INDEX, 0n, config);
 }
