@@ -168,6 +168,18 @@ describe('software core: devices', () => {
     assert.deepEqual(await kernel.pread(again, 0n, 4), Uint8Array.of(0xed, 0, 0, 1));
   });
 
+  it('gives each user config space anew', async () => {
+    const { device, group } = await open(kernel, '0', edu);
+    const config = fileOffset(7, 0);
+    const fresh = await kernel.pread(device, config, 256);
+    // The command register, the interrupt line, and the address of MSI.
+    for (const at of [0x04n, 0x3cn, 0x44n]) await kernel.pwrite(device, config + at, Uint8Array.of(0x06, 0x5a));
+    assert.notDeepEqual(await kernel.pread(device, config, 256), fresh);
+    await kernel.close(device);
+    const again = await kernel.getDeviceFd(group, edu);
+    assert.deepEqual(await kernel.pread(again, config, 256), fresh);
+  });
+
   it('leaves no descriptor behind', async () => {
     const before = readdirSync('/proc/self/fd').length;
     const other = await createDefaultMachine();
