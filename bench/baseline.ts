@@ -12,7 +12,10 @@ export interface Baseline {
   setBareMemory(bytes: Uint8Array): void;
   bareRead32(handle: number, offset: number): number;
   bareWrite32(handle: number, offset: number, value: number): void;
-  pingPong(roundTrips: number): Float64Array;
+  /** Keeps `inFlight` reads and writes of a region under way on a lane until `operations` were answered. */
+  laneProduce(lane: Uint8Array, worker: Uint8Array, region: number, operations: number, inFlight: number): number;
+  /** Two threads of C, one operation at a time over slots as a lane's. @returns the mean cost of each sample */
+  laneThreads(samples: number, roundTripsInSample: number): Float64Array;
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'bench', 'baseline');

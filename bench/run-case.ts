@@ -21,5 +21,5 @@ try {
 } finally {
   await prepared.close();
 }
-process.send?.({ subject, baseline } satisfies CaseSamples);
-process.disconnect?.();
+// Not before it is sent: a large answer takes more than one write.
+process.send?.({ subject, baseline } satisfies CaseSamples, () => process.disconnect());

@@ -3,7 +3,7 @@
     {
       "target_name": "vfio_engine_baseline",
       "sources": ["<!@(node -p \"require('fs').readdirSync('.').filter(f => f.endsWith('.cc')).join(' ')\")"],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "."],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", ".", "../../native"],
       "defines": ["NAPI_VERSION=8"],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions"],

@@ -28,4 +28,4 @@ inline uint8_t* BytesOf(const Napi::Value& value) {
 }
 
 void RegisterAccess(Napi::Env env, Napi::Object exports);
-void RegisterThreads(Napi::Env env, Napi::Object exports);
+void RegisterLane(Napi::Env env, Napi::Object exports);

@@ -33,21 +33,19 @@ export class AsyncLane {
   /** By slot position. */
   readonly #settlers: (Settle | undefined)[];
   readonly #queue = new Fifo<Queued>();
-  #answered: number;
   #closed = false;
 
   constructor(worker: IoWorkerHandle, capacity: number) {
     this.#descriptor = createLane(worker, capacity);
     this.#producer = new LaneProducer(this.#descriptor);
     this.#settlers = new Array<Settle | undefined>(capacity);
-    this.#answered = this.#producer.produced;
     this.#notifier = addon.notifierCreate(() => this.#reap());
     addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
   }
 
   /** Operations submitted and not answered. */
   get pending(): number {
-    return this.#inFlight() + this.#queue.length;
+    return this.#producer.pending + this.#queue.length;
   }
 
   /**
@@ -56,7 +54,7 @@ export class AsyncLane {
    */
   submit(operation: Operation, settle: Settle, whenFull: WhenFull = 'wait'): Submitted {
     if (this.#closed) throw new VfioError('the lane is closed', { code: 'ERR_CLOSED' });
-    if (this.#queue.length === 0 && this.#inFlight() < this.#producer.capacity) {
+    if (this.#queue.length === 0 && this.#producer.room > 0) {
       return this.#publish(operation, settle);
     }
     if (whenFull === 'throw') {
@@ -83,7 +81,7 @@ export class AsyncLane {
     }
     const deadline = Date.now() + timeoutMs;
     for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
-    while (this.#inFlight() > 0 && Date.now() < deadline) {
+    while (this.#producer.pending > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       this.#reap();
     }
@@ -92,17 +90,13 @@ export class AsyncLane {
     for (const position of this.#unanswered()) this.#settleAt(position, ECANCELED);
   }
 
-  #inFlight(): number {
-    return (this.#producer.produced - this.#answered) >>> 0;
-  }
-
   #publish(operation: Operation, settle: Settle): Submitted {
-    const position = this.#producer.position(this.#producer.write(operation));
+    if (this.#producer.pending === 0) addon.notifierSetRef(this.#notifier, true);
+    const position = this.#producer.push(operation);
     this.#settlers[position] = settle;
-    if (this.#inFlight() === 0) addon.notifierSetRef(this.#notifier, true);
     this.#producer.publish();
     // Asked anew by every submission: cheap, and the worker clears it once for all that completed.
-    if (this.#producer.requestNotify() !== this.#answered) this.#reapSoon();
+    if (this.#producer.requestNotify()) this.#reapSoon();
     return {
       cancel: () => {
         if (this.#settlers[position] === settle) this.#producer.slots.cancel(position);
@@ -124,15 +118,14 @@ export class AsyncLane {
 
   #reap(): void {
     do {
-      const completed = this.#producer.completed();
-      while (this.#answered !== completed) {
-        const position = this.#producer.position(this.#answered);
-        this.#answered = (this.#answered + 1) >>> 0;
+      // Never more than is under way, whatever somebody wrote into the lane's memory.
+      for (let left = Math.min(this.#producer.answered, this.#producer.pending); left > 0; left--) {
+        const position = this.#producer.take();
         this.#settleAt(position, this.#producer.slots.status(position));
       }
       this.#refill();
-    } while (this.#inFlight() > 0 && this.#producer.requestNotify() !== this.#answered);
-    if (this.#inFlight() === 0) addon.notifierSetRef(this.#notifier, false);
+    } while (this.#producer.pending > 0 && this.#producer.requestNotify());
+    if (this.#producer.pending === 0) addon.notifierSetRef(this.#notifier, false);
   }
 
   #settleAt(position: number, status: number): void {
@@ -142,7 +135,7 @@ export class AsyncLane {
   }
 
   #refill(): void {
-    while (this.#inFlight() < this.#producer.capacity) {
+    while (this.#producer.room > 0) {
       const queued = this.#queue.shift();
       if (queued === undefined) return;
       if (queued.cancelled) queued.settle(ECANCELED, this.#producer.slots, 0);

@@ -1,8 +1,13 @@
 import { VfioError } from '../errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
-import { type Operation, SlotView } from '../layout/slot.js';
+import { Op, type Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
+
+/** Looks made here before the addon is called: most answers of a worker that spins come within them. */
+const FIRST_LOOKS = 100;
+/** So that a thread that is to be ended is ended. */
+const LONGEST_SLEEP_MS = 1000;
 
 /** A lane as another thread can open it: structured clone carries it. */
 export interface LaneDescriptor {
@@ -12,60 +17,114 @@ export interface LaneDescriptor {
 }
 
 /**
- * The producer's end of a lane: writes slots, publishes them, wakes the worker. One thread at a time may have it.
- * Counts are of all slots ever, in u32 that wrap.
+ * The producer's end of a lane: pushes operations, publishes them together, takes their answers in order. It waits for
+ * nothing and allocates nothing. Of the slots, `room` are free, the next `answered` can be taken; the others are pushed, or
+ * under way. One thread at a time may have it; any thread of the process. Counts are of all slots ever, in u32 that wrap.
  */
 export class LaneProducer {
+  /** What `take` gives positions in. */
   readonly slots: SlotView;
   readonly capacity: number;
   readonly #words: Int32Array;
   readonly #control: Int32Array;
   readonly #descriptor: LaneDescriptor;
-  #produced = 0;
+  readonly #mask: number;
+  #pushed: number;
+  #produced: number;
+  #taken: number;
 
   constructor(descriptor: LaneDescriptor) {
     const memory = addon.laneView(descriptor.lane);
     this.#descriptor = descriptor;
     this.capacity = descriptor.capacity;
+    this.#mask = descriptor.capacity - 1;
     this.slots = new SlotView(memory, LANE.slotsOffset);
     this.#words = new Int32Array(memory);
     this.#control = new Int32Array(addon.workerView(descriptor.worker));
-    this.#produced = Atomics.load(this.#words, LANE.produced >> 2) >>> 0;
+    this.#produced = Atomics.load(this.#words, LANE.produced >> 2);
+    this.#pushed = this.#produced;
+    this.#taken = this.#produced;
   }
 
-  /** How many slots were published. */
-  get produced(): number {
-    return this.#produced;
+  /** How many slots can be pushed before answers are taken. */
+  get room(): number {
+    return (this.capacity - (this.#pushed - this.#taken)) | 0;
   }
 
-  /** How many slots were answered. */
-  completed(): number {
-    return Atomics.load(this.#words, LANE.completed >> 2) >>> 0;
+  /** How many were pushed and not taken. */
+  get pending(): number {
+    return (this.#pushed - this.#taken) | 0;
   }
 
-  /** Writes the slot after the `ahead` that are written and not published; there must be room. */
-  write(operation: Operation, ahead = 0): number {
-    const count = (this.#produced + ahead) >>> 0;
-    this.slots.write(count & (this.capacity - 1), operation);
-    return count;
+  /** How many answers can be taken now. */
+  get answered(): number {
+    return (Atomics.load(this.#words, LANE.completed >> 2) - this.#taken) | 0;
   }
 
-  /** Publishes the next `count` slots and wakes the worker if it sleeps. */
-  publish(count = 1): void {
-    this.#produced = (this.#produced + count) >>> 0;
-    Atomics.store(this.#words, LANE.produced >> 2, this.#produced | 0);
+  /** Writes an operation into the next slot; there must be room. @returns the slot's position */
+  push(operation: Operation): number {
+    const position = this.#pushed & this.#mask;
+    this.slots.write(position, operation);
+    this.#pushed = (this.#pushed + 1) | 0;
+    return position;
+  }
+
+  /** Pushes a read of 8, 16 or 32 bits, without an object. @param region handle @param offset bytes @returns its position */
+  pushRead(region: number, width: 1 | 2 | 4, offset: number): number {
+    const position = this.#pushed & this.#mask;
+    this.slots.writeAccess(position, Op.read, width, region, offset, 0);
+    this.#pushed = (this.#pushed + 1) | 0;
+    return position;
+  }
+
+  /** Pushes a write of 8, 16 or 32 bits, without an object. @returns its position */
+  pushWrite(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
+    const position = this.#pushed & this.#mask;
+    this.slots.writeAccess(position, Op.write, width, region, offset, value);
+    this.#pushed = (this.#pushed + 1) | 0;
+    return position;
+  }
+
+  /** Gives what was pushed to the worker, and wakes it if it sleeps. */
+  publish(): void {
+    this.#produced = this.#pushed;
+    Atomics.store(this.#words, LANE.produced >> 2, this.#produced);
     if (Atomics.load(this.#control, WORKER.sleeping >> 2) !== 0) addon.workerWake(this.#descriptor.worker);
   }
 
-  /** Asks for a signal at the next completion. @returns the completed count seen after asking */
-  requestNotify(): number {
-    Atomics.store(this.#words, LANE.notify >> 2, 1);
-    return this.completed();
+  /** Takes the next answer, of which there must be one. @returns the position of its slot, valid until the next push */
+  take(): number {
+    const position = this.#taken & this.#mask;
+    this.#taken = (this.#taken + 1) | 0;
+    return position;
   }
 
-  /** Where slot `count` lies. */
-  position(count: number): number {
-    return count & (this.capacity - 1);
+  /** Asks for a signal at the next completion. @returns whether answers were there already, for which none will come */
+  requestNotify(): boolean {
+    Atomics.store(this.#words, LANE.notify >> 2, 1);
+    return this.answered > 0;
+  }
+
+  /**
+   * Waits until an answer can be taken: looks for it, then sleeps. Blocks the thread.
+   * @param spins how often it looks first, natively, with a pause of some 20 ns each
+   * @param timeoutMs 0 to 2^31
+   * @returns false when the time passed, or nothing is pending
+   */
+  waitForAnswer(spins: number, timeoutMs: number): boolean {
+    if (this.pending === 0) return false;
+    for (let look = 0; look < FIRST_LOOKS; look++) {
+      if (this.answered > 0) return true;
+    }
+    const { lane } = this.#descriptor;
+    if (addon.laneSpin(lane, this.#taken >>> 0, spins)) return true;
+    const deadline = performance.now() + timeoutMs;
+    while (this.answered === 0) {
+      const left = deadline - performance.now();
+      if (left <= 0) return false;
+      addon.laneWait(lane, this.#taken >>> 0, Math.ceil(Math.min(left, LONGEST_SLEEP_MS) * 1000));
+    }
+    return true;
   }
 }
 

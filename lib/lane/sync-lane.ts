@@ -1,30 +1,35 @@
+import { availableParallelism } from 'node:os';
+
 import { VfioError } from '../errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
-import { addon } from '../native/addon.js';
 import { type LaneDescriptor, LaneProducer } from './producer.js';
 
 /** How a synchronous producer waits for its answer. */
 export interface SyncLaneOptions {
-  /** How many looks before it sleeps; each is some nanoseconds. 0 on a machine of one CPU. */
+  /**
+   * How many looks before it sleeps, each some 20 ns; sleeping costs some 50 us. Default 2000, and 0 on a machine of one
+   * CPU, where the worker cannot run meanwhile.
+   */
   readonly spins?: number;
-  /** After which it gives up with ERR_TIMEOUT, milliseconds. */
+  /** After which it gives up with ERR_TIMEOUT, milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
 const DEFAULT_SPINS = 2000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** A lane for a thread that may block, such as an emulator's vCPU: it spins for its answer, then sleeps. */
+/**
+ * A lane for a thread that may block, such as an emulator's vCPU: it looks for its answer, then sleeps. For operations
+ * that are to overlap with other work of the thread, use `LaneProducer`.
+ */
 export class SyncLane {
-  readonly #descriptor: LaneDescriptor;
   readonly #producer: LaneProducer;
   readonly #spins: number;
   readonly #timeoutMs: number;
 
   constructor(descriptor: LaneDescriptor, options: SyncLaneOptions = {}) {
-    this.#descriptor = descriptor;
     this.#producer = new LaneProducer(descriptor);
-    this.#spins = options.spins ?? DEFAULT_SPINS;
+    this.#spins = options.spins ?? (availableParallelism() > 1 ? DEFAULT_SPINS : 0);
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   }
 
@@ -32,38 +37,63 @@ export class SyncLane {
     return this.#producer.slots;
   }
 
+  /**
+   * Reads 8, 16 or 32 bits and waits.
+   * @param region handle @param offset bytes
+   * @returns the slot's position, whose status and value are the answer. @throws ERR_TIMEOUT
+   */
+  read(region: number, width: 1 | 2 | 4, offset: number): number {
+    this.#requireRoom(1);
+    return this.#answer(this.#producer.pushRead(region, width, offset));
+  }
+
+  /** Writes 8, 16 or 32 bits and waits. @returns the slot's position, whose status is the answer. @throws ERR_TIMEOUT */
+  write(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
+    this.#requireRoom(1);
+    return this.#answer(this.#producer.pushWrite(region, width, offset, value));
+  }
+
   /** Runs one operation and waits. @returns the slot's position, whose status and value are the answer. @throws ERR_TIMEOUT */
   run(operation: Operation): number {
-    const count = this.#producer.write(operation);
-    this.#producer.publish();
-    this.#await((count + 1) >>> 0);
-    return this.#producer.position(count);
+    this.#requireRoom(1);
+    return this.#answer(this.#producer.push(operation));
   }
 
-  /** Publishes all operations at once and waits for the last. @returns the position of the first */
+  /**
+   * Publishes all operations at once and waits for the last.
+   * @returns the position of the first; the others follow, round the lane's capacity. @throws ERR_LANE_FULL, ERR_TIMEOUT
+   */
   runAll(operations: readonly Operation[]): number {
-    if (operations.length > this.#producer.capacity) {
-      throw new VfioError(`${operations.length} operations do not fit a lane of ${this.#producer.capacity}`, {
-        code: 'ERR_LANE_FULL',
-      });
+    this.#requireRoom(operations.length);
+    let first = 0;
+    for (let i = 0; i < operations.length; i++) {
+      const position = this.#producer.push(operations[i] as Operation);
+      if (i === 0) first = position;
     }
-    const first = this.#producer.produced;
-    for (let i = 0; i < operations.length; i++) this.#producer.write(operations[i] as Operation, i);
-    this.#producer.publish(operations.length);
-    this.#await((first + operations.length) >>> 0);
-    return this.#producer.position(first);
+    return this.#answer(first);
   }
 
-  #await(count: number): void {
+  /** Takes all answers: those that came too late for a wait that gave up lie before these. */
+  #answer(first: number): number {
     const producer = this.#producer;
-    for (let spin = 0; spin < this.#spins; spin++) {
-      if (producer.completed() === count) return;
+    producer.publish();
+    while (producer.pending > 0) {
+      if (producer.answered <= 0) this.#wait();
+      producer.take();
     }
-    const deadline = performance.now() + this.#timeoutMs;
-    for (let seen = producer.completed(); seen !== count; seen = producer.completed()) {
-      const left = deadline - performance.now();
-      if (left <= 0) throw new VfioError('the worker did not answer in time', { code: 'ERR_TIMEOUT' });
-      addon.laneWait(this.#descriptor.lane, seen, Math.ceil(Math.min(left, 1000) * 1000));
-    }
+    return first;
+  }
+
+  #requireRoom(count: number): void {
+    if (count <= this.#producer.room) return;
+    throw new VfioError(`${count} operations do not fit the ${this.#producer.room} free slots of the lane`, {
+      code: 'ERR_LANE_FULL',
+      hint: 'make the lane larger by the option laneCapacity; slots whose wait timed out are taken until they are answered',
+    });
+  }
+
+  #wait(): void {
+    if (this.#producer.waitForAnswer(this.#spins, this.#timeoutMs)) return;
+    throw new VfioError('the worker did not answer in time', { code: 'ERR_TIMEOUT' });
   }
 }

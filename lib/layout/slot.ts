@@ -93,6 +93,25 @@ export class SlotView {
     words[(at + SLOT.status) >> 2] = 0;
   }
 
+  /**
+   * Writes what a read, write or doorbell of up to 32 bits uses of slot `index`: half the stores of `write`, and no object.
+   * @param region handle
+   * @param offset bytes
+   * @param value low 32 bits
+   */
+  writeAccess(index: number, op: number, width: number, region: number, offset: number, value: number): void {
+    const word = (this.start + index * SLOT.size) >> 2;
+    const words = this.#words;
+    words[word] = op | (width << 8);
+    words[word + (SLOT.region >> 2)] = region;
+    words[word + (SLOT.offset >> 2)] = offset;
+    words[word + (SLOT.offset >> 2) + 1] = offset > 0xffffffff ? Math.floor(offset / HIGH) : 0;
+    words[word + (SLOT.value >> 2)] = value;
+    words[word + (SLOT.value >> 2) + 1] = 0;
+    words[word + (SLOT.deadline >> 2)] = 0;
+    words[word + (SLOT.deadline >> 2) + 1] = 0;
+  }
+
   /** Asks that a slot not be run if it has not been. */
   cancel(index: number): void {
     this.#bytes[this.start + index * SLOT.size + SLOT.cancelled] = 1;

@@ -59,6 +59,8 @@ export interface LaneAddon {
   laneView(lane: LaneHandle): SharedArrayBuffer;
   /** Drops the handle; a worker that serves the lane keeps it until it is removed. */
   laneClose(lane: LaneHandle): void;
+  /** Looks until the completed index is no longer `seen`, `looks` times at most. @returns whether it changed */
+  laneSpin(lane: LaneHandle, seen: number, looks: number): boolean;
   /** Sleeps until the completed index is no longer `seen`. Blocks: for worker threads. */
   laneWait(lane: LaneHandle, seen: number, timeoutMicroseconds: number): void;
   /** Has the worker call back here when operations complete and the lane's notify word is set. */

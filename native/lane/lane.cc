@@ -28,6 +28,8 @@ int Lane::Run(uint32_t index, Slot* copy) {
   } else {
     // The producer may still write the slot: what is checked is this copy, and nothing else is used.
     std::memcpy(copy, shared, sizeof(Slot));
+    // No compiler may fetch from the slot again what it has in the copy.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
   int status = cancelled ? -ECANCELED : Execute(*copy);
@@ -86,6 +88,14 @@ void Lane::Recover() {
   Slot copy = *SlotAt(completed_);
   Complete(completed_, copy, -EOWNERDEAD);
   TellProducer();
+}
+
+bool Lane::SpinForCompletion(uint32_t seen, uint32_t looks) const {
+  for (uint32_t look = 0; look < looks; look++) {
+    if (header().completed.load(std::memory_order_acquire) != seen) return true;
+    CpuRelax();
+  }
+  return header().completed.load(std::memory_order_acquire) != seen;
 }
 
 void Lane::WaitForCompletion(uint32_t seen, uint64_t timeout_us) {

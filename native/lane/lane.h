@@ -24,6 +24,9 @@ class Lane {
   // Answers what a dead worker had claimed with EOWNERDEAD, so that it never runs twice. Thread: any, once the worker
   // is gone.
   void Recover();
+  // Looks at `completed` until it is no longer `seen`, `looks` times at most. Returns whether it changed. Thread: the
+  // producer's.
+  bool SpinForCompletion(uint32_t seen, uint32_t looks) const;
   // Sleeps until `completed` is no longer `seen`, at most `timeout_us`. Thread: the producer's.
   void WaitForCompletion(uint32_t seen, uint64_t timeout_us);
 

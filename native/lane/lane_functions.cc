@@ -35,6 +35,12 @@ Napi::Value LaneClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (lane, completed as last seen, looks) => whether it changed
+Napi::Value LaneSpin(const Napi::CallbackInfo& info) {
+  auto lane = Require(Lanes(), ArgUint32(info, 0), "laneSpin");
+  return Napi::Boolean::New(info.Env(), lane->SpinForCompletion(ArgUint32(info, 1), ArgUint32(info, 2)));
+}
+
 // (lane, completed as last seen, microseconds)
 Napi::Value LaneWait(const Napi::CallbackInfo& info) {
   auto lane = Require(Lanes(), ArgUint32(info, 0), "laneWait");
@@ -151,6 +157,7 @@ void RegisterLaneFunctions(Napi::Env env, Napi::Object exports) {
   Export<LaneCreate>(env, exports, "laneCreate");
   Export<LaneView>(env, exports, "laneView");
   Export<LaneClose>(env, exports, "laneClose");
+  Export<LaneSpin>(env, exports, "laneSpin");
   Export<LaneWait>(env, exports, "laneWait");
   Export<LaneSetNotifier>(env, exports, "laneSetNotifier");
   Export<LaneLayout>(env, exports, "laneLayout");

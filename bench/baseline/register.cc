@@ -1,0 +1,10 @@
+// The baselines' module.
+#include "clock.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  RegisterAccess(env, exports);
+  RegisterLane(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(vfio_engine_baseline, Init)
