@@ -14,6 +14,8 @@ export interface LaneBench {
   readonly lanes: readonly LaneDescriptor[];
   /** Handles; each region is a page of memory of its own. */
   readonly regions: readonly number[];
+  /** The file behind the regions, one page after the other. */
+  readonly fd: number;
   close(): Promise<void>;
 }
 
@@ -31,12 +33,20 @@ export async function openLaneBench({ lanes = 1, regions = 1, trapped = false } 
     pool,
     lanes: Array.from({ length: lanes }, () => pool.createLane()),
     regions: handles,
+    fd,
     close: async () => {
       await pool.close();
       for (const handle of handles) await addon.regionClose(handle);
       addon.closeFdSync(fd);
     },
   };
+}
+
+/** The first of something that a bench was opened with. */
+export function first<T>(items: readonly T[]): T {
+  const [item] = items;
+  if (item === undefined) throw new Error('the bench was opened without one');
+  return item;
 }
 
 /** JavaScript as the producer: reads and writes in turns over a page, the region changing with each. ns an operation. */
@@ -75,6 +85,41 @@ function keepBusy(producer: LaneProducer, regions: readonly number[], operations
     }
   }
   return failed;
+}
+
+/** JavaScript as the producer of several lanes in turns, 64 under way in each. ns an operation. */
+export function produceRound(lanes: readonly LaneDescriptor[], region: number, operations: number): number {
+  const producers = lanes.map((lane) => new LaneProducer(lane));
+  let failed = 0;
+  const cost = nanosecondsEach(operations, () => {
+    let left = operations;
+    for (const producer of producers) left -= fill(producer, region, left);
+    for (let answers = 0; answers < operations; ) {
+      for (const producer of producers) {
+        let answered = producer.answered;
+        if (answered === 0) continue;
+        answers += answered;
+        for (; answered > 0; answered--) {
+          if (producer.slots.status(producer.take()) !== 0) failed++;
+        }
+        left -= fill(producer, region, left);
+      }
+    }
+  });
+  if (failed > 0) throw new Error(`${failed} operations failed`);
+  return cost;
+}
+
+/** Tops a lane up to what may be under way, and publishes. @returns how many were pushed */
+function fill(producer: LaneProducer, region: number, most: number): number {
+  const count = Math.min(most, IN_FLIGHT - producer.pending);
+  for (let i = 0; i < count; i++) {
+    const offset = (i & (WORDS - 1)) * 4;
+    if ((i & 1) === 0) producer.pushRead(region, 4, offset);
+    else producer.pushWrite(region, 4, offset, i);
+  }
+  if (count > 0) producer.publish();
+  return count;
 }
 
 /** C as the producer, on the same lane. ns an operation. */

@@ -108,7 +108,21 @@ void Serve(const Lane& lane, volatile uint32_t* words, uint32_t operations) {
   }
 }
 
-// (roundTrips, of them in a sample) => Float64Array of ns a round trip
+// (fd, operations) => ns an operation of the same reads and writes, by pread and pwrite
+Napi::Value TransferLoop(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  uint32_t operations = info[1].As<Napi::Number>().Uint32Value();
+  return CostOf(info.Env(), operations, [&] {
+    for (uint32_t count = 0; count != operations; count++) {
+      uint64_t value = count;
+      off_t offset = (count & (kWords - 1)) * 4;
+      ssize_t moved = (count & 1) != 0 ? pwrite(fd, &value, 4, offset) : pread(fd, &value, 4, offset);
+      if (moved != 4) abort();
+    }
+  });
+}
+
+// (samples, round trips in each) => Float64Array of ns a round trip
 Napi::Value LaneThreads(const Napi::CallbackInfo& info) {
   uint32_t samples = info[0].As<Napi::Number>().Uint32Value();
   uint32_t in_sample = info[1].As<Napi::Number>().Uint32Value();
@@ -140,5 +154,6 @@ Napi::Value LaneThreads(const Napi::CallbackInfo& info) {
 
 void RegisterLane(Napi::Env env, Napi::Object exports) {
   exports.Set("laneProduce", Napi::Function::New(env, LaneProduce));
+  exports.Set("transferLoop", Napi::Function::New(env, TransferLoop));
   exports.Set("laneThreads", Napi::Function::New(env, LaneThreads));
 }

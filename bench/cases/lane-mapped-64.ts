@@ -1,5 +1,5 @@
 import type { BenchCase } from '../case.js';
-import { openLaneBench, produce, produceInC } from '../lane-bench.js';
+import { first, openLaneBench, produce, produceInC } from '../lane-bench.js';
 
 const OPERATIONS = 200_000;
 
@@ -11,9 +11,8 @@ const laneMapped64: BenchCase = {
   comparison: 'a producer in JavaScript with one in C, on the same lane and worker',
   async prepare() {
     const bench = await openLaneBench();
-    const [lane] = bench.lanes;
-    const [region] = bench.regions;
-    if (lane === undefined || region === undefined) throw new Error('the bench has no lane');
+    const lane = first(bench.lanes);
+    const region = first(bench.regions);
     return {
       subject: () => [produce(lane, [region], OPERATIONS)],
       baseline: () => [produceInC(lane, region, OPERATIONS)],

@@ -1,7 +1,7 @@
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { baseline } from '../baseline.js';
 import type { BenchCase } from '../case.js';
-import { openLaneBench } from '../lane-bench.js';
+import { first, openLaneBench } from '../lane-bench.js';
 import { nanosecondsEach } from '../timing.js';
 
 const SAMPLES = 500;
@@ -16,9 +16,8 @@ const laneRoundtrip: BenchCase = {
   comparison: 'a lane and its worker with two C threads over the same slots',
   async prepare() {
     const bench = await openLaneBench();
-    const [descriptor] = bench.lanes;
-    const [region] = bench.regions;
-    if (descriptor === undefined || region === undefined) throw new Error('the bench has no lane');
+    const descriptor = first(bench.lanes);
+    const region = first(bench.regions);
     const lane = new SyncLane(descriptor);
     return {
       subject: () => Array.from({ length: SAMPLES }, () => roundTrips(lane, region)),

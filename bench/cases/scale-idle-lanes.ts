@@ -1,0 +1,3 @@
+import { besideIdleLanes } from '../scale-lanes.js';
+
+export default besideIdleLanes('scale-idle-lanes', 64);

@@ -1,0 +1,3 @@
+import { scaleLanes } from '../scale-lanes.js';
+
+export default scaleLanes('scale-lanes', 64);

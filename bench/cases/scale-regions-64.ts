@@ -1,0 +1,3 @@
+import { scaleRegions } from '../scale-regions.js';
+
+export default scaleRegions('scale-regions-64', 64);
