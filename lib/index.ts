@@ -22,6 +22,11 @@ export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';
 
+export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './binding/binding.js';
+export { listDevices, type InventoryEntry } from './binding/inventory.js';
+export { findHolders, type FileHolder } from './holders.js';
+export type { Sysfs } from './sysfs.js';
+
 export type { VfioKernel } from './kernel/kernel.js';
 export { linuxKernel, type LinuxKernel } from './kernel/linux.js';
 export { SoftwareMachine } from './kernel/software/machine.js';

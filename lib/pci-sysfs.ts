@@ -1,7 +1,6 @@
 import { systemError, VfioError } from './errors.js';
 import type { Sysfs } from './sysfs.js';
-import { errnoNumber, type ErrnoName } from './uapi/errno.js';
-import { constants } from 'node:os';
+import { errnoNumber, isErrnoName } from './uapi/errno.js';
 
 /** The IOMMU group of a device. */
 export interface GroupId {
@@ -93,7 +92,7 @@ export async function findViabilityBlocker(sysfs: Sysfs, groupId: string): Promi
 export function sysfsError(error: unknown, path: string): VfioError {
   if (error instanceof VfioError) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
-  const known = code !== undefined && code in constants.errno ? (code as ErrnoName) : 'EIO';
+  const known = code !== undefined && isErrnoName(code) ? code : 'EIO';
   return new VfioError(`${known}: ${syscall ?? 'access'} '${path}'`, {
     code: known,
     errno: errnoNumber(known),
@@ -115,7 +114,7 @@ async function explainMissingGroup(sysfs: Sysfs, devicePath: string, device: str
 }
 
 /** The text of a small file without the line's end; undefined where there is no such file. */
-async function readText(sysfs: Sysfs, path: string): Promise<string | undefined> {
+export async function readText(sysfs: Sysfs, path: string): Promise<string | undefined> {
   const bytes = await unlessMissing(sysfs.readFile(path), path);
   return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1').trimEnd();
 }

@@ -1,5 +1,7 @@
 import { promises as fs } from 'node:fs';
 
+import { writeElsewhere } from './write-elsewhere.js';
+
 /**
  * The part of /sys that the engine reads and writes. The real one is the file system's; the software core shows its
  * devices through the same paths, so that group lookup, viability and driver binding are one piece of code.
@@ -10,6 +12,11 @@ export interface Sysfs {
   readFile(path: string): Promise<Uint8Array>;
   readdir(path: string): Promise<string[]>;
   writeFile(path: string, data: string): Promise<void>;
+  /**
+   * Writes what the kernel may answer late or never: taking a driver away waits, without end, for the device's users.
+   * @throws ERR_TIMEOUT after `timeoutMs`; the kernel goes on waiting
+   */
+  writeSlowly(path: string, data: string, timeoutMs: number): Promise<void>;
   exists(path: string): Promise<boolean>;
 }
 
@@ -19,6 +26,7 @@ export const linuxSysfs: Sysfs = {
   readFile: (path) => fs.readFile(path),
   readdir: (path) => fs.readdir(path),
   writeFile: (path, data) => fs.writeFile(path, data),
+  writeSlowly: writeElsewhere,
   exists: (path) =>
     fs.access(path).then(
       () => true,

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
 
-import { linuxSysfs } from '../sysfs.js';
-import { takeInventory, type InventoryEntry } from './inventory.js';
+import { listDevices, type InventoryEntry } from '../binding/inventory.js';
 import { print, printJson, printTable } from './output.js';
 
 /** Adds `list`. */
 export function addListCommand(program: Command): void {
   program
     .command('list')
-    .description('list devices with their IOMMU group and driver, those of the software machine too')
+    .description('list devices with their IOMMU group, driver and viability, those of the software machine too')
     .option('--json', 'print one line of JSON')
     .action(list);
 }
@@ -17,12 +16,13 @@ async function list({ json }: { readonly json?: boolean }): Promise<void> {
   // Loaded here, so that help needs no addon.
   const { defaultMachine } = await import('../kernel/software/default-machine.js');
   const machine = await defaultMachine();
-  const entries = [...(await takeInventory(linuxSysfs, 'linux')), ...(await takeInventory(machine.sysfs, 'software'))];
+  const entries = [...(await listDevices()), ...(await listDevices(machine.sysfs, 'software'))];
   if (json === true) printJson(entries);
   else if (entries.length === 0) print('no devices');
-  else printTable(['DEVICE', 'KERNEL', 'GROUP', 'DRIVER', 'ID', 'CLASS'], entries.map(toRow));
+  else printTable(['DEVICE', 'KERNEL', 'GROUP', 'DRIVER', 'ID', 'CLASS', 'VIABLE'], entries.map(toRow));
 }
 
-function toRow({ device, kernel, group, driver, id, classCode }: InventoryEntry): string[] {
-  return [device, kernel, group ?? '-', driver ?? '-', id ?? '-', classCode ?? '-'];
+function toRow({ device, kernel, group, driver, id, classCode, viable, blocker }: InventoryEntry): string[] {
+  const viability = blocker === null ? (viable === true ? 'yes' : '-') : `no: ${blocker.device} has ${blocker.driver}`;
+  return [device, kernel, group ?? '-', driver ?? '-', id ?? '-', classCode ?? '-', viability];
 }

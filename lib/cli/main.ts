@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { addBindCommand, addUnbindCommand } from './bind.js';
 import { addDumpCommand } from './dump.js';
 import { addInfoCommand } from './info.js';
 import { addListCommand } from './list.js';
@@ -16,4 +17,6 @@ process.exitCode = await runProgram(process.argv.slice(2), [
   addReadCommand,
   addWriteCommand,
   addDumpCommand,
+  addBindCommand,
+  addUnbindCommand,
 ]);

@@ -20,3 +20,8 @@ export function errnoNumber(name: ErrnoName): number {
 export function errnoName(number: number): ErrnoName {
   return names.get(number) ?? 'EIO';
 }
+
+/** Whether a text is an errno name of this system's. */
+export function isErrnoName(text: string): text is ErrnoName {
+  return text in numbers;
+}

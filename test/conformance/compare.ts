@@ -33,7 +33,10 @@ export async function compare(program: readonly Call[], real: World, software: W
   try {
     for (const [index, call] of program.entries()) {
       // At once: the sides share nothing, and the guest has two CPUs.
-      const answers = await Promise.all([sides[0].execute(call), sides[1].execute(call)]);
+      const answers = await Promise.all([
+        answered(sides[0].execute(call), 'the real kernel', program, index),
+        answered(sides[1].execute(call), 'the software core', program, index),
+      ]);
       if (!isSkipped(answers[0])) calls++;
       const difference = differenceOf(sides, answers);
       if (difference === undefined) continue;
@@ -44,7 +47,29 @@ export async function compare(program: readonly Call[], real: World, software: W
     }
     return { calls, decided };
   } finally {
-    await Promise.all([sides[0].finish(), sides[1].finish()]);
+    const last = program.length - 1;
+    await Promise.all([
+      answered(sides[0].finish(), 'the real kernel, closing all,', program, last),
+      answered(sides[1].finish(), 'the software core, closing all,', program, last),
+    ]);
+  }
+}
+
+/** No call of either side takes this long: a side that does not answer is a finding, told with its program. */
+const ANSWER_MS = 60_000;
+
+async function answered<T>(answer: Promise<T>, side: string, program: readonly Call[], index: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const never = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const calls = JSON.stringify(program.slice(0, index + 1));
+      reject(new Error(`${side} did not answer the last call of ${calls} within ${ANSWER_MS} ms`));
+    }, ANSWER_MS);
+  });
+  try {
+    return await Promise.race([answer, never]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

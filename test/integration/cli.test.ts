@@ -18,7 +18,7 @@ describe('the command', function () {
   describe('as people expect of one', () => {
     it('has help for itself and each command, on standard output', async () => {
       const help = done(await vfioEngine('--help'));
-      for (const name of ['run', 'list', 'info', 'read', 'write', 'dump']) {
+      for (const name of ['run', 'list', 'info', 'read', 'write', 'dump', 'bind', 'unbind']) {
         assert.match(help, new RegExp(`^ {2}${name} `, 'm'));
         assert.match(done(await vfioEngine(name, '--help')), new RegExp(`^Usage: vfio-engine ${name} `));
       }
@@ -33,6 +33,7 @@ describe('the command', function () {
         [['read', EDU, 'bar0', '0', '--width', '3'], /A width is 1, 2, 4 or 8 bytes/],
         [['read', EDU], /missing required argument 'region'/],
         [['run', '--seconds', '0'], /seconds above 0/],
+        [['bind', EDU, '--timeout', '-1'], /seconds above 0/],
       ];
       for (const [argv, message] of cases) {
         const { code, stdout, stderr } = await vfioEngine(...argv);

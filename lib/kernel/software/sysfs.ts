@@ -1,4 +1,4 @@
-import { systemError } from '../../errors.js';
+import { systemError, VfioError } from '../../errors.js';
 import type { Sysfs } from '../../sysfs.js';
 import type { ErrnoName } from '../../uapi/errno.js';
 import type { SoftwareMachine } from './machine.js';
@@ -13,6 +13,17 @@ export function softwareSysfs(machine: SoftwareMachine): Sysfs {
   const find = (call: string, path: string, followLast = true): SysfsNode => {
     const node = walk(sysfsRoot(machine), path, followLast);
     return typeof node === 'string' ? fail(node, call, path) : node;
+  };
+  const writeFile = async (path: string, data: string): Promise<void> => {
+    const node = find('open', path);
+    if (node.kind !== 'file') return fail('EISDIR', 'open', path);
+    if (node.write === undefined) return fail('EACCES', 'open', path);
+    try {
+      await node.write(data.trim());
+    } catch (error) {
+      if (error instanceof Refusal) fail(error.code, 'write', path);
+      throw error;
+    }
   };
   return {
     readlink: (path) =>
@@ -31,19 +42,24 @@ export function softwareSysfs(machine: SoftwareMachine): Sysfs {
         const node = find('scandir', path);
         return node.kind === 'directory' ? [...node.entries().keys()] : fail('ENOTDIR', 'scandir', path);
       }),
-    writeFile: async (path, data) => {
-      const node = find('open', path);
-      if (node.kind !== 'file') return fail('EISDIR', 'open', path);
-      if (node.write === undefined) return fail('EACCES', 'open', path);
-      try {
-        await node.write(data.trim());
-      } catch (error) {
-        if (error instanceof Refusal) fail(error.code, 'write', path);
-        throw error;
-      }
-    },
+    writeFile,
+    writeSlowly: (path, data, timeoutMs) => within(writeFile(path, data), timeoutMs, path),
     exists: (path) => promised(() => typeof walk(sysfsRoot(machine), path, true) !== 'string'),
   };
+}
+
+/** Gives up waiting for a write, which goes on: as for a process that writes to the real /sys. */
+async function within(writing: Promise<void>, timeoutMs: number, path: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const message = `writing '${path}' was not done after ${timeoutMs} ms`;
+    timer = setTimeout(() => reject(new VfioError(message, { code: 'ERR_TIMEOUT', path })), timeoutMs);
+  });
+  try {
+    await Promise.race([writing, tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function promised<T>(body: () => T): Promise<T> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { takeInventory } from '../../lib/cli/inventory.js';
+import { listDevices } from '../../lib/binding/inventory.js';
 import type { Sysfs } from '../../lib/sysfs.js';
 
 /** A /sys of files (text) and links (text after `->`). */
@@ -19,10 +19,11 @@ function fakeSysfs(entries: Readonly<Record<string, string>>): Sysfs {
       return Promise.resolve([...new Set(names.map((name) => name.split('/')[0] ?? ''))]);
     },
     writeFile: missing,
+    writeSlowly: missing,
   };
 }
 
-describe('command: what list finds in /sys', () => {
+describe('listing devices', () => {
   it('tells group, driver, ids and class, in the order of the names', async () => {
     const sysfs = fakeSysfs({
       '/sys/bus/pci/devices/0000:00:05.0/vendor': '0x1b36\n',
@@ -34,7 +35,7 @@ describe('command: what list finds in /sys', () => {
       '/sys/bus/pci/devices/0000:00:04.0/driver': '->../../../bus/pci/drivers/vfio-pci',
       '/sys/bus/pci/devices/0000:00:04.0/iommu_group': '->../../../kernel/iommu_groups/26',
     });
-    assert.deepEqual(await takeInventory(sysfs, 'linux'), [
+    assert.deepEqual(await listDevices(sysfs, 'linux'), [
       {
         device: '0000:00:04.0',
         kernel: 'linux',
@@ -42,9 +43,41 @@ describe('command: what list finds in /sys', () => {
         driver: 'vfio-pci',
         id: '1234:11e8',
         classCode: '00ff00',
+        viable: true,
+        blocker: null,
       },
-      { device: '0000:00:05.0', kernel: 'linux', group: null, driver: null, id: '1b36:0005', classCode: '00ff00' },
+      {
+        device: '0000:00:05.0',
+        kernel: 'linux',
+        group: null,
+        driver: null,
+        id: '1b36:0005',
+        classCode: '00ff00',
+        viable: null,
+        blocker: null,
+      },
     ]);
+  });
+
+  it('names the function whose driver keeps a group from being viable, with each function of the group', async () => {
+    const group = (bdf: string): [string, string] => [
+      `/sys/bus/pci/devices/${bdf}/iommu_group`,
+      '->../../../kernel/iommu_groups/26',
+    ];
+    const member = (bdf: string): [string, string] => [
+      `/sys/kernel/iommu_groups/26/devices/${bdf}/driver`,
+      `->../../../../bus/pci/drivers/${bdf.endsWith('0') ? 'vfio-pci' : 'e1000e'}`,
+    ];
+    const functions = ['0000:00:04.0', '0000:00:04.1'];
+    const entries = await listDevices(fakeSysfs(Object.fromEntries([...functions.map(group), ...functions.map(member)])));
+    const blocker = { device: '0000:00:04.1', driver: 'e1000e' };
+    assert.deepEqual(
+      entries.map(({ viable, blocker }) => ({ viable, blocker })),
+      [
+        { viable: false, blocker },
+        { viable: false, blocker },
+      ],
+    );
   });
 
   it('lists mediated devices, which have no ids of their own', async () => {
@@ -53,11 +86,11 @@ describe('command: what list finds in /sys', () => {
       [`/sys/bus/mdev/devices/${uuid}/driver`]: '->../../bus/mdev/drivers/vfio_mdev',
       [`/sys/bus/mdev/devices/${uuid}/iommu_group`]: '->../../../kernel/iommu_groups/3',
     });
-    const [entry] = await takeInventory(sysfs, 'linux');
+    const [entry] = await listDevices(sysfs, 'linux');
     assert.deepEqual([entry?.device, entry?.driver, entry?.id, entry?.classCode], [uuid, 'vfio_mdev', null, null]);
   });
 
   it('lists nothing on a machine without these buses', async () => {
-    assert.deepEqual(await takeInventory(fakeSysfs({}), 'software'), []);
+    assert.deepEqual(await listDevices(fakeSysfs({}), 'software'), []);
   });
 });

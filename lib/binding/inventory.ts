@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 
-import type { Sysfs } from '../sysfs.js';
+import { findViabilityBlocker, type ViabilityBlocker } from '../pci-sysfs.js';
+import { linuxSysfs, type Sysfs } from '../sysfs.js';
 
 /** A device that could be attached, as /sys shows it. */
 export interface InventoryEntry {
@@ -15,30 +16,53 @@ export interface InventoryEntry {
   readonly id: string | null;
   /** 24 bits of class, subclass and programming interface. */
   readonly classCode: string | null;
+  /** Whether its group can be given to a user: no function of it has a driver of the kernel's own. Null without a group. */
+  readonly viable: boolean | null;
+  /** The function that keeps its group from that. */
+  readonly blocker: ViabilityBlocker | null;
 }
 
 const BUSES = ['pci', 'mdev'] as const;
 
-/** Lists the PCI and mediated devices of one /sys, in the order of their names. */
-export async function takeInventory(sysfs: Sysfs, kernel: InventoryEntry['kernel']): Promise<InventoryEntry[]> {
+/** What is told of groups, by number: their functions share it. */
+type Blockers = Map<string, ViabilityBlocker | null>;
+
+/**
+ * Lists the PCI and mediated devices of one /sys, in the order of their names.
+ * @param sysfs default this machine's; a software machine's is `machine.sysfs`
+ * @throws what reading /sys throws
+ */
+export async function listDevices(
+  sysfs: Sysfs = linuxSysfs,
+  kernel: InventoryEntry['kernel'] = 'linux',
+): Promise<InventoryEntry[]> {
   const entries: InventoryEntry[] = [];
+  const blockers: Blockers = new Map();
   for (const bus of BUSES) {
     const folder = `/sys/bus/${bus}/devices`;
     // A machine without the bus has no folder for it.
     if (!(await sysfs.exists(folder))) continue;
     for (const device of (await sysfs.readdir(folder)).sort()) {
-      entries.push(await describe(sysfs, `${folder}/${device}`, device, kernel));
+      const facts = await describe(sysfs, `${folder}/${device}`);
+      const blocker = facts.group === null ? null : await blockerOf(sysfs, facts.group, blockers);
+      entries.push({ device, kernel, ...facts, viable: facts.group === null ? null : blocker === null, blocker });
     }
   }
   return entries;
 }
 
+async function blockerOf(sysfs: Sysfs, group: string, known: Blockers): Promise<ViabilityBlocker | null> {
+  const before = known.get(group);
+  if (before !== undefined) return before;
+  const blocker = (await findViabilityBlocker(sysfs, group)) ?? null;
+  known.set(group, blocker);
+  return blocker;
+}
+
 async function describe(
   sysfs: Sysfs,
   path: string,
-  device: string,
-  kernel: InventoryEntry['kernel'],
-): Promise<InventoryEntry> {
+): Promise<Pick<InventoryEntry, 'group' | 'driver' | 'id' | 'classCode'>> {
   const [group, driver, vendor, deviceId, classCode] = await Promise.all([
     linkName(sysfs, `${path}/iommu_group`),
     linkName(sysfs, `${path}/driver`),
@@ -47,7 +71,7 @@ async function describe(
     attribute(sysfs, `${path}/class`),
   ]);
   const id = vendor === null || deviceId === null ? null : `${vendor}:${deviceId}`;
-  return { device, kernel, group, driver, id, classCode };
+  return { group, driver, id, classCode };
 }
 
 /** The last part of what a link points to; null when there is no such link. */

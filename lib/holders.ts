@@ -1,0 +1,59 @@
+import { promises as fs } from 'node:fs';
+
+/** A process that has a file open. */
+export interface FileHolder {
+  readonly pid: number;
+  /** The name of its program, as the kernel keeps it: 15 characters. */
+  readonly command: string;
+  readonly path: string;
+}
+
+/** A machine with more processes than this is looked at in part: an error's hint is not worth more. */
+const MOST_PROCESSES = 4096;
+
+/**
+ * Finds who has one of some files open. Processes of other users are seen by root alone; this one is left out.
+ * @param paths such as /dev/vfio/26
+ * @param root /proc, or what stands for it
+ * @returns ascending by pid; none where /proc is not there
+ */
+export async function findHolders(paths: readonly string[], root = '/proc'): Promise<FileHolder[]> {
+  const wanted = new Set(paths);
+  const names = await unlessGone(fs.readdir(root), []);
+  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  const others = pids.filter((pid) => pid !== process.pid).sort((one, other) => one - other);
+  const found: FileHolder[] = [];
+  for (const pid of others.slice(0, MOST_PROCESSES)) {
+    const path = await firstOpen(`${root}/${pid}/fd`, wanted);
+    if (path === undefined) continue;
+    const command = await unlessGone(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
+    found.push({ pid, command: command.trim(), path });
+  }
+  return found;
+}
+
+/** Says who holds files, for an error's hint; undefined when nobody is seen. */
+export async function describeHolders(paths: readonly string[], root?: string): Promise<string | undefined> {
+  const holders = await findHolders(paths, root);
+  if (holders.length === 0) return undefined;
+  return holders.map(({ pid, command, path }) => `process ${pid} (${command}) has ${path} open`).join(', ');
+}
+
+async function firstOpen(folder: string, wanted: ReadonlySet<string>): Promise<string | undefined> {
+  for (const fd of await unlessGone(fs.readdir(folder), [])) {
+    const target = await unlessGone(fs.readlink(`${folder}/${fd}`), '');
+    if (wanted.has(target)) return target;
+  }
+  return undefined;
+}
+
+/** Processes come and go, and others' files are not shown: neither is a failure here. */
+async function unlessGone<T>(access: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await access;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'ESRCH' || code === 'EPERM') return otherwise;
+    throw error;
+  }
+}
