@@ -94,7 +94,7 @@ export function produceRound(lanes: readonly LaneDescriptor[], region: number, o
   const cost = nanosecondsEach(operations, () => {
     let left = operations;
     for (const producer of producers) left -= fill(producer, region, left);
-    for (let answers = 0; answers < operations; ) {
+    for (let answers = 0; answers < operations;) {
       for (const producer of producers) {
         let answered = producer.answered;
         if (answered === 0) continue;

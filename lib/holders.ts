@@ -11,8 +11,11 @@ export interface FileHolder {
 /** A machine with more processes than this is looked at in part: an error's hint is not worth more. */
 const MOST_PROCESSES = 4096;
 
+/** What /proc adds to the name of a file that was removed. */
+const DELETED = ' (deleted)';
+
 /**
- * Finds who has one of some files open. Processes of other users are seen by root alone; this one is left out.
+ * Finds who has one of some files open, this process too. Those of other users are seen by root alone.
  * @param paths such as /dev/vfio/26
  * @param root /proc, or what stands for it
  * @returns ascending by pid; none where /proc is not there
@@ -21,9 +24,8 @@ export async function findHolders(paths: readonly string[], root = '/proc'): Pro
   const wanted = new Set(paths);
   const names = await unlessGone(fs.readdir(root), []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const others = pids.filter((pid) => pid !== process.pid).sort((one, other) => one - other);
   const found: FileHolder[] = [];
-  for (const pid of others.slice(0, MOST_PROCESSES)) {
+  for (const pid of pids.sort((one, other) => one - other).slice(0, MOST_PROCESSES)) {
     const path = await firstOpen(`${root}/${pid}/fd`, wanted);
     if (path === undefined) continue;
     const command = await unlessGone(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
@@ -36,13 +38,20 @@ export async function findHolders(paths: readonly string[], root = '/proc'): Pro
 export async function describeHolders(paths: readonly string[], root?: string): Promise<string | undefined> {
   const holders = await findHolders(paths, root);
   if (holders.length === 0) return undefined;
-  return holders.map(({ pid, command, path }) => `process ${pid} (${command}) has ${path} open`).join(', ');
+  return holders
+    .map(({ pid, command, path }) => {
+      const who = pid === process.pid ? `this process (${pid})` : `process ${pid} (${command})`;
+      return `${who} has ${path} open`;
+    })
+    .join(', ');
 }
 
 async function firstOpen(folder: string, wanted: ReadonlySet<string>): Promise<string | undefined> {
   for (const fd of await unlessGone(fs.readdir(folder), [])) {
     const target = await unlessGone(fs.readlink(`${folder}/${fd}`), '');
-    if (wanted.has(target)) return target;
+    // The kernel takes a node away before it waits for who has it open.
+    const path = target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target;
+    if (wanted.has(path)) return path;
   }
   return undefined;
 }

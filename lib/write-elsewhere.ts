@@ -1,27 +1,38 @@
 import { spawn } from 'node:child_process';
 
 import { systemError, VfioError } from './errors.js';
-import { isErrnoName } from './uapi/errno.js';
+import type { ErrnoName } from './uapi/errno.js';
 
-/** Writes argument 2 to the file of argument 1 and prints the code of what went wrong. */
-const SCRIPT =
-  'try { require("fs").writeFileSync(process.argv[1], process.argv[2]) } ' +
-  'catch (error) { process.stdout.write(error.code ?? String(error)); process.exitCode = 1 }';
+/** What the C library calls the errors that writes to /sys end with. */
+const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
+  'No such file or directory': 'ENOENT',
+  'Permission denied': 'EACCES',
+  'Operation not permitted': 'EPERM',
+  'Read-only file system': 'EROFS',
+  'No such device': 'ENODEV',
+  'Invalid argument': 'EINVAL',
+  'Device or resource busy': 'EBUSY',
+  'Cannot allocate memory': 'ENOMEM',
+  'File exists': 'EEXIST',
+};
 
 /**
- * Writes to a file from a process of its own. A write that the kernel lets sleep without end would hold this process too:
- * one of the few threads of its event loop, for which even its exit waits.
+ * Writes to a file from a process of its own, tee(1). A write that the kernel lets sleep without end would hold this process
+ * too: one of the few threads of its event loop, for which even its exit waits.
  * @throws the errno of the write; ERR_TIMEOUT after `timeoutMs`: the process is then left to the kernel, and ends with the
  *   write
  */
 export function writeElsewhere(path: string, data: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', SCRIPT, path, data], { stdio: ['ignore', 'pipe', 'ignore'] });
-    let answer = '';
-    child.stdout.setEncoding('latin1').on('data', (text: string) => (answer += text));
+    const env = { ...process.env, LC_ALL: 'C' };
+    const child = spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env });
+    let complaint = '';
+    child.stderr.setEncoding('latin1').on('data', (text: string) => (complaint += text));
+    // A tee that ended early is told of by its exit.
+    child.stdin.on('error', () => undefined).end(data);
     const timer = setTimeout(() => {
       child.removeAllListeners().unref();
-      child.stdout.destroy();
+      child.stderr.destroy();
       reject(new VfioError(`writing '${path}' was not done after ${timeoutMs} ms`, { code: 'ERR_TIMEOUT', path }));
     }, timeoutMs);
     child.on('error', (cause) => {
@@ -31,7 +42,15 @@ export function writeElsewhere(path: string, data: string, timeoutMs: number): P
     child.on('close', (code) => {
       clearTimeout(timer);
       if (code === 0) resolve();
-      else reject(systemError(isErrnoName(answer) ? answer : 'EIO', 'write', { path }));
+      else reject(failure(path, complaint.trim()));
     });
   });
+}
+
+/** @param complaint `tee: PATH: No such device` */
+function failure(path: string, complaint: string): VfioError {
+  const text = complaint.slice(complaint.lastIndexOf(': ') + 2);
+  const code = ERRNO_OF_TEXT[text];
+  if (code !== undefined) return systemError(code, 'write', { path });
+  return systemError('EIO', 'write', { path, cause: new Error(complaint) });
 }

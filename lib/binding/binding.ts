@@ -89,11 +89,18 @@ class PciFunction {
     private readonly timeoutMs: number,
   ) {}
 
-  static async find(device: string, { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS }: BindOptions): Promise<PciFunction> {
+  static async find(
+    device: string,
+    { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS }: BindOptions,
+  ): Promise<PciFunction> {
     const id = parseDeviceId(device);
     if (id.kind !== 'pci') throw invalidArgument(`'${device}' is no PCI function`, 'give [dddd:]bb:dd.f');
     if (!(await sysfs.exists(id.sysfsPath))) {
-      throw systemError('ENODEV', 'bind', { device: id.name, path: id.sysfsPath, hint: '`vfio-engine list` shows those that are there' });
+      throw systemError('ENODEV', 'bind', {
+        device: id.name,
+        path: id.sysfsPath,
+        hint: '`vfio-engine list` shows those that are there',
+      });
     }
     return new PciFunction(id.name, id.sysfsPath, sysfs, timeoutMs);
   }
@@ -119,8 +126,15 @@ class PciFunction {
     return this.#write(`${this.folder}/driver_override`, `${driver ?? ''}\n`);
   }
 
-  unbind(): Promise<void> {
-    return this.#write(`${this.folder}/driver/unbind`, this.name);
+  /** The nodes that a user has open are asked for first: the kernel takes them away before it waits for the user. */
+  async unbind(): Promise<void> {
+    const nodes = await this.#nodes();
+    try {
+      await this.#write(`${this.folder}/driver/unbind`, this.name);
+    } catch (error) {
+      if (error instanceof VfioError && error.code === 'ERR_TIMEOUT') throw await this.#stillUsed(error, nodes);
+      throw error;
+    }
   }
 
   probe(): Promise<void> {
@@ -138,22 +152,23 @@ class PciFunction {
     try {
       await this.sysfs.writeSlowly(path, data, this.timeoutMs);
     } catch (error) {
-      if (error instanceof VfioError && error.code === 'ERR_TIMEOUT') throw await this.#stillUsed(error, path);
       throw sysfsError(error, path);
     }
   }
 
-  async #stillUsed(cause: VfioError, path: string): Promise<VfioError> {
-    const holders = await describeHolders(await this.#nodes());
+  async #stillUsed(cause: VfioError, nodes: readonly string[]): Promise<VfioError> {
+    const holders = await describeHolders(nodes);
     const hint = `${holders ?? 'a user of the device, who is not seen in /proc, keeps it'}; the kernel waits for that without end`;
     const message = `${this.name} was not let go of within ${this.timeoutMs} ms`;
-    return new VfioError(message, { code: 'ERR_TIMEOUT', device: this.name, path, hint, cause });
+    return new VfioError(message, { code: 'ERR_TIMEOUT', device: this.name, path: cause.path, hint, cause });
   }
 
   /** The files by which a process can have the device. */
   async #nodes(): Promise<string[]> {
     const folder = `${this.folder}/vfio-dev`;
     const cdevs = (await this.sysfs.exists(folder)) ? await this.sysfs.readdir(folder) : [];
+    // Without an IOMMU only a function of VFIO's has a group.
+    if (!(await this.sysfs.exists(`${this.folder}/iommu_group`))) return [];
     const { id, noiommu } = await queryGroup(this.sysfs, this.folder, this.name);
     return [`/dev/vfio/${noiommu ? 'noiommu-' : ''}${id}`, ...cdevs.map((name) => `/dev/vfio/devices/${name}`)];
   }

@@ -24,7 +24,9 @@ export function addBindCommand(program: Command): void {
 
 /** Adds `unbind DEVICE`. */
 export function addUnbindCommand(program: Command): void {
-  const command = program.command('unbind').description('give a PCI function back to the driver that the kernel chooses');
+  const command = program
+    .command('unbind')
+    .description('give a PCI function back to the driver that the kernel chooses');
   addCommon(command, (device, { timeout }) => restoreDriver(device, { timeoutMs: timeout * 1000 }));
 }
 

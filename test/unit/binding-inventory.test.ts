@@ -69,7 +69,9 @@ describe('listing devices', () => {
       `->../../../../bus/pci/drivers/${bdf.endsWith('0') ? 'vfio-pci' : 'e1000e'}`,
     ];
     const functions = ['0000:00:04.0', '0000:00:04.1'];
-    const entries = await listDevices(fakeSysfs(Object.fromEntries([...functions.map(group), ...functions.map(member)])));
+    const entries = await listDevices(
+      fakeSysfs(Object.fromEntries([...functions.map(group), ...functions.map(member)])),
+    );
     const blocker = { device: '0000:00:04.1', driver: 'e1000e' };
     assert.deepEqual(
       entries.map(({ viable, blocker }) => ({ viable, blocker })),

@@ -102,14 +102,14 @@ describe('binding a function to a driver', () => {
 });
 
 describe('who has a file open', () => {
-  it('is read from /proc, without this process', async () => {
+  it('is read from /proc, of files that were removed too', async () => {
     const root = mkdtempSync(join(tmpdir(), 'vfio-proc-'));
     try {
       for (const [pid, command, target] of [
         ['17', 'qemu-system-x86', '/dev/vfio/26'],
-        ['9', 'driver', '/dev/vfio/devices/vfio0'],
+        ['9', 'driver', '/dev/vfio/devices/vfio0 (deleted)'],
         ['12', 'other', '/dev/null'],
-        [String(process.pid), 'node', '/dev/vfio/26'],
+        [String(process.pid), 'node', '/dev/vfio/27'],
       ] as const) {
         mkdirSync(join(root, pid, 'fd'), { recursive: true });
         writeFileSync(join(root, pid, 'comm'), `${command}\n`);
@@ -120,6 +120,10 @@ describe('who has a file open', () => {
       assert.equal(
         holders,
         'process 9 (driver) has /dev/vfio/devices/vfio0 open, process 17 (qemu-system-x86) has /dev/vfio/26 open',
+      );
+      assert.equal(
+        await describeHolders(['/dev/vfio/27'], root),
+        `this process (${process.pid}) has /dev/vfio/27 open`,
       );
       assert.equal(await describeHolders(['/dev/vfio/1'], root), undefined);
       assert.deepEqual(await findHolders(['/dev/vfio/26'], join(root, 'none')), []);

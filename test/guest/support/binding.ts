@@ -1,37 +1,29 @@
 import { join } from 'node:path';
+import { bindDriver, restoreDriver } from '../../../lib/binding/binding.js';
+import { writeElsewhere } from '../../../lib/write-elsewhere.js';
 import { deviceFolder, driverOf, writeText } from './sysfs.js';
-import { RELEASE_MS, writeElsewhere } from './write-elsewhere.js';
 
-/**
- * Binds a PCI function to a driver, vfio-pci unless said otherwise, by its driver_override; unbinds it from another one
- * first.
- * @param bdf whole, `0000:00:04.0`
- * @throws when it is not bound in the end
- */
+/** How long taking a device away may last; the kernel itself waits for the device's last user without end. */
+export const RELEASE_MS = 15_000;
+
+/** Binds a PCI function to a driver. @param bdf whole, `0000:00:04.0` */
 export async function bind(bdf: string, driver = 'vfio-pci'): Promise<void> {
-  if (driverOf(bdf) === driver) return;
-  await unbind(bdf);
-  writeText(driver, deviceFolder(bdf), 'driver_override');
-  writeText(bdf, '/sys/bus/pci/drivers_probe');
-  const bound = driverOf(bdf);
-  if (bound !== driver) throw new Error(`${bdf} is bound to ${bound ?? 'no driver'}, not to ${driver}`);
+  await bindDriver(bdf, { driver });
 }
 
 /**
- * Unbinds a PCI function from its driver, if it has one, and lets any driver have it again. The event loop goes on
- * meanwhile, so that a user of the device in this process can answer the REQ interrupt.
- * @param timeoutMs after this it rejects, while the kernel still waits for the device's user
+ * Leaves a PCI function without a driver. The event loop goes on meanwhile, so that a user of the device in this process
+ * can answer the REQ interrupt.
  */
-export async function unbind(bdf: string, timeoutMs = RELEASE_MS): Promise<void> {
-  if (driverOf(bdf) !== undefined) await writeElsewhere(bdf, join(deviceFolder(bdf), 'driver/unbind'), timeoutMs);
+export async function unbind(bdf: string): Promise<void> {
+  if (driverOf(bdf) !== undefined) await writeElsewhere(join(deviceFolder(bdf), 'driver/unbind'), bdf, RELEASE_MS);
   // An empty line takes the override away.
   writeText('', deviceFolder(bdf), 'driver_override');
 }
 
 /** Gives a PCI function back to the driver that the kernel would choose; none when no driver knows it. */
 export async function restore(bdf: string): Promise<void> {
-  await unbind(bdf);
-  writeText(bdf, '/sys/bus/pci/drivers_probe');
+  await restoreDriver(bdf);
 }
 
 /** Binds functions for the length of a piece of work and gives them back, whatever happens. */

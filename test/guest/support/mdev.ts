@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { writeElsewhere } from '../../../lib/write-elsewhere.js';
+import { RELEASE_MS } from './binding.js';
 import { deviceFolder, writeText } from './sysfs.js';
-import { RELEASE_MS, writeElsewhere } from './write-elsewhere.js';
 
 /** The kernel's sample parents of mediated devices, by what specs call their kinds. */
 const PARENTS = {
@@ -31,7 +32,7 @@ export function createMdev(kind: MdevKind, uuid: string = randomUUID()): string 
 
 /** Removes a mediated device. @throws while something holds it: the kernel waits, this gives up */
 export function removeMdev(uuid: string, timeoutMs = RELEASE_MS): Promise<void> {
-  return writeElsewhere('1', join(deviceFolder(uuid), 'remove'), timeoutMs);
+  return writeElsewhere(join(deviceFolder(uuid), 'remove'), '1', timeoutMs);
 }
 
 /** Removes all of them, for the end of a test. */

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { bindDriver, restoreDriver } from '../../../../lib/binding/binding.js';
+import { type InventoryEntry, listDevices } from '../../../../lib/binding/inventory.js';
+import type { VfioError } from '../../../../lib/errors.js';
 import { BDF } from '../../devices.js';
 import { bind, restore, unbind, whileBound } from '../../support/binding.js';
 import { eventually } from '../../support/eventually.js';
@@ -44,16 +48,48 @@ describe('the guest: binding to vfio-pci', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('says which driver it got when the wanted one refuses', async () => {
-    await assert.rejects(bind(BDF.edu, 'nvme-that-is-not-there'), /is bound to no driver/);
-    await unbind(BDF.edu);
+  it('tells what keeps a group from being viable, and that it is viable once nothing does', async () => {
+    const entryOf = async (bdf: string): Promise<Partial<InventoryEntry>> => {
+      const entries = await listDevices();
+      const { driver, viable, blocker } = entries.find(({ device }) => device === bdf) ?? {};
+      return { driver, viable, blocker };
+    };
+    const blocker = { device: BDF.blocker, driver: 'virtio-pci' };
+    await bind(BDF.blockedEdu);
+    assert.deepEqual(await entryOf(BDF.blockedEdu), { driver: 'vfio-pci', viable: false, blocker });
+    await bind(BDF.blocker);
+    assert.deepEqual(await entryOf(BDF.blockedEdu), { driver: 'vfio-pci', viable: true, blocker: null });
+    await restore(BDF.blocker);
+    await restore(BDF.blockedEdu);
   });
 
-  it('gives up on an unbinding that a user of the device holds up', async () => {
+  it('refuses a driver that the kernel has not, and a function that is not there', async () => {
+    await assert.rejects(bindDriver(BDF.edu, { driver: 'nonesuch' }), { code: 'ENODEV' });
+    await assert.rejects(bindDriver('0000:ff:1f.7'), { code: 'ENODEV' });
+    assert.equal(driverOf(BDF.edu), undefined);
+  });
+
+  it('gives a function back its driver when the wanted one does not take it', async () => {
+    assert.equal(driverOf(BDF.blocker), 'virtio-pci');
+    // Its probe takes bridges alone.
+    await assert.rejects(bindDriver(BDF.blocker, { driver: 'pcieport' }), { device: BDF.blocker });
+    assert.equal(driverOf(BDF.blocker), 'virtio-pci');
+  });
+
+  it('gives up on an unbinding that a user of the device holds up, and names the user', async () => {
     await bind(BDF.edu);
-    const user = openSync('/dev/vfio/devices/vfio0', 'r+');
-    await assert.rejects(unbind(BDF.edu, 500), /holds the device/);
-    closeSync(user);
+    const fd = openSync('/dev/vfio/devices/vfio0', 'r+');
+    const user = spawn('sleep', ['60'], { stdio: [fd, 'ignore', 'ignore'] });
+    closeSync(fd);
+    try {
+      await assert.rejects(restoreDriver(BDF.edu, { timeoutMs: 1000 }), (error: VfioError) => {
+        assert.equal(error.code, 'ERR_TIMEOUT');
+        assert.match(error.message, new RegExp(`process ${user.pid} \\(sleep\\) has /dev/vfio/devices/vfio0 open`));
+        return true;
+      });
+    } finally {
+      user.kill();
+    }
     await eventually('the unbinding goes on', () => driverOf(BDF.edu) === undefined);
     await restore(BDF.edu);
   });
