@@ -119,7 +119,12 @@ export class Device {
   /** The address space of its DMA. @throws ERR_NOT_SUPPORTED without an IOMMU, ERR_CLOSED */
   get dma(): DmaSpace {
     const { dma, attached } = this.#live();
-    if (!attached.hasDma) throw this.#error('a device without an IOMMU has no address space', 'ERR_NOT_SUPPORTED');
+    if (!attached.hasDma) {
+      const hint =
+        'nothing keeps its DMA from all of memory, and VFIO maps nothing for it: turn the IOMMU on for mappings';
+      const message = 'a device without an IOMMU has no address space';
+      throw new VfioError(message, { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
+    }
     return dma;
   }
 
@@ -142,7 +147,8 @@ export class Device {
   async reset(): Promise<void> {
     const { attached } = this.#live();
     if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
-      throw this.#error('the device has no reset', 'ERR_NOT_SUPPORTED');
+      const hint = 'it has no function-level reset: reset its own registers, or the bus with all functions on it';
+      throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
     await calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd));
   }

@@ -8,6 +8,7 @@ import { announced } from './diagnostics.js';
 import { DmaSpace } from './dma/dma.js';
 import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
+import type { TrapRegions } from './device/open-regions.js';
 import { armRequest, type OnRequest } from './device/request.js';
 import { VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
@@ -43,6 +44,11 @@ export interface AttachOptions {
    * unbinding then waits until the device is detached.
    */
   readonly onRequest?: OnRequest;
+  /**
+   * Regions whose every access is to be a `pread` or `pwrite`, though they could be mapped: all, or those of some indexes.
+   * Slower, and seen by the kernel. Default false.
+   */
+  readonly trap?: TrapRegions;
   /** Ids that config space shows instead of the device's. */
   readonly ids?: IdOverrides;
 }
@@ -121,14 +127,15 @@ export class Engine {
     backend: Pick<Backend, 'attach'>,
     options: AttachOptions,
   ): Promise<Device> {
-    const { dma = this.dma, reset = true, busMaster = false, ids, onRequest = 'detach' } = options;
+    const { dma = this.dma, reset = true, busMaster = false, ids, onRequest = 'detach', trap = false } = options;
     const undo = new Unwinding();
     try {
       const pool = await this.#startedPool();
       const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset });
       undo.push(() => attached.detach());
       const detach = (device: Device): Promise<void> => this.#detach(device);
-      const device = await openDevice(attached, { name, dma, ids, busMaster, pool, lane: pool.lane(), detach }, undo);
+      const parts = { name, dma, ids, busMaster, trap, pool, lane: pool.lane(), detach };
+      const device = await openDevice(attached, parts, undo);
       this.#devices.set(device, undo);
       await armRequest(device, onRequest);
       return device;

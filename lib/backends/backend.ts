@@ -54,6 +54,12 @@ export interface IovaRange {
   readonly last: bigint;
 }
 
+/** A range that cannot be mapped, and what it is kept for. Source: /sys/kernel/iommu_groups/N/reserved_regions */
+export interface ReservedRange extends IovaRange {
+  /** `msi`, `direct` or `reserved`. */
+  readonly type: string;
+}
+
 /** What an IOMMU object can map. */
 export interface DmaLimits {
   /** Ascending, without the reserved ranges; undefined where the kernel does not tell. */
@@ -72,6 +78,8 @@ export interface DmaLimits {
 export interface DmaTarget {
   /** Asks the kernel. */
   queryLimits(): Promise<DmaLimits>;
+  /** What its devices' groups keep from being mapped, to explain a refusal. */
+  queryReserved(): Promise<readonly ReservedRange[]>;
   /** @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT */
   map(request: MapRequest): Promise<void>;
   /** Unmaps all mappings that lie within the range. @returns bytes unmapped */

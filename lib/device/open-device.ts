@@ -8,7 +8,7 @@ import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
 import type { Unwinding } from '../unwinding.js';
 import { configIo } from './config-io.js';
-import { openRegions } from './open-regions.js';
+import { openRegions, type TrapRegions } from './open-regions.js';
 import { queryInfos, type DeviceInfos } from './infos.js';
 
 /** What a device is opened with. */
@@ -17,6 +17,7 @@ export interface OpenOptions {
   readonly dma: DmaSpace;
   readonly ids: IdOverrides | undefined;
   readonly busMaster: boolean;
+  readonly trap: TrapRegions;
   readonly pool: WorkerPool;
   /** The lane of all of the device's asynchronous operations. */
   readonly lane: AsyncLane;
@@ -29,7 +30,7 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
   const { name, dma, detach } = options;
   const infos = await queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options);
-  const regions = await openRegions(attached, infos, { name, config, lane: options.lane }, undo);
+  const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
   const irqs = infos.irqs.map((irq, index) => {
     return new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 });

@@ -12,11 +12,14 @@ import type { DeviceInfos } from './infos.js';
 /** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
 const MSIX_ENTRY_SIZE = 16;
 
+/** Which regions are not to be mapped: all, none, or those of some indexes. */
+export type TrapRegions = boolean | readonly number[];
+
 /** Opens every region that has bytes: maps what may be mapped, traps the rest. What has to be closed is added to `undo`. */
 export async function openRegions(
   { kernel, deviceFd }: AttachedDevice,
   infos: DeviceInfos,
-  { name, config, lane }: { name: string; config: ConfigSpace | undefined; lane: AsyncLane },
+  { name, config, lane, trap }: { name: string; config: ConfigSpace | undefined; lane: AsyncLane; trap: TrapRegions },
   undo: Unwinding,
 ): Promise<(Region | undefined)[]> {
   const ioPorts = await findIoPorts(config, infos);
@@ -29,7 +32,10 @@ export async function openRegions(
     }
     const msixTable = table?.regionIndex === info.index ? { msixTable: table } : {};
     const source = { kernel, device: deviceFd, deviceName: name, info, ioPort: ioPorts.has(info.index), lane };
-    const region = await calling('mmap', { device: name }, () => Region.open({ ...source, ...msixTable }));
+    const trapped = typeof trap === 'boolean' ? trap : trap.includes(info.index);
+    const region = await calling('mmap', { device: name }, () =>
+      Region.open({ ...source, ...msixTable, trap: trapped }),
+    );
     undo.push(() => region.close());
     regions.push(region);
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import type { DmaTarget, IovaRange, MapRequest } from '../backends/backend.js';
+import type { DmaTarget, IovaRange, MapRequest, ReservedRange } from '../backends/backend.js';
 import { systemError, VfioError, withContext } from '../errors.js';
 import { hintFor } from '../hints.js';
 
@@ -14,14 +14,14 @@ export interface Neighbour {
 export function refusedRange(
   { iova, size }: { iova: bigint; size: bigint },
   ranges: readonly IovaRange[],
-  taken: Neighbour | undefined,
+  { taken, reserved = [] }: { readonly taken?: Neighbour | undefined; readonly reserved?: readonly ReservedRange[] },
 ): VfioError {
   const asked = show({ start: iova, last: iova + size - 1n });
   if (taken !== undefined) {
     const there = show({ start: taken.iova, last: taken.iova + taken.size - 1n });
     return systemError('EEXIST', 'map', { hint: `${asked} overlaps ${there}, which is mapped: unmap it first` });
   }
-  return systemError('EINVAL', 'map', { hint: outside(asked, ranges) });
+  return systemError('EINVAL', 'map', { hint: outside({ start: iova, last: iova + size - 1n }, ranges, reserved) });
 }
 
 /** Makes the error of an IOVA request that nothing free fits. */
@@ -48,9 +48,13 @@ async function mapHint(
   ranges: readonly IovaRange[],
 ): Promise<string | undefined> {
   const hint = hintFor('mapDma', code);
-  if (code === 'EINVAL') return outside(show({ start: iova, last: iova + size - 1n }), ranges);
+  if (code === 'EINVAL') {
+    return outside({ start: iova, last: iova + size - 1n }, ranges, await target.queryReserved());
+  }
   if (code === 'ENOSPC') return `${hint}; ${await entriesLeft(target)} left`;
-  if (code === 'ENOMEM') return `${hint}: ${size} bytes more are needed, the limit is ${await memlockLimit()}`;
+  if (code === 'ENOMEM') {
+    return `${hint}: ${size} bytes more are needed, ${await lockedBytes()} are locked, the limit is ${await memlockLimit()}`;
+  }
   return hint;
 }
 
@@ -70,9 +74,25 @@ export async function memlockLimit(): Promise<string> {
   return soft === 'unlimited' || soft === 'unknown' ? soft : `${soft} bytes`;
 }
 
-function outside(asked: string, ranges: readonly IovaRange[]): string {
-  return `${asked} cannot be mapped; what can be is ${list(ranges)}, less what is reserved`;
+/** What this process has locked, for itself and for devices. Source: /proc/self/status, VmLck */
+async function lockedBytes(): Promise<string> {
+  const kilobytes = /^VmLck:\s+(\d+) kB/m.exec(await readFile('/proc/self/status', 'latin1'))?.[1];
+  return kilobytes === undefined ? 'unknown' : String(Number(kilobytes) * 1024);
 }
+
+function outside(asked: IovaRange, ranges: readonly IovaRange[], reserved: readonly ReservedRange[]): string {
+  const met = reserved.filter(({ start, last }) => start <= asked.last && asked.start <= last);
+  const kept = met.map((range) => `${show(range)} is kept for ${PURPOSES[range.type] ?? range.type}`).join(', ');
+  const why = kept === '' ? '' : `: ${kept}`;
+  return `${show(asked)} cannot be mapped${why}; what can be is ${list(ranges)}`;
+}
+
+/** Source: iommu_group_resv_type_string */
+const PURPOSES: Readonly<Record<string, string>> = {
+  msi: 'interrupt messages (msi)',
+  direct: "the firmware's own mappings (direct)",
+  reserved: 'the platform (reserved)',
+};
 
 function list(ranges: readonly IovaRange[]): string {
   return ranges.length === 0 ? 'nothing' : ranges.map(show).join(', ');

@@ -62,7 +62,7 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
       const { vaddr, size, read, write, chunk, memory } = request;
-      const iova = this.#takeIova(request);
+      const iova = await this.#takeIova(request);
       const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false };
       const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, ...state };
       this.#mappings.add(record);
@@ -138,7 +138,7 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#gate.exclusive(async () => {
       const limits = await target.queryLimits();
       const ranges = this.#targets.ranges(limits);
-      this.#checkFits(ranges);
+      await this.#checkFits(ranges, target);
       const undo = new Unwinding();
       try {
         for (const record of this.#mappings.records()) {
@@ -202,14 +202,15 @@ export class AddressSpace implements DmaSpaceHost {
     this.#allocator.release(record.iova, record.size);
   }
 
-  #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint {
+  async #takeIova({ iova, size, alignment, limit }: SpaceRequest): Promise<bigint> {
     if (iova === undefined) {
       const chosen = this.#allocator.allocate({ size, alignment, limit });
       if (chosen === undefined) throw noFit(size, limit, this.ranges);
       return chosen;
     }
     if (!this.#allocator.reserve(iova, size)) {
-      throw refusedRange({ iova, size }, this.ranges, this.#mappings.overlapping(iova, size));
+      const taken = this.#mappings.overlapping(iova, size);
+      throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
     }
     return iova;
   }
@@ -223,10 +224,10 @@ export class AddressSpace implements DmaSpaceHost {
     throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
   }
 
-  #checkFits(ranges: readonly IovaRange[]): void {
+  async #checkFits(ranges: readonly IovaRange[], target: DmaTarget): Promise<void> {
     for (const { iova, size } of this.#mappings.records()) {
       if (!ranges.some(({ start, last }) => start <= iova && iova + size - 1n <= last)) {
-        throw refusedRange({ iova, size }, ranges, undefined);
+        throw refusedRange({ iova, size }, ranges, { reserved: await target.queryReserved() });
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { DmaLimits, DmaTarget, IovaRange } from '../backends/backend.js';
+import type { DmaLimits, DmaTarget, IovaRange, ReservedRange } from '../backends/backend.js';
 import { VfioError } from '../errors.js';
 import { Unwinding, withFurther } from '../unwinding.js';
 import { explainMap } from './explain.js';
@@ -44,6 +44,11 @@ export class TargetSet {
     const limits = [...this.#limits.values(), ...(further === undefined ? [] : [further])];
     if (limits.length === 0) return DEFAULT_RANGES;
     return limits.reduce((common, { ranges, reserved }) => intersect(common, subtract(ranges ?? ALL, reserved)), ALL);
+  }
+
+  /** What is kept from being mapped in any target. */
+  async reserved(): Promise<readonly ReservedRange[]> {
+    return (await Promise.all([...this.targets].map((target) => target.queryReserved()))).flat();
   }
 
   /** The smallest page that every target can map, bytes. */

@@ -70,7 +70,7 @@ async function mapAreas(source: RegionSource): Promise<MappedArea[]> {
     write: (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0,
   };
   const areas: MappedArea[] = [];
-  for (const { offset, size } of planAreas(info, PAGE_SIZE, source.msixTable)) {
+  for (const { offset, size } of planAreas(info, PAGE_SIZE, source)) {
     const mapping = await mapOrTrap(() => kernel.mmap(device, info.offset + BigInt(offset), size, prot));
     if (mapping !== undefined) areas.push({ offset, size, mapping });
   }

@@ -9,7 +9,7 @@ export interface PlannedArea {
 
 /**
  * Decides what of a region is mapped; the rest is trapped. This is the only place that does.
- * - A region without the MMAP flag is trapped.
+ * - A region without the MMAP flag is trapped, and one that the user wants trapped.
  * - With the sparse-mmap capability its areas are mapped, cut to whole pages.
  * - Else all of it, around the MSI-X table where the kernel does not say that the table may be mapped.
  * @param pageSize of the host, bytes
@@ -17,8 +17,15 @@ export interface PlannedArea {
  * @returns areas in ascending order that neither overlap nor leave the region
  * Source: vfio_pci_core.c, vfio_pci_core_mmap; VFIO_REGION_INFO_CAP_SPARSE_MMAP, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE
  */
-export function planAreas(info: RegionInfo, pageSize: number, msixTable?: PlannedArea): PlannedArea[] {
-  if ((info.flags & VFIO_REGION_INFO_FLAG_MMAP) === 0) return [];
+export function planAreas(
+  info: RegionInfo,
+  pageSize: number,
+  {
+    msixTable,
+    trap = false,
+  }: { readonly msixTable?: PlannedArea | undefined; readonly trap?: boolean | undefined } = {},
+): PlannedArea[] {
+  if (trap || (info.flags & VFIO_REGION_INFO_FLAG_MMAP) === 0) return [];
   const size = Number(info.size);
   const sparse = info.capabilities.sparseMmap;
   if (sparse !== undefined) {

@@ -18,6 +18,8 @@ export interface RegionSource {
   readonly ioPort: boolean;
   /** Where in this region the MSI-X table lies, if it does. */
   readonly msixTable?: PlannedArea;
+  /** Whether to map nothing of it. */
+  readonly trap?: boolean;
   /** The lane that the region's asynchronous operations go through; a device's regions share one, to keep order. */
   readonly lane: AsyncLane;
 }

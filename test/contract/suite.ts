@@ -156,6 +156,14 @@ export function describeContract(target: ContractTarget): void {
         assert.equal(accessor.read32(EDU.liveness), ~0xcafe >>> 0);
       });
 
+      it('are trapped where one asks for that', async () => {
+        await device.detach();
+        device = await subject.engine.attach(subject.edu, { trap: true });
+        assert.ok(device.regions.every(({ kind }) => kind === 'trapped'));
+        assert.equal(await device.region(0).read32(EDU.identification), EDU.identificationValue);
+        assert.equal(device.region(0).accessor.read32(EDU.identification), EDU.identificationValue);
+      });
+
       it('refuse what lies outside', async () => {
         const bar = device.region(0);
         await rejects(bar.read32(bar.size), 'ERR_OUT_OF_RANGE');

@@ -61,8 +61,8 @@ describe('the command', function () {
 
   it('lists the software devices', async () => {
     const text = done(await vfioEngine('list'));
-    assert.match(text, /^DEVICE +KERNEL +GROUP +DRIVER +ID +CLASS$/m);
-    assert.match(text, new RegExp(`^${EDU} +software +\\d+ +vfio-pci +1234:11e8 +00ff00$`, 'm'));
+    assert.match(text, /^DEVICE +KERNEL +GROUP +DRIVER +ID +CLASS +VIABLE$/m);
+    assert.match(text, new RegExp(`^${EDU} +software +\\d+ +vfio-pci +1234:11e8 +00ff00 +yes$`, 'm'));
     const entries = JSON.parse(done(await vfioEngine('list', '--json'))) as { device: string; kernel: string }[];
     const software = entries.filter(({ kernel }) => kernel === 'software').map(({ device }) => device);
     assert.deepEqual(software, [EDU, TESTDEV]);

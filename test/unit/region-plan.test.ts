@@ -53,7 +53,7 @@ describe('what of a region is mapped', () => {
   for (const [what, info, msix, areas] of table) {
     it(`is ${what}`, () => {
       assert.deepEqual(
-        planAreas(info, PAGE, msix),
+        planAreas(info, PAGE, { msixTable: msix }),
         areas.map(([offset, size]) => ({ offset, size })),
       );
     });

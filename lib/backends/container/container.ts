@@ -9,7 +9,7 @@ import {
   VFIO_TYPE1_IOMMU,
 } from '../../uapi/vfio.js';
 import { Unwinding } from '../../unwinding.js';
-import type { DmaSpaceHost } from '../backend.js';
+import type { DmaSpaceHost, ReservedRange } from '../backend.js';
 import type { Group } from './group.js';
 import { ContainerTarget } from './target.js';
 
@@ -115,7 +115,7 @@ export class Container {
     }
   }
 
-  #reserved(): { start: bigint; last: bigint }[] {
+  #reserved(): ReservedRange[] {
     return [...this.#groups].flatMap((group) => group.reserved);
   }
 }

@@ -1,5 +1,6 @@
-import { VfioError } from '../../errors.js';
-import { calling } from '../../hints.js';
+import { VfioError, withContext } from '../../errors.js';
+import { calling, hinted } from '../../hints.js';
+import { describeHolders } from '../../holders.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { findViabilityBlocker, queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
@@ -21,7 +22,7 @@ export class Group {
     const reserved = await queryReservedRegions(kernel.sysfs, id);
     const name = noiommu ? `noiommu-${id}` : id;
     const path = `/dev/vfio/${name}`;
-    const fd = await calling('openGroup', { path }, () => kernel.openGroup(name));
+    const fd = await openGroup(kernel, name, path);
     const undo = new Unwinding();
     undo.push(() => kernel.close(fd));
     try {
@@ -31,6 +32,18 @@ export class Group {
     } catch (error) {
       throw await undo.failed(error);
     }
+  }
+}
+
+/** Says who has the group where somebody has. */
+async function openGroup(kernel: VfioKernel, name: string, path: string): Promise<Fd> {
+  try {
+    return await kernel.openGroup(name);
+  } catch (error) {
+    const busy = error instanceof VfioError && error.code === 'EBUSY' && kernel.kind === 'linux';
+    const holders = busy ? await describeHolders([path]) : undefined;
+    if (holders === undefined) throw hinted(error, 'openGroup', { path });
+    throw withContext(error, { path, hint: `${holders}: one user of a group at a time` });
   }
 }
 

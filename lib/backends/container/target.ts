@@ -5,7 +5,7 @@ import {
   VFIO_DMA_MAP_FLAG_WRITE,
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
 } from '../../uapi/vfio.js';
-import type { DmaLimits, DmaTarget, IovaRange, MapRequest } from '../backend.js';
+import type { DmaLimits, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
 import { VfioError } from '../../errors.js';
 
 type Range = { readonly iova: bigint; readonly size: bigint };
@@ -15,10 +15,10 @@ type DirtyRange = Range & { readonly pageSize: bigint };
 export class ContainerTarget implements DmaTarget {
   readonly #kernel: VfioKernel;
   readonly #container: Fd;
-  readonly #reserved: () => readonly IovaRange[];
+  readonly #reserved: () => readonly ReservedRange[];
 
   /** @param reserved gives the reserved ranges of the groups that are in the container now */
-  constructor(kernel: VfioKernel, container: Fd, reserved: () => readonly IovaRange[]) {
+  constructor(kernel: VfioKernel, container: Fd, reserved: () => readonly ReservedRange[]) {
     this.#kernel = kernel;
     this.#container = container;
     this.#reserved = reserved;
@@ -33,6 +33,10 @@ export class ContainerTarget implements DmaTarget {
       entriesLeft: info.dmaAvailable,
       dirtyPageSizes: info.migration?.pageSizes ?? 0n,
     };
+  }
+
+  queryReserved(): Promise<readonly ReservedRange[]> {
+    return Promise.resolve(this.#reserved());
   }
 
   map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {

@@ -2,8 +2,9 @@ import { VfioError } from '../../errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
+import { queryGroup, queryReservedRegions } from '../../pci-sysfs.js';
 import { Unwinding } from '../../unwinding.js';
-import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest } from '../backend.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
 
 /** A kernel that has iommufd beside the groups. */
 export type KernelWithIommufd = VfioKernel & IommufdKernel;
@@ -14,6 +15,8 @@ const PAGE_SIZES_UNKNOWN = 4096n;
 export class AddressSpace implements DmaTarget {
   /** How many devices are in it. */
   users = 0;
+  /** Their folders in /sys, by name. */
+  readonly devices = new Map<string, string>();
 
   private constructor(
     private readonly kernel: KernelWithIommufd,
@@ -52,6 +55,13 @@ export class AddressSpace implements DmaTarget {
       entriesLeft: undefined,
       dirtyPageSizes: 0n,
     });
+  }
+
+  async queryReserved(): Promise<readonly ReservedRange[]> {
+    const { sysfs } = this.kernel;
+    const groups = await Promise.all([...this.devices].map(([name, sysfsPath]) => queryGroup(sysfs, sysfsPath, name)));
+    const ids = new Set(groups.map(({ id }) => id));
+    return (await Promise.all([...ids].map((id) => queryReservedRegions(sysfs, id)))).flat();
   }
 
   async map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {

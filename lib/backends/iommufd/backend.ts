@@ -1,7 +1,9 @@
 import { warn } from '../../diagnostics.js';
 import { systemError, VfioError, withContext } from '../../errors.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
+import { describeHolders } from '../../holders.js';
 import { Mutex } from '../../mutex.js';
+import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { Unwinding } from '../../unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend, DmaSpaceHost } from '../backend.js';
@@ -12,12 +14,13 @@ export function hasIommufd(kernel: VfioKernel): kernel is KernelWithIommufd {
   return 'openIommufd' in kernel;
 }
 
+const BIND = 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)';
+
 /** What one can do about an iommufd call's errno. */
 const HINTS: Readonly<Record<string, string>> = {
-  'EPERM ioctl(VFIO_DEVICE_BIND_IOMMUFD)':
-    'another driver, container or iommufd holds a function of the group: see `vfio-engine list`',
-  'EBUSY ioctl(VFIO_DEVICE_BIND_IOMMUFD)': 'the group of the device is open: one user at a time, by one way',
-  'EINVAL ioctl(VFIO_DEVICE_BIND_IOMMUFD)': 'the device is bound through its node already: one user at a time',
+  [`EPERM ${BIND}`]: 'another driver, container or iommufd holds a function of the group: see `vfio-engine list`',
+  [`EBUSY ${BIND}`]: 'the group of the device is open: one user at a time, by one way',
+  [`EINVAL ${BIND}`]: 'the device is bound through its node already: one user at a time',
   'EINVAL ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)':
     'the devices of one group share one address space, and a reserved range of the device must not be mapped in it',
   'EADDRINUSE ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)': 'a reserved range of the device is mapped in the address space',
@@ -44,7 +47,7 @@ export class IommufdBackend implements Backend {
       try {
         return await this.#attach(request);
       } catch (error) {
-        throw hinted(error, request.name);
+        throw await this.#explained(error, request);
       }
     });
   }
@@ -57,6 +60,8 @@ export class IommufdBackend implements Backend {
     try {
       const cdev = await findCdev(this.#kernel, sysfsPath, name);
       const addressSpace = await this.#use(space, undo);
+      addressSpace.devices.set(name, sysfsPath);
+      undo.push(() => void addressSpace.devices.delete(name));
       const deviceFd = await this.#openDevice(cdev, addressSpace, undo);
       await this.#join(addressSpace, undo);
       const info = this.#kernel.getDeviceInfo(deviceFd);
@@ -67,6 +72,22 @@ export class IommufdBackend implements Backend {
     } catch (error) {
       throw await undo.failed(error);
     }
+  }
+
+  /** Says what to do about a failure, and who has the device where that is why. */
+  async #explained(error: unknown, { name, sysfsPath }: AttachRequest): Promise<unknown> {
+    if (!(error instanceof VfioError)) return error;
+    const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
+    if (hint === undefined) return withContext(error, { device: name });
+    const others = error.syscall === BIND ? await this.#otherHolders(sysfsPath, name) : undefined;
+    return withContext(error, { device: name, hint: others === undefined ? hint : `${hint}; ${others}` });
+  }
+
+  /** Our own file is closed by now. */
+  async #otherHolders(sysfsPath: string, device: string): Promise<string | undefined> {
+    const cdev = await findCdev(this.#kernel, sysfsPath, device);
+    const { id } = await queryGroup(this.#kernel.sysfs, sysfsPath, device);
+    return describeHolders([`/dev/vfio/devices/${cdev}`, `/dev/vfio/${id}`]);
   }
 
   /** Takes a hold on the space's IOAS; the last one to let go ends it. */
@@ -136,10 +157,4 @@ async function findCdev({ sysfs }: VfioKernel, sysfsPath: string, device: string
     path,
     hint: 'the device has no node of its own: bind it to vfio-pci, on a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6)',
   });
-}
-
-function hinted(error: unknown, device: string): unknown {
-  if (!(error instanceof VfioError)) return error;
-  const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
-  return withContext(error, { device, ...(hint === undefined ? {} : { hint }) });
 }

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import type { BackendName } from '../../../../lib/backends/backend.js';
+import type { Device } from '../../../../lib/device.js';
+import { Engine } from '../../../../lib/engine.js';
+import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { BDF } from '../../devices.js';
+import { bind, restore } from '../../support/binding.js';
+import { refuses } from '../../support/refuses.js';
+
+const run = promisify(execFile);
+const MEMLOCK_CHILD = fileURLToPath(new URL('../../support/memlock-child.js', import.meta.url));
+const ENTRY_LIMIT = '/sys/module/vfio_iommu_type1/parameters/dma_entry_limit';
+
+for (const backend of ['container', 'iommufd'] as const satisfies readonly BackendName[]) {
+  describe(`mapping what cannot be mapped, by ${backend}`, () => {
+    let engine: Engine;
+    let device: Device;
+
+    before(async () => {
+      await bind(BDF.edu);
+      engine = new Engine({ kernels: [linuxKernel()], backend });
+      device = await engine.attach(BDF.edu);
+    });
+    after(async () => {
+      await engine.close();
+      await restore(BDF.edu);
+    });
+
+    it('tells the ranges for an IOVA outside of the aperture', async () => {
+      const [first] = device.dma.ranges;
+      const beyond = 1n << 60n;
+      const asked = `0x${beyond.toString(16)}-0x${(beyond + 4095n).toString(16)} cannot be mapped`;
+      const there = `what can be is 0x${first?.start.toString(16)}-0x${first?.last.toString(16)}`;
+      await refuses(device.dma.allocate(4096, { iova: beyond }), 'EINVAL', [asked, there]);
+    });
+
+    it('names the range that is kept for interrupt messages', async () => {
+      await refuses(device.dma.allocate(4096, { iova: 0xfee00000n }), 'EINVAL', [
+        '0xfee00000-0xfee00fff cannot be mapped: 0xfee00000-0xfeefffff is kept for interrupt messages (msi)',
+      ]);
+    });
+
+    it('names what lies where one wants to map', async () => {
+      const buffer = await device.dma.allocate(8192, { iova: 0x100000n });
+      await refuses(device.dma.allocate(8192, { iova: 0x101000n }), 'EEXIST', [
+        '0x101000-0x102fff overlaps 0x100000-0x101fff, which is mapped: unmap it first',
+      ]);
+      await buffer.free();
+    });
+
+    it('maps into a device what was mapped before there was an IOMMU', async () => {
+      const early = new Engine({ kernels: [linuxKernel()], backend });
+      try {
+        const buffer = await early.dma.allocate(4096, { iova: 0x200000n });
+        await bind(BDF.eduWide);
+        const late = await early.attach(BDF.eduWide);
+        await refuses(late.dma.allocate(4096, { iova: 0x200000n }), 'EEXIST', ['0x200000-0x200fff']);
+        await late.detach();
+        await buffer.free();
+      } finally {
+        await early.close();
+        await restore(BDF.eduWide);
+      }
+    });
+
+    it('tells the bytes that are needed and allowed where memory cannot be locked', async () => {
+      await device.detach();
+      try {
+        const limit = ['--memlock=65536:65536', process.execPath, MEMLOCK_CHILD, backend, BDF.edu];
+        // Root without CAP_IPC_LOCK, as any user is; the node and the group are root's.
+        const { stdout } = await run('setpriv', ['--bounding-set=-ipc_lock', 'prlimit', ...limit]);
+        const { code, message } = JSON.parse(stdout) as { code: string; message: string };
+        assert.equal(code, 'ENOMEM', message);
+        assert.match(
+          message,
+          /raise ulimit -l: 1048576 bytes more are needed, \d+ are locked, the limit is 65536 bytes/,
+        );
+      } finally {
+        device = await engine.attach(BDF.edu);
+      }
+    });
+  });
+}
+
+describe('mapping more pieces than type1 takes', () => {
+  const before_ = readFileSync(ENTRY_LIMIT, 'latin1').trim();
+  let engine: Engine;
+
+  before(async () => {
+    await bind(BDF.edu);
+    // Read when the container gets its IOMMU. Source: vfio_iommu_type1_open
+    writeFileSync(ENTRY_LIMIT, '3');
+    engine = new Engine({ kernels: [linuxKernel()], backend: 'container' });
+  });
+  after(async () => {
+    await engine.close();
+    writeFileSync(ENTRY_LIMIT, before_);
+    await restore(BDF.edu);
+  });
+
+  it('tells how many more would fit, and keeps what is mapped', async () => {
+    const device = await engine.attach(BDF.edu);
+    const buffers = [];
+    for (let i = 0n; i < 3n; i++) buffers.push(await device.dma.allocate(4096, { iova: 0x100000n + i * 0x10000n }));
+    await refuses(device.dma.allocate(4096), 'ENOSPC', [
+      'the limit of mappings is reached',
+      'dma_entry_limit',
+      '; 0 left',
+    ]);
+    await buffers[0]?.free();
+    const again = await device.dma.allocate(4096);
+    for (const buffer of [...buffers.slice(1), again]) await buffer.free();
+    await device.detach();
+  });
+});
