@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { Engine } from '../../../../lib/engine.js';
+import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
+import { BDF } from '../../devices.js';
+import { bind, restore } from '../../support/binding.js';
+import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
+import { groupOf } from '../../support/sysfs.js';
+
+const run = promisify(execFile);
+const MEMLOCK_CHILD = fileURLToPath(new URL('../../support/memlock-child.js', import.meta.url));
+
+describe('a device without an IOMMU, attached by the engine', () => {
+  let engine: Engine;
+
+  before(async () => {
+    await bind(BDF.edu);
+    engine = new Engine({ kernels: [linuxKernel()] });
+  });
+  after(async () => {
+    await engine.close();
+    await restore(BDF.edu);
+  });
+
+  it('works by its regions, config space and interrupts', async () => {
+    const device = await engine.attach(BDF.edu);
+    assert.deepEqual([device.backend, device.groupId], ['container', String(groupOf(BDF.edu))]);
+    assert.equal(await device.region(0).read32(EDU.identification), EDU_IDENTIFICATION);
+    assert.equal((await device.config.header()).vendorId, 0x1234);
+    await device.config.setBusMaster(true);
+    const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
+    await msi.enable();
+    await device.region(0).write32(0x60, 1);
+    assert.equal(await msi.next(0, { timeoutMs: 10_000 }), 1);
+    await device.detach();
+  });
+
+  it('has no address space, and says so', async () => {
+    const device = await engine.attach(BDF.edu);
+    assert.throws(() => device.dma, {
+      code: 'ERR_NOT_SUPPORTED',
+      message: /without an IOMMU has no address space .*turn the IOMMU on/,
+    });
+    await device.detach();
+  });
+
+  it('is refused to who may not touch the hardware', async () => {
+    const child = [process.execPath, MEMLOCK_CHILD, 'container', BDF.edu];
+    const { stdout } = await run('setpriv', ['--bounding-set=-sys_rawio', ...child]);
+    const { code, message } = JSON.parse(stdout) as { code: string; message: string };
+    assert.equal(code, 'EPERM', message);
+    assert.match(message, /CAP_SYS_RAWIO/);
+  });
+});
