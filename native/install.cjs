@@ -2,7 +2,8 @@
 // Builds the addon at `npm ci`. Its own work is to say what to install when a tool is missing, which node-gyp does not.
 const { spawnSync } = require('node:child_process');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
-const { dirname, join } = require('node:path');
+const { join } = require('node:path');
+const { ownHeaders } = require('./headers.cjs');
 
 const needs = [
   ['c++', ['--version'], 'a C++17 compiler', 'g++'],
@@ -42,14 +43,3 @@ for (const step of steps) {
   if (status !== 0) process.exit(status ?? 1);
 }
 writeFileSync(stamp, process.version);
-
-// Headers that lie beside node itself, as distributions and node's own archive put them: no download is needed then.
-function ownHeaders() {
-  const prefix = dirname(dirname(process.execPath));
-  const file = join(prefix, 'include', 'node', 'node_version.h');
-  if (process.env.npm_config_nodedir !== undefined || !existsSync(file)) return [];
-  const text = readFileSync(file, 'utf8');
-  const part = (name) => new RegExp('#define NODE_' + name + '_VERSION (\\d+)').exec(text)?.[1];
-  const version = 'v' + ['MAJOR', 'MINOR', 'PATCH'].map(part).join('.');
-  return version === process.version ? ['--nodedir', prefix] : [];
-}
