@@ -1,0 +1,37 @@
+import { RegionAccess } from '../../lib/region/access.js';
+import { baseline } from '../baseline.js';
+import type { BenchCase } from '../case.js';
+import { expectEqual, openMemoryRegion } from '../memory.js';
+import { nanosecondsEach } from '../timing.js';
+
+const READS = 20_000;
+const OFFSET = 0x40;
+const VALUE = 0x12345678;
+
+/** A register that is not mapped, read by the thread that wants it: one system call on either side. */
+const trapRead32: BenchCase = {
+  name: 'trap-read32',
+  title: 'one read32 of a trapped register by the checked accessor, on the calling thread',
+  comparison: 'a pread of four bytes',
+  unit: 'ns',
+  bar: 1.2,
+  async prepare() {
+    const region = await openMemoryRegion(4096, 'trapped');
+    const access = new RegionAccess(region.descriptor);
+    new DataView(region.memory).setUint32(OFFSET, VALUE, true);
+    return {
+      subject: () => {
+        let wrong = 0;
+        const cost = nanosecondsEach(READS, () => {
+          for (let i = 0; i < READS; i++) wrong += access.read32(OFFSET) === VALUE ? 0 : 1;
+        });
+        expectEqual('the number of wrong values', wrong, 0);
+        return [cost];
+      },
+      baseline: () => [baseline.pread32(region.fd, OFFSET, READS)],
+      close: () => region.close(),
+    };
+  },
+};
+
+export default trapRead32;
