@@ -3,6 +3,10 @@ import { addon } from '../native/addon.js';
 import { checkAccess, statusError } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 
+// Taken out once: the addon's object has so many functions that V8 looks each one up in a table.
+const { regionRead8, regionRead16, regionRead32, regionRead64 } = addon;
+const { regionWrite8, regionWrite16, regionWrite32, regionWrite64 } = addon;
+
 /** The views of one mapped area. */
 interface AreaViews {
   readonly start: number;
@@ -42,41 +46,47 @@ export class RegionAccess {
   read8(regionOffset: number): number {
     const views = this.#areaOf(regionOffset, 1);
     if (views !== undefined) return Atomics.load(views.u8, regionOffset - views.start);
-    return this.#trapped(regionOffset, 1, () => addon.regionRead8(this.#handle, regionOffset));
+    try {
+      return regionRead8(this.#handle, regionOffset);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 1, false);
+    }
   }
 
   read16(regionOffset: number): number {
     const views = this.#areaOf(regionOffset, 2);
     if (views !== undefined) return Atomics.load(views.u16, (regionOffset - views.start) / 2);
-    return this.#trapped(regionOffset, 2, () => addon.regionRead16(this.#handle, regionOffset));
+    try {
+      return regionRead16(this.#handle, regionOffset);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 2, false);
+    }
   }
 
   read32(regionOffset: number): number {
-    const whole = this.#whole;
-    // What is no whole number, not aligned or outside goes the slow way, which says what is wrong.
-    if (
-      whole !== undefined &&
-      regionOffset >>> 0 === regionOffset &&
-      (regionOffset & 3) === 0 &&
-      regionOffset + 4 <= whole.end
-    ) {
-      return Atomics.load(whole.u32, regionOffset / 4);
-    }
     const views = this.#areaOf(regionOffset, 4);
     if (views !== undefined) return Atomics.load(views.u32, (regionOffset - views.start) / 4);
-    return this.#trapped(regionOffset, 4, () => addon.regionRead32(this.#handle, regionOffset));
+    try {
+      return regionRead32(this.#handle, regionOffset);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 4, false);
+    }
   }
 
   read64(regionOffset: number): bigint {
     const views = this.#areaOf(regionOffset, 8);
     if (views !== undefined) return Atomics.load(views.u64, (regionOffset - views.start) / 8);
-    return this.#trapped(regionOffset, 8, () => addon.regionRead64(this.#handle, regionOffset));
+    try {
+      return regionRead64(this.#handle, regionOffset);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 8, false);
+    }
   }
 
   /** Writes the low 8 bits of a value. */
   write8(regionOffset: number, value: number): void {
     try {
-      addon.regionWrite8(this.#handle, regionOffset, value);
+      regionWrite8(this.#handle, regionOffset, value);
     } catch (error) {
       throw this.#explain(error, regionOffset, 1, true);
     }
@@ -85,7 +95,7 @@ export class RegionAccess {
   /** Writes the low 16 bits of a value. */
   write16(regionOffset: number, value: number): void {
     try {
-      addon.regionWrite16(this.#handle, regionOffset, value);
+      regionWrite16(this.#handle, regionOffset, value);
     } catch (error) {
       throw this.#explain(error, regionOffset, 2, true);
     }
@@ -94,7 +104,7 @@ export class RegionAccess {
   /** Writes the low 32 bits of a value. */
   write32(regionOffset: number, value: number): void {
     try {
-      addon.regionWrite32(this.#handle, regionOffset, value);
+      regionWrite32(this.#handle, regionOffset, value);
     } catch (error) {
       throw this.#explain(error, regionOffset, 4, true);
     }
@@ -102,7 +112,7 @@ export class RegionAccess {
 
   write64(regionOffset: number, value: bigint): void {
     try {
-      addon.regionWrite64(this.#handle, regionOffset, BigInt.asUintN(64, value));
+      regionWrite64(this.#handle, regionOffset, BigInt.asUintN(64, value));
     } catch (error) {
       throw this.#explain(error, regionOffset, 8, true);
     }
@@ -114,7 +124,17 @@ export class RegionAccess {
     this.write32(regionOffset, value);
   }
 
+  /** The area that holds all of an access. What is no access goes to native code, which says what is wrong. */
   #areaOf(regionOffset: number, width: number): AreaViews | undefined {
+    const whole = this.#whole;
+    if (
+      whole !== undefined &&
+      regionOffset >>> 0 === regionOffset &&
+      (regionOffset & (width - 1)) === 0 &&
+      regionOffset + width <= whole.end
+    ) {
+      return whole;
+    }
     if (!this.descriptor.readable || !Number.isSafeInteger(regionOffset) || (regionOffset & (width - 1)) !== 0) {
       return undefined;
     }
@@ -122,14 +142,6 @@ export class RegionAccess {
       if (regionOffset >= views.start && regionOffset + width <= views.end) return views;
     }
     return undefined;
-  }
-
-  #trapped<T>(regionOffset: number, width: number, read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw this.#explain(error, regionOffset, width, false);
-    }
   }
 
   /** Says what was wrong with an access that the addon refused, in the region's own terms. */

@@ -32,6 +32,7 @@ struct Registration {
     TheRegistry().readers.push_back(&reader);
   }
   ~Registration() {
+    thread_reader = nullptr;
     std::lock_guard<std::mutex> lock(TheRegistry().mutex);
     auto& readers = TheRegistry().readers;
     readers.erase(std::find(readers.begin(), readers.end(), &reader));
@@ -40,18 +41,18 @@ struct Registration {
 
 }  // namespace
 
-Reader& ThreadReader() {
+__thread Reader* thread_reader = nullptr;
+
+Reader& RegisterThread() {
   thread_local Registration registration;
+  thread_reader = &registration.reader;
   return registration.reader;
 }
 
-bool HasMembarrier() {
-  static const bool has = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-  return has;
-}
+const bool kHasMembarrier = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 
 bool WaitForReaders(int timeout_ms) {
-  if (HasMembarrier()) syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  if (kHasMembarrier) syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   Registry& registry = TheRegistry();
   std::vector<std::pair<Reader*, uint64_t>> inside;

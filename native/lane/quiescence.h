@@ -11,17 +11,27 @@ struct Reader {
   std::atomic<uint64_t> epoch{0};
 };
 
-Reader& ThreadReader();
+Reader& RegisterThread();
+// This thread's, once it has one. `__thread` and a pointer, because every access pays for what it costs to find: a
+// `thread_local` object goes through a wrapper and a guard.
+extern __thread Reader* thread_reader;
+
+// Thread: any; the reader lives as long as the thread.
+inline Reader& ThreadReader() {
+  Reader* reader = thread_reader;
+  return reader != nullptr ? *reader : RegisterThread();
+}
+
 // False where the kernel has no membarrier for us; readers then pay for a fence themselves.
-bool HasMembarrier();
+extern const bool kHasMembarrier;
 
 class ReadSection {
  public:
-  ReadSection() : reader_(ThreadReader()) {
+  explicit ReadSection(Reader& reader = ThreadReader()) : reader_(reader) {
     epoch_ = reader_.epoch.load(std::memory_order_relaxed) + 1;
     reader_.epoch.store(epoch_, std::memory_order_relaxed);
     // The writer's membarrier stands for the fence that belongs here.
-    if (HasMembarrier()) {
+    if (kHasMembarrier) {
       std::atomic_signal_fence(std::memory_order_seq_cst);
     } else {
       std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -91,13 +91,14 @@ template <uint32_t width>
 napi_value RegionRead(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  void* reader = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &reader);
   uint32_t handle = 0;
   napi_get_value_uint32(env, arguments[0], &handle);
   uint64_t value = 0;
   int error = -EBADF;
   {
-    ReadSection section;
+    ReadSection section(*static_cast<Reader*>(reader));
     const IoRegion* region = RegionTable::Get().Find(handle);
     if (region != nullptr) error = region->Read(OffsetOf(env, arguments[1]), width, &value);
   }
@@ -127,14 +128,15 @@ template <uint32_t width>
 napi_value RegionWrite(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  void* reader = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &reader);
   uint32_t handle = 0;
   napi_get_value_uint32(env, arguments[0], &handle);
   uint64_t value = 0;
   int error = -EBADF;
   if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
   {
-    ReadSection section;
+    ReadSection section(*static_cast<Reader*>(reader));
     const IoRegion* region = RegionTable::Get().Find(handle);
     if (region != nullptr) error = region->Write(OffsetOf(env, arguments[1]), width, value);
   }
@@ -188,9 +190,10 @@ Napi::Value BufferClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Each call finds the thread's reader beside its arguments: an environment keeps to one thread, which outlives it.
 void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) != napi_ok) {
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &ThreadReader(), &function) != napi_ok) {
     throw Napi::Error::New(env);
   }
   exports.Set(name, Napi::Value(env, function));
