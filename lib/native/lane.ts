@@ -47,7 +47,10 @@ export interface LaneAddon {
   regionWrite64(region: RegionHandle, offset: number, value: bigint): void;
   /** Orders all memory accesses before it with those after it, on device memory too. */
   barrier(): void;
-  /** Runs slots (lib/layout/slot.ts) in order on this thread until one fails. @returns how many ran */
+  /**
+   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; those after it get ECANCELED.
+   * @returns how many ran, the failed one included
+   */
   programRun(slots: Uint8Array, count: number): number;
 
   /** Makes a buffer's memory known to every thread and keeps it until bufferClose. */

@@ -18,4 +18,21 @@ struct DmaBuffer {
 
 HandleTable<DmaBuffer>& DmaBuffers();
 
+// The buffer that was used last. It stays alive as long as this does. Thread: its owner's.
+class LastBuffer {
+ public:
+  // Null for a handle that is not open.
+  const DmaBuffer* Find(uint32_t handle) {
+    if (buffer_ == nullptr || handle != handle_) {
+      buffer_ = DmaBuffers().Get(handle);
+      handle_ = handle;
+    }
+    return buffer_.get();
+  }
+
+ private:
+  uint32_t handle_ = 0;
+  std::shared_ptr<DmaBuffer> buffer_;
+};
+
 }  // namespace vfio_engine

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "lane/dma_buffer.h"
 #include "lane/layout.h"
 
 namespace vfio_engine {
@@ -11,6 +12,8 @@ namespace vfio_engine {
 // errno, or kAgain for a poll whose value has not come yet.
 constexpr int kAgain = 1;
 int Execute(Slot& slot);
+// The same for one of many: a buffer that the operation before used need not be looked up again.
+int Execute(Slot& slot, LastBuffer& last);
 
 // CLOCK_MONOTONIC in microseconds.
 uint64_t NowUs();

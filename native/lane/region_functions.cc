@@ -8,7 +8,6 @@
 #include "common/async.h"
 #include "common/export.h"
 #include "lane/dma_buffer.h"
-#include "lane/execute.h"
 #include "lane/mmio.h"
 #include "lane/quiescence.h"
 #include "lane/region_table.h"
@@ -148,28 +147,6 @@ napi_value Barrier(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (slots: Uint8Array, count) => how many ran. Runs slots in order on this thread, a status in each; stops at the first
-// that fails.
-Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
-  Napi::Uint8Array bytes = ArgBytes(info, 0);
-  uint32_t count = ArgUint32(info, 1);
-  if (bytes.ByteLength() / sizeof(Slot) < count || reinterpret_cast<uintptr_t>(bytes.Data()) % alignof(Slot) != 0) {
-    ThrowArgRange(info, 1);
-  }
-  auto* slots = reinterpret_cast<Slot*>(bytes.Data());
-  uint32_t done = 0;
-  for (bool failed = false; done < count && !failed; done++) {
-    Slot copy = slots[done];
-    int status;
-    while ((status = Execute(copy)) == kAgain) {
-    }
-    slots[done].value = copy.value;
-    slots[done].status = status;
-    failed = status != 0;
-  }
-  return Napi::Number::New(info.Env(), done);
-}
-
 // (SharedArrayBuffer) => handle; the memory stays until bufferClose.
 Napi::Value BufferRegister(const Napi::CallbackInfo& info) {
   napi_value raw = info[0];
@@ -204,7 +181,6 @@ void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callb
 void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
   Export<RegionCreate>(env, exports, "regionCreate");
   Export<RegionClose>(env, exports, "regionClose");
-  Export<ProgramRun>(env, exports, "programRun");
   Export<BufferRegister>(env, exports, "bufferRegister");
   Export<BufferClose>(env, exports, "bufferClose");
   ExportRaw(env, exports, "regionRead8", RegionRead<1>);

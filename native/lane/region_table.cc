@@ -11,11 +11,7 @@ constexpr int kLeaveMs = 30000;
 
 }  // namespace
 
-RegionTable& RegionTable::Get() {
-  // Never destroyed: threads may still run while the process exits.
-  static auto* table = new RegionTable();
-  return *table;
-}
+RegionTable* const RegionTable::table = new RegionTable();
 
 uint32_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
   std::lock_guard<std::mutex> lock(mutex_);

@@ -13,7 +13,7 @@ namespace vfio_engine {
 
 class RegionTable {
  public:
-  static RegionTable& Get();
+  static RegionTable& Get() { return *table; }
 
   // Returns the handle, never 0. Throws SysError(EMFILE) when 65,536 regions are open. Thread: any.
   uint32_t Add(std::unique_ptr<IoRegion> region);
@@ -27,6 +27,9 @@ class RegionTable {
   void Close(uint32_t handle);
 
  private:
+  // Never destroyed: threads may still run while the process exits.
+  static RegionTable* const table;
+
   static constexpr uint32_t kIndexBits = 16;
   static constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
   std::mutex mutex_;
