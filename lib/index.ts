@@ -7,6 +7,7 @@ export { VfioError, type VfioErrorCode, type VfioErrorFields } from './errors.js
 
 export { Region, type BatchStep, type WaitOptions } from './region/region.js';
 export { RegionAccess } from './region/access.js';
+export { Program, type ProgramTarget } from './region/program.js';
 export type { MappedArea, RegionDescriptor } from './region/descriptor.js';
 export type { Width } from './region/checks.js';
 export { WorkerPool } from './pool/pool.js';

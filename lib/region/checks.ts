@@ -1,4 +1,5 @@
 import { VfioError } from '../errors.js';
+import { type Operation, Op } from '../layout/slot.js';
 import { errnoName } from '../uapi/errno.js';
 import type { RegionDescriptor } from './descriptor.js';
 
@@ -81,3 +82,15 @@ export function statusError(region: RegionDescriptor, offset: number, status: nu
     ...(errno === 5 ? { hint: 'is memory decoding on? see the command register, bit 1' } : {}),
   });
 }
+
+/** What an operation does, for an error's message. */
+export const OPERATION_NAMES: Readonly<Record<Operation['op'], string>> = {
+  [Op.read]: 'reading',
+  [Op.write]: 'writing',
+  [Op.modify]: 'modifying',
+  [Op.poll]: 'polling',
+  [Op.copyOut]: 'copying from',
+  [Op.copyIn]: 'copying to',
+  [Op.barrier]: 'a barrier at',
+  [Op.doorbell]: 'ringing',
+};

@@ -3,7 +3,7 @@ import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
 import { RegionAccess } from './access.js';
 import { bufferHandle } from './buffers.js';
-import { checkAccess, statusError, type Width } from './checks.js';
+import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
@@ -149,7 +149,7 @@ export class Region {
       if (left === 0) resolve(results);
       operations.forEach((operation, index) => {
         this.lane.submit(operation, (status, slots, position) => {
-          if (status !== 0) failure ??= statusError(this.descriptor, operation.offset, status, OP_NAMES[operation.op]);
+          if (status !== 0) failure ??= statusError(this.descriptor, operation.offset, status, OPERATION_NAMES[operation.op]);
           else if (operation.op === Op.read) results[index] = valueOf(operation, slots, position);
           left--;
           if (left > 0) return;
@@ -247,7 +247,7 @@ export class Region {
     return new Promise((resolve, reject) => {
       const submitted = this.lane.submit(operation, (status, slots, position) => {
         signal?.removeEventListener('abort', cancel);
-        if (status !== 0) reject(statusError(this.descriptor, offset, status, OP_NAMES[operation.op]));
+        if (status !== 0) reject(statusError(this.descriptor, offset, status, OPERATION_NAMES[operation.op]));
         else resolve(valueOf(operation, slots, position));
       });
       const cancel = (): void => submitted.cancel();
@@ -256,17 +256,6 @@ export class Region {
     });
   }
 }
-
-const OP_NAMES: Readonly<Record<Operation['op'], string>> = {
-  [Op.read]: 'reading',
-  [Op.write]: 'writing',
-  [Op.modify]: 'modifying',
-  [Op.poll]: 'polling',
-  [Op.copyOut]: 'copying from',
-  [Op.copyIn]: 'copying to',
-  [Op.barrier]: 'a barrier at',
-  [Op.doorbell]: 'ringing',
-};
 
 function valueOf(operation: Operation, slots: SlotView, position: number): number | bigint {
   return operation.width === 8 ? slots.value64(position) : slots.value32(position);

@@ -1,0 +1,252 @@
+import { type Operation, Op, SLOT } from '../layout/slot.js';
+import { addon } from '../native/addon.js';
+import { bufferHandle } from './buffers.js';
+import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
+import type { RegionDescriptor } from './descriptor.js';
+
+const { programRun } = addon;
+
+/** What a program's steps are made on: a `Region`, or a `RegionAccess` on any other thread. */
+export interface ProgramTarget {
+  readonly descriptor: RegionDescriptor;
+}
+
+interface PollTimeout {
+  readonly step: number;
+  readonly microseconds: number;
+}
+
+// A slot in words of 32 bits.
+const WORDS = SLOT.size / 4;
+const REGION = SLOT.region / 4;
+const OFFSET = SLOT.offset / 4;
+const VALUE = SLOT.value / 4;
+const MASK = SLOT.mask / 4;
+const BUFFER_OFFSET = SLOT.bufferOffset / 4;
+const BUFFER = SLOT.buffer / 4;
+const LENGTH = SLOT.length / 4;
+const DEADLINE = SLOT.deadline / 4;
+const STATUS = SLOT.status / 4;
+const HIGH = 2 ** 32;
+/** The status of a step that was not run. */
+const ECANCELED = 125;
+
+/**
+ * Steps on regions, filled once or anew each time, and run in order by native code in one call. A step's answer is read
+ * from the memory that it was written to: no promise and no object is made. Each method adds a step and gives its number.
+ * Offsets are bytes into the region, values up to 32 bits are numbers.
+ *
+ * A step is checked when it runs, against the region as it then is.
+ * Thread: the one that made it. `run` blocks: on the event loop's thread run nothing that waits or is trapped.
+ */
+export class Program {
+  readonly #slots: Uint8Array;
+  readonly #words: Uint32Array;
+  readonly #longs: BigUint64Array;
+  readonly #regions: RegionDescriptor[];
+  #polls: PollTimeout[] = [];
+  #region: RegionDescriptor;
+  #length = 0;
+
+  /**
+   * @param target the region of the steps that follow
+   * @param capacity how many steps fit in, at least 1
+   */
+  constructor(
+    target: ProgramTarget,
+    readonly capacity = 64,
+  ) {
+    const memory = new ArrayBuffer(capacity * SLOT.size);
+    this.#slots = new Uint8Array(memory);
+    this.#words = new Uint32Array(memory);
+    this.#longs = new BigUint64Array(memory);
+    this.#region = target.descriptor;
+    this.#regions = new Array<RegionDescriptor>(capacity).fill(target.descriptor);
+  }
+
+  /** How many steps there are. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Has the steps that follow made on another region. */
+  on(target: ProgramTarget): this {
+    this.#region = target.descriptor;
+    return this;
+  }
+
+  /** Takes all steps out. */
+  clear(): this {
+    for (const { step } of this.#polls) this.#longs[(step * WORDS + DEADLINE) / 2] = 0n;
+    if (this.#polls.length > 0) this.#polls = [];
+    this.#length = 0;
+    return this;
+  }
+
+  read8(offset: number): number {
+    return this.#add(Op.read, 1, offset);
+  }
+  read16(offset: number): number {
+    return this.#add(Op.read, 2, offset);
+  }
+  read32(offset: number): number {
+    return this.#add(Op.read, 4, offset);
+  }
+  read64(offset: number): number {
+    return this.#add(Op.read, 8, offset);
+  }
+  write8(offset: number, value: number): number {
+    return this.#addValue(Op.write, 1, offset, value);
+  }
+  write16(offset: number, value: number): number {
+    return this.#addValue(Op.write, 2, offset, value);
+  }
+  write32(offset: number, value: number): number {
+    return this.#addValue(Op.write, 4, offset, value);
+  }
+  write64(offset: number, value: bigint): number {
+    const step = this.#add(Op.write, 8, offset);
+    this.#put(step, VALUE, value);
+    return step;
+  }
+
+  /** Writes 32 bits after all memory written before is visible to the device. */
+  doorbell32(offset: number, value: number): number {
+    return this.#addValue(Op.doorbell, 4, offset, value);
+  }
+
+  /** Orders all memory accesses of the steps before it with those after it. */
+  barrier(): number {
+    return this.#add(Op.barrier, 0, 0);
+  }
+
+  /** Replaces the bits of `mask` by those of `value`; the step's value is what was read before. */
+  modify32(offset: number, mask: number, value: number): number {
+    const step = this.#addValue(Op.modify, 4, offset, value);
+    this.#put(step, MASK, mask >>> 0);
+    return step;
+  }
+
+  /**
+   * Reads until `(value & mask) === value asked for`; the step's value is the one that ended the wait.
+   * @param timeoutMs milliseconds from the start of `run`, above 0; the step then fails with ERR_TIMEOUT
+   */
+  pollUntil(
+    offset: number,
+    condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
+    timeoutMs: number,
+  ): number {
+    const step = this.#add(Op.poll, condition.width, offset);
+    this.#put(step, VALUE, condition.value);
+    this.#put(step, MASK, condition.mask);
+    this.#polls.push({ step, microseconds: Math.max(1, Math.round(timeoutMs * 1000)) });
+    return step;
+  }
+
+  /** Copies from the region into memory by accesses of `width` bytes. Lengths and offsets are multiples of it. */
+  copyToBuffer(offset: number, length: number, buffer: SharedArrayBuffer, bufferOffset = 0, width: Width = 4): number {
+    return this.#addCopy(Op.copyOut, offset, length, buffer, bufferOffset, width);
+  }
+
+  /** Copies from memory into the region by accesses of `width` bytes. */
+  copyFromBuffer(
+    offset: number,
+    length: number,
+    buffer: SharedArrayBuffer,
+    bufferOffset = 0,
+    width: Width = 4,
+  ): number {
+    return this.#addCopy(Op.copyIn, offset, length, buffer, bufferOffset, width);
+  }
+
+  /**
+   * Runs all steps in order until one fails. May be called again and again.
+   * @throws the error of the step that failed: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment), ERR_NOT_SUPPORTED (the
+   * region's flags), ERR_CLOSED, ERR_TIMEOUT, ERR_SHORT_TRANSFER, or the errno of the transfer. Those after it have not run.
+   */
+  run(): void {
+    if (this.#polls.length > 0) this.#setDeadlines();
+    const ran = programRun(this.#slots, this.#length);
+    if (ran > 0 && this.status(ran - 1) !== 0) throw this.#failure(ran - 1);
+  }
+
+  /** A step's answer: 0, or a negative errno; -125 (ECANCELED) when a step before it failed. */
+  status(step: number): number {
+    return (this.#words[step * WORDS + STATUS] ?? -ECANCELED) | 0;
+  }
+
+  /** The low 32 bits of a step's value. */
+  value(step: number): number {
+    return this.#words[step * WORDS + VALUE] ?? 0;
+  }
+
+  /** All 64 bits of a step's value. */
+  value64(step: number): bigint {
+    return this.#longs[(step * WORDS + VALUE) / 2] ?? 0n;
+  }
+
+  #add(op: Operation['op'], width: number, offset: number): number {
+    const step = this.#length;
+    if (step >= this.capacity) throw new RangeError(`the program's ${this.capacity} steps are used up`);
+    const words = this.#words;
+    const at = step * WORDS;
+    words[at] = op | (width << 8);
+    words[at + REGION] = this.#region.handle;
+    words[at + OFFSET] = offset;
+    words[at + OFFSET + 1] = offset >>> 0 === offset ? 0 : this.#highOf(offset, width);
+    this.#regions[step] = this.#region;
+    this.#length = step + 1;
+    return step;
+  }
+
+  #addValue(op: Operation['op'], width: number, offset: number, value: number): number {
+    const step = this.#add(op, width, offset);
+    this.#words[step * WORDS + VALUE] = value;
+    this.#words[step * WORDS + VALUE + 1] = 0;
+    return step;
+  }
+
+  #addCopy(
+    op: Operation['op'],
+    offset: number,
+    length: number,
+    buffer: SharedArrayBuffer,
+    bufferOffset: number,
+    width: Width,
+  ): number {
+    checkAccess(this.#region, offset, width, length, op === Op.copyIn);
+    const step = this.#add(op, width, offset);
+    this.#words[step * WORDS + LENGTH] = length;
+    this.#words[step * WORDS + BUFFER] = bufferHandle(buffer);
+    this.#put(step, BUFFER_OFFSET, BigInt(bufferOffset));
+    return step;
+  }
+
+  #put(step: number, word: number, value: number | bigint): void {
+    // A negative number has the 32 bits that bitwise operators of JavaScript give.
+    this.#longs[(step * WORDS + word) / 2] = BigInt(typeof value === 'number' && value < 0 ? value >>> 0 : value);
+  }
+
+  /** Of an offset that one word does not hold. @throws ERR_OUT_OF_RANGE for what is no offset at all */
+  #highOf(offset: number, width: number): number {
+    if (!Number.isSafeInteger(offset) || offset < 0) checkAccess(this.#region, offset, width, width, false);
+    return Math.floor(offset / HIGH);
+  }
+
+  #setDeadlines(): void {
+    // CLOCK_MONOTONIC, which hrtime counts.
+    const now = process.hrtime.bigint() / 1000n;
+    for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + BigInt(microseconds));
+  }
+
+  #failure(step: number): Error {
+    const region = this.#regions[step] as RegionDescriptor;
+    const offset = Number(this.#longs[(step * WORDS + OFFSET) / 2]);
+    const op = this.#slots[step * SLOT.size] as Operation['op'];
+    const width = this.#slots[step * SLOT.size + SLOT.width] as number;
+    const length = op === Op.copyOut || op === Op.copyIn ? (this.#words[step * WORDS + LENGTH] as number) : width;
+    const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
+    checkAccess(region, offset, width, length, write);
+    return statusError(region, offset, this.status(step), OPERATION_NAMES[op]);
+  }
+}
