@@ -8,10 +8,16 @@ export interface Baseline {
   write32(bytes: Uint8Array, accesses: number): number;
   pread32(fd: number, fileOffset: number, accesses: number): number;
   blockCopy(source: Uint8Array, target: Uint8Array, rounds: number): number;
-  poll(bytes: Uint8Array, polls: number): number;
   setBareMemory(bytes: Uint8Array): void;
   bareRead32(handle: number, offset: number): number;
   bareWrite32(handle: number, offset: number, value: number): void;
+  /** The steps of `batch-256` filled, run by the engine's native code, and reaped. */
+  batch(region: number, batches: number): number;
+  /** A device of C in a thread: works for `workNs` at what is written to word 0, and then writes it to word 16. */
+  startDevice(bytes: Uint8Array, workNs: number): void;
+  stopDevice(): void;
+  /** Gives the device commands, each when the one before is done. */
+  commandLoop(first: number, commands: number): number;
   /** Keeps `inFlight` reads and writes of a region under way on a lane until `operations` were answered. */
   laneProduce(lane: Uint8Array, worker: Uint8Array, region: number, operations: number, inFlight: number): number;
   /** The operations of `laneProduce` by pread and pwrite, on the calling thread. */
@@ -20,7 +26,20 @@ export interface Baseline {
   laneThreads(samples: number, roundTripsInSample: number): Float64Array;
 }
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'bench', 'baseline');
-const bindings = createRequire(import.meta.url)('bindings') as (options: object) => Baseline;
+/** What is set up once. */
+interface Setup {
+  /** Lets C call the engine's native code. @param path of its addon, which is loaded */
+  useEngine(path: string): void;
+}
 
-export const baseline: Baseline = bindings({ bindings: 'vfio_engine_baseline', module_root: root });
+const top = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const bindings = createRequire(import.meta.url)('bindings') as (options: object) => Baseline & Setup;
+
+const loaded = bindings({ bindings: 'vfio_engine_baseline', module_root: join(top, 'bench', 'baseline') });
+
+export const baseline: Baseline = loaded;
+
+/** Lets `baseline.batch` run. */
+export function useEngine(): void {
+  loaded.useEngine(join(top, 'native', 'build', 'Release', 'vfio_engine.node'));
+}

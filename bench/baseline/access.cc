@@ -1,4 +1,4 @@
-// What C pays for an access: loops of volatile loads and stores, pread, a block copy, a poll, a batch of descriptors.
+// What C pays for an access: loops of volatile loads and stores, pread, a block copy.
 #include <unistd.h>
 
 #include "clock.h"
@@ -69,17 +69,6 @@ Napi::Value BlockCopy(const Napi::CallbackInfo& info) {
   });
 }
 
-// (bytes, polls) => ns a look at a register that is not ready until the last one
-Napi::Value Poll(const Napi::CallbackInfo& info) {
-  auto* word = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
-  uint32_t polls = info[1].As<Napi::Number>().Uint32Value();
-  return CostOf(info.Env(), polls, [&] {
-    for (uint32_t i = 0; i < polls; i++) {
-      if ((*word & 1) != 0) break;
-    }
-  });
-}
-
 // (handle, offset) => value, (handle, offset, value): Node-API calls that do nothing but the access.
 uint8_t* bare_memory = nullptr;
 Napi::Value SetBareMemory(const Napi::CallbackInfo& info) {
@@ -124,7 +113,6 @@ void RegisterAccess(Napi::Env env, Napi::Object exports) {
   exports.Set("write32", Napi::Function::New(env, Write32));
   exports.Set("pread32", Napi::Function::New(env, Pread32));
   exports.Set("blockCopy", Napi::Function::New(env, BlockCopy));
-  exports.Set("poll", Napi::Function::New(env, Poll));
   exports.Set("setBareMemory", Napi::Function::New(env, SetBareMemory));
   ExportRaw(env, exports, "bareRead32", BareRead32);
   ExportRaw(env, exports, "bareWrite32", BareWrite32);

@@ -149,7 +149,8 @@ export class Region {
       if (left === 0) resolve(results);
       operations.forEach((operation, index) => {
         this.lane.submit(operation, (status, slots, position) => {
-          if (status !== 0) failure ??= statusError(this.descriptor, operation.offset, status, OPERATION_NAMES[operation.op]);
+          if (status !== 0)
+            failure ??= statusError(this.descriptor, operation.offset, status, OPERATION_NAMES[operation.op]);
           else if (operation.op === Op.read) results[index] = valueOf(operation, slots, position);
           left--;
           if (left > 0) return;

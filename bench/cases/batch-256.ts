@@ -1,0 +1,66 @@
+import { Program } from '../../lib/region/program.js';
+import { baseline, useEngine } from '../baseline.js';
+import type { BenchCase } from '../case.js';
+import { expectEqual, openMemoryRegion } from '../memory.js';
+import { nanosecondsEach } from '../timing.js';
+
+const BATCHES = 2000;
+const GROUPS = 32;
+const GROUP_BYTES = 64;
+const STEPS = 8 * GROUPS;
+
+/** Programs of 256 steps, filled anew each time. Both sides have them run by the same native code. */
+const batch256: BenchCase = {
+  name: 'batch-256',
+  title: 'one step of 256 mixed ones, filled, run in one call and reaped',
+  unit: 'ns',
+  bar: 2,
+  async prepare() {
+    useEngine();
+    const region = await openMemoryRegion(4096, 'mapped');
+    const program = new Program(region, STEPS);
+    return {
+      subject: () => {
+        let wrong = 0;
+        const cost = nanosecondsEach(BATCHES * STEPS, () => {
+          for (let value = 0; value < BATCHES; value++) {
+            fill(program, value);
+            program.run();
+            if (reap(program) !== GROUPS * value + (GROUPS * (GROUPS - 1)) / 2) wrong++;
+          }
+        });
+        expectEqual('the number of wrong batches', wrong, 0);
+        return [cost];
+      },
+      baseline: () => [baseline.batch(region.descriptor.handle, BATCHES)],
+      close: () => region.close(),
+    };
+  },
+};
+
+/** What is read and not written is 0; the last step of a group reads what its second one wrote. */
+function fill(program: Program, value: number): void {
+  program.clear();
+  for (let group = 0; group < GROUPS; group++) {
+    const base = group * GROUP_BYTES;
+    program.read32(base);
+    program.write32(base + 4, value + group);
+    program.read16(base + 8);
+    program.write16(base + 12, value);
+    program.read8(base + 16);
+    program.write8(base + 20, value);
+    program.modify32(base + 24, 0xff, value);
+    program.read32(base + 4);
+  }
+}
+
+function reap(program: Program): number {
+  let sum = 0;
+  for (let step = 0; step < STEPS; step += 8) {
+    sum += program.value(step) + program.value(step + 2);
+    sum += program.value(step + 4) + program.value(step + 7);
+  }
+  return sum;
+}
+
+export default batch256;
