@@ -44,7 +44,7 @@ export class Program {
   readonly #words: Uint32Array;
   readonly #longs: BigUint64Array;
   readonly #regions: RegionDescriptor[];
-  #polls: PollTimeout[] = [];
+  readonly #polls: PollTimeout[] = [];
   #region: RegionDescriptor;
   #length = 0;
 
@@ -77,8 +77,8 @@ export class Program {
 
   /** Takes all steps out. */
   clear(): this {
-    for (const { step } of this.#polls) this.#longs[(step * WORDS + DEADLINE) / 2] = 0n;
-    if (this.#polls.length > 0) this.#polls = [];
+    for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
+    this.#polls.length = 0;
     this.#length = 0;
     return this;
   }
@@ -218,13 +218,19 @@ export class Program {
     const step = this.#add(op, width, offset);
     this.#words[step * WORDS + LENGTH] = length;
     this.#words[step * WORDS + BUFFER] = bufferHandle(buffer);
-    this.#put(step, BUFFER_OFFSET, BigInt(bufferOffset));
+    this.#put(step, BUFFER_OFFSET, bufferOffset);
     return step;
   }
 
+  /** A number below 0 has the 32 bits that JavaScript's bitwise operators give. */
   #put(step: number, word: number, value: number | bigint): void {
-    // A negative number has the 32 bits that bitwise operators of JavaScript give.
-    this.#longs[(step * WORDS + word) / 2] = BigInt(typeof value === 'number' && value < 0 ? value >>> 0 : value);
+    const at = step * WORDS + word;
+    if (typeof value === 'bigint') {
+      this.#longs[at / 2] = value;
+    } else {
+      this.#words[at] = value;
+      this.#words[at + 1] = value < HIGH ? 0 : Math.floor(value / HIGH);
+    }
   }
 
   /** Of an offset that one word does not hold. @throws ERR_OUT_OF_RANGE for what is no offset at all */
@@ -234,9 +240,10 @@ export class Program {
   }
 
   #setDeadlines(): void {
-    // CLOCK_MONOTONIC, which hrtime counts.
-    const now = process.hrtime.bigint() / 1000n;
-    for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + BigInt(microseconds));
+    // CLOCK_MONOTONIC, which hrtime counts; its pair of numbers costs less than a bigint.
+    const [seconds, nanoseconds] = process.hrtime();
+    const now = seconds * 1e6 + Math.ceil(nanoseconds / 1000);
+    for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + microseconds);
   }
 
   #failure(step: number): Error {

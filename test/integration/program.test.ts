@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { Worker } from 'node:worker_threads';
+
+import { VfioError } from '../../lib/errors.js';
+import { addon } from '../../lib/native/addon.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { Program } from '../../lib/region/program.js';
+import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
+
+const ECANCELED = -125;
+const READ_ONLY_TRAPPED = 1;
+
+describe('a program', () => {
+  let pool: WorkerPool;
+  before(async () => {
+    pool = await WorkerPool.start({ workers: 1 });
+  });
+  after(() => pool.close());
+
+  for (const [kind, flags] of [
+    ['mapped', 7],
+    ['trapped', TRAPPED],
+  ] as const) {
+    describe(`on a ${kind} region`, () => {
+      let memory: MemoryRegion;
+      let program: Program;
+      beforeEach(async () => {
+        memory = await memoryRegion(pool.lane(), { flags });
+        program = new Program(memory.region, 16);
+      });
+      afterEach(() => memory.close());
+
+      it('reads and writes in every width, in order', () => {
+        program.write64(0, 0x1122334455667788n);
+        const whole = program.read64(0);
+        program.write8(0, 0x1ff);
+        program.write16(2, 0xeeee);
+        program.barrier();
+        program.write32(4, -1);
+        program.doorbell32(8, 7);
+        const reads = [program.read8(0), program.read16(2), program.read32(4), program.read32(8), program.read64(0)];
+        program.run();
+        assert.equal(program.value64(whole), 0x1122334455667788n);
+        const last = reads.pop() as number;
+        assert.deepEqual(
+          reads.map((step) => program.value(step)),
+          [0xff, 0xeeee, 0xffffffff, 7],
+        );
+        assert.equal(program.value64(last), 0xffffffffeeee77ffn);
+        for (let step = 0; step < program.length; step++) assert.equal(program.status(step), 0);
+      });
+
+      it('changes the bits of a mask alone, and tells what was there', () => {
+        memory.region.accessor.write32(16, 0xaabbccdd);
+        const step = program.modify32(16, 0xff00ff00 | 0, 0x11223344);
+        program.run();
+        assert.equal(program.value(step), 0xaabbccdd);
+        assert.equal(memory.region.accessor.read32(16), 0x11bb33dd);
+      });
+
+      it('runs again with the values that are there by then', () => {
+        const step = program.read32(0);
+        for (const value of [1, 2, 3]) {
+          memory.region.accessor.write32(0, value);
+          program.run();
+          assert.equal(program.value(step), value);
+        }
+      });
+
+      it('stops at the first step that fails, and says which ones were not run', () => {
+        program.write32(0, 1);
+        program.write32(2, 2);
+        program.write32(4, 3);
+        throwsWith(() => program.run(), 'ERR_INVALID_ARGUMENT');
+        assert.deepEqual([program.status(0), program.status(1), program.status(2)], [0, -22, ECANCELED]);
+        assert.equal(memory.region.accessor.read64(0), 1n);
+      });
+
+      it('says what is outside of the region, beyond 4 GiB too', () => {
+        for (const offset of [65536, 2 ** 32, 2 ** 52]) {
+          program.clear().read32(offset);
+          throwsWith(() => program.run(), 'ERR_OUT_OF_RANGE');
+        }
+        for (const offset of [-4, 0.5, NaN, 2 ** 53]) throwsWith(() => program.read32(offset), 'ERR_OUT_OF_RANGE');
+      });
+
+      it('waits for a value, and not for ever', async () => {
+        const never = { width: 4, mask: 1, value: 1 } as const;
+        program.pollUntil(8, never, 20);
+        const start = process.hrtime.bigint();
+        throwsWith(() => program.run(), 'ERR_TIMEOUT');
+        assert.ok(process.hrtime.bigint() - start >= 20_000_000n);
+        program.clear().read32(8);
+        program.run(); // the deadline that has passed is not this step's
+        const worker = writerAfter(50, memory.region.descriptor.handle, 8, 0x107);
+        const step = program.clear().pollUntil(8, { width: 4, mask: 0xff, value: 7 }, 10_000);
+        program.run();
+        assert.equal(program.value(step), 0x107);
+        await worker;
+      });
+
+      it('waits for all 64 bits', () => {
+        memory.region.accessor.write64(8, 0xfedcba9876543210n);
+        program.pollUntil(8, { width: 8, mask: 0xffffffff_00000000n, value: 0xfedcba98_00000000n }, 1000);
+        program.run();
+        assert.equal(program.value64(0), 0xfedcba9876543210n);
+      });
+
+      it('copies blocks both ways, in every width', () => {
+        const buffer = addon.memoryAllocate(4096);
+        const bytes = new Uint8Array(buffer);
+        for (const width of [1, 2, 4, 8] as const) {
+          bytes.forEach((_, i) => (bytes[i] = i * width));
+          program.clear().copyFromBuffer(256, 64, buffer, 0, width);
+          program.copyToBuffer(256, 64, buffer, 1024, width);
+          program.run();
+          assert.deepEqual([...bytes.subarray(1024, 1088)], [...bytes.subarray(0, 64)]);
+        }
+        program.clear().copyToBuffer(0, 64, buffer, 4064);
+        throwsWith(() => program.run(), 'ERANGE');
+        throwsWith(() => program.copyToBuffer(0, 6, buffer), 'ERR_INVALID_ARGUMENT');
+        throwsWith(() => program.copyToBuffer(65532, 8, buffer), 'ERR_OUT_OF_RANGE');
+      });
+    });
+  }
+
+  it('has steps on several regions, and names the one that failed', async () => {
+    const first = await memoryRegion(pool.lane());
+    const second = await memoryRegion(pool.lane(), { flags: READ_ONLY_TRAPPED });
+    const program = new Program(first.region);
+    program.write32(0, 5);
+    const step = program.on(second.region).read32(0);
+    program.on(first.region).read32(0);
+    program.run();
+    assert.deepEqual([program.value(step), program.value(step + 1)], [0, 5]);
+    program.on(second.region).write32(0, 1);
+    throwsWith(() => program.run(), 'ERR_NOT_SUPPORTED');
+    await second.close();
+    throwsWith(() => program.run(), 'ERR_CLOSED');
+    await first.close();
+  });
+
+  it('has room for as many steps as it was made for', async () => {
+    const memory = await memoryRegion(pool.lane());
+    const program = new Program(memory.region, 2);
+    program.read32(0);
+    program.read32(0);
+    assert.throws(() => program.read32(0), RangeError);
+    assert.equal(program.clear().length, 0);
+    program.run();
+    await memory.close();
+  });
+});
+
+function throwsWith(body: () => unknown, code: string): void {
+  assert.throws(body, (error: unknown) => error instanceof VfioError && error.code === code);
+}
+
+/** Writes a register from another thread, while this one is blocked. */
+function writerAfter(milliseconds: number, handle: number, offset: number, value: number): Promise<unknown> {
+  const program = `
+    const { workerData } = require('node:worker_threads');
+    import(workerData.url).then(({ addon }) => setTimeout(
+      () => addon.regionWrite32(workerData.handle, workerData.offset, workerData.value), ${milliseconds}));`;
+  const url = new URL('../../lib/native/addon.js', import.meta.url).href;
+  const worker = new Worker(program, { eval: true, workerData: { url, handle, offset, value } });
+  return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
+}
