@@ -8,7 +8,7 @@ const top = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const root = join(top, 'bench', 'baseline');
 const require = createRequire(import.meta.url);
 const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
-const { ownHeaders } = require(join(top, 'native', 'headers.cjs')) as { ownHeaders(): string[] };
+const { ownHeaders } = require(join(top, 'native', 'headers.cjs')) as { ownHeaders: () => string[] };
 for (const step of ['configure', 'build']) {
   const args = [nodeGyp, step, '--directory', root, '--loglevel', 'warn', ...ownHeaders()];
   const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });

@@ -33,25 +33,26 @@ export interface LaneAddon {
   ): RegionHandle;
   /** Takes it away, waits until no thread is inside, lets the device's memory go (0xFF under the views). @throws EBADF */
   regionClose(region: RegionHandle): Promise<void>;
+  // Properties and not methods, because hot paths take these functions out of the addon.
   /**
    * One checked access on this thread: a load or store where the region is mapped, else a transfer.
    * @throws EBADF (no such region), EINVAL (alignment), ERANGE (outside), EACCES (flags), ENODATA (short), the transfer's
    */
-  regionRead8(region: RegionHandle, offset: number): number;
-  regionRead16(region: RegionHandle, offset: number): number;
-  regionRead32(region: RegionHandle, offset: number): number;
-  regionRead64(region: RegionHandle, offset: number): bigint;
-  regionWrite8(region: RegionHandle, offset: number, value: number): void;
-  regionWrite16(region: RegionHandle, offset: number, value: number): void;
-  regionWrite32(region: RegionHandle, offset: number, value: number): void;
-  regionWrite64(region: RegionHandle, offset: number, value: bigint): void;
+  readonly regionRead8: (region: RegionHandle, offset: number) => number;
+  readonly regionRead16: (region: RegionHandle, offset: number) => number;
+  readonly regionRead32: (region: RegionHandle, offset: number) => number;
+  readonly regionRead64: (region: RegionHandle, offset: number) => bigint;
+  readonly regionWrite8: (region: RegionHandle, offset: number, value: number) => void;
+  readonly regionWrite16: (region: RegionHandle, offset: number, value: number) => void;
+  readonly regionWrite32: (region: RegionHandle, offset: number, value: number) => void;
+  readonly regionWrite64: (region: RegionHandle, offset: number, value: bigint) => void;
   /** Orders all memory accesses before it with those after it, on device memory too. */
   barrier(): void;
   /**
    * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; those after it get ECANCELED.
    * @returns how many ran, the failed one included
    */
-  programRun(slots: Uint8Array, count: number): number;
+  readonly programRun: (slots: Uint8Array, count: number) => number;
 
   /** Makes a buffer's memory known to every thread and keeps it until bufferClose. */
   bufferRegister(buffer: SharedArrayBuffer): BufferHandle;
