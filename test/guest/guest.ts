@@ -8,12 +8,14 @@ import { CHECKOUT, kernelImage } from './checkout.js';
 import { ControlChannel } from './control.js';
 import { makeInitramfs } from './initramfs.js';
 import { runMachine, type GuestRun } from './machine.js';
-import { PROFILES, type ProfileName } from './profiles.js';
+import { PERIODIC_TICK, type Profile, PROFILES, type ProfileName } from './profiles.js';
 import { qemuArguments } from './qemu.js';
 
 /** One command to run in a guest of its own. */
 export interface GuestRequest {
   readonly profile: ProfileName;
+  /** Whether the guest's CPUs tick by themselves; see PERIODIC_TICK. */
+  readonly periodicTick?: boolean;
   /** Program and arguments. */
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -53,7 +55,7 @@ export async function runGuest(request: GuestRequest): Promise<GuestRun> {
     });
     const files = await makeBackingFiles(folder);
     const { cpus, memory } = request;
-    const profile = PROFILES[request.profile];
+    const profile = withTick(PROFILES[request.profile], request.periodicTick);
     const args = qemuArguments({ profile, kernel, initramfs, files, out, cpus, memory });
     return await runMachine(['qemu-system-x86_64', ...args], { ...request, control, echoConsole: request.echoConsole });
   } finally {
@@ -64,4 +66,8 @@ export async function runGuest(request: GuestRequest): Promise<GuestRun> {
 async function outFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true });
   return realpath(path);
+}
+
+function withTick(profile: Profile, periodicTick = false): Profile {
+  return periodicTick ? { ...profile, kernelOptions: [...profile.kernelOptions, ...PERIODIC_TICK] } : profile;
 }

@@ -21,6 +21,13 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   },
 };
 
+/**
+ * QEMU 7.2 without KVM loses a CPU's one-shot timer every quarter of an hour or so; the kernel on that CPU then waits for
+ * ever for a wake-up that it set ("Possible timer handling issue"). A tick that comes by itself ends such a wait, and makes
+ * everything slower, so it is for long runs alone.
+ */
+export const PERIODIC_TICK = ['nohz=off', 'highres=off'] as const;
+
 export const PROFILE_NAMES = Object.keys(PROFILES) as readonly ProfileName[];
 
 /** Tells a profile's name from other text. */

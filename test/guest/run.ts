@@ -15,6 +15,7 @@ interface Options {
   readonly silence: number;
   readonly env: Readonly<Record<string, string>>;
   readonly out?: string;
+  readonly long?: boolean;
   readonly verbose?: boolean;
 }
 
@@ -33,6 +34,7 @@ const program = new Command('guest')
     count,
     GUEST_DEFAULTS.silenceMs / 1000,
   )
+  .option('--long', 'for runs of more than ten minutes: slower, but survives timers that QEMU loses')
   .option('--env <name=value>', "added to the command's environment; may be repeated", variable, {})
   .option('--out <dir>', 'folder that the guest may write, under the same path (in GUEST_OUT)')
   .option('-v, --verbose', "show the guest's console and the times")
@@ -52,6 +54,7 @@ async function runCommand(argv: readonly string[], options: Options): Promise<nu
   try {
     const run = await runGuest({
       profile: options.profile,
+      periodicTick: options.long === true,
       argv,
       env: options.env,
       out: options.out,
