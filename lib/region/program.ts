@@ -11,6 +11,12 @@ export interface ProgramTarget {
   readonly descriptor: RegionDescriptor;
 }
 
+/** From which step on they are made on a region. */
+interface Stretch {
+  readonly first: number;
+  readonly region: RegionDescriptor;
+}
+
 interface PollTimeout {
   readonly step: number;
   readonly microseconds: number;
@@ -43,7 +49,7 @@ export class Program {
   readonly #slots: Uint8Array;
   readonly #words: Uint32Array;
   readonly #longs: BigUint64Array;
-  readonly #regions: RegionDescriptor[];
+  readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
   #region: RegionDescriptor;
   #length = 0;
@@ -61,7 +67,7 @@ export class Program {
     this.#words = new Uint32Array(memory);
     this.#longs = new BigUint64Array(memory);
     this.#region = target.descriptor;
-    this.#regions = new Array<RegionDescriptor>(capacity).fill(target.descriptor);
+    this.#stretches.push({ first: 0, region: this.#region });
   }
 
   /** How many steps there are. */
@@ -72,6 +78,7 @@ export class Program {
   /** Has the steps that follow made on another region. */
   on(target: ProgramTarget): this {
     this.#region = target.descriptor;
+    this.#stretches.push({ first: this.#length, region: this.#region });
     return this;
   }
 
@@ -80,6 +87,7 @@ export class Program {
     for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
     this.#polls.length = 0;
     this.#length = 0;
+    if (this.#stretches.length > 1) this.#stretches.splice(0, Infinity, { first: 0, region: this.#region });
     return this;
   }
 
@@ -194,7 +202,6 @@ export class Program {
     words[at + REGION] = this.#region.handle;
     words[at + OFFSET] = offset;
     words[at + OFFSET + 1] = offset >>> 0 === offset ? 0 : this.#highOf(offset, width);
-    this.#regions[step] = this.#region;
     this.#length = step + 1;
     return step;
   }
@@ -247,7 +254,7 @@ export class Program {
   }
 
   #failure(step: number): Error {
-    const region = this.#regions[step] as RegionDescriptor;
+    const { region } = this.#stretches.findLast(({ first }) => first <= step) as Stretch;
     const offset = Number(this.#longs[(step * WORDS + OFFSET) / 2]);
     const op = this.#slots[step * SLOT.size] as Operation['op'];
     const width = this.#slots[step * SLOT.size + SLOT.width] as number;
