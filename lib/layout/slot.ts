@@ -16,6 +16,9 @@
  * | 48     | 8     | deadline     | CLOCK_MONOTONIC in microseconds, 0 for none                          |
  * | 56     | 4     | status       | 0, or a negative errno; written by the worker                        |
  * | 60     | 4     | cookie       | the producer's own                                                   |
+ *
+ * A program's slot names other slots, `length` bytes of them in a buffer; its value is the first to run, and becomes how many
+ * ran. Each of them gets a status of its own. None of them is a program.
  */
 export const SLOT = {
   size: 64,
@@ -43,6 +46,7 @@ export const Op = {
   copyIn: 6,
   barrier: 7,
   doorbell: 8,
+  program: 9,
 } as const;
 
 /** An operation as the producer has it; what an op does not use is left out. */

@@ -93,4 +93,5 @@ export const OPERATION_NAMES: Readonly<Record<Operation['op'], string>> = {
   [Op.copyIn]: 'copying to',
   [Op.barrier]: 'a barrier at',
   [Op.doorbell]: 'ringing',
+  [Op.program]: 'a program at',
 };

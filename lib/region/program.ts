@@ -1,6 +1,8 @@
+import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import { bufferHandle } from './buffers.js';
+import { VfioError } from '../errors.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 
@@ -43,16 +45,17 @@ const ECANCELED = 125;
  * Offsets are bytes into the region, values up to 32 bits are numbers.
  *
  * A step is checked when it runs, against the region as it then is.
- * Thread: the one that made it. `run` blocks: on the event loop's thread run nothing that waits or is trapped.
+ * Thread: the one that made it. `run` blocks: what waits or is trapped is for `Region.run` there where an event loop is.
  */
 export class Program {
-  readonly #slots: Uint8Array;
+  readonly #slots: Uint8Array<SharedArrayBuffer>;
   readonly #words: Uint32Array;
   readonly #longs: BigUint64Array;
   readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
   #region: RegionDescriptor;
   #length = 0;
+  #underWay = false;
 
   /**
    * @param target the region of the steps that follow
@@ -62,7 +65,7 @@ export class Program {
     target: ProgramTarget,
     readonly capacity = 64,
   ) {
-    const memory = new ArrayBuffer(capacity * SLOT.size);
+    const memory = new SharedArrayBuffer(capacity * SLOT.size);
     this.#slots = new Uint8Array(memory);
     this.#words = new Uint32Array(memory);
     this.#longs = new BigUint64Array(memory);
@@ -173,9 +176,28 @@ export class Program {
    * region's flags), ERR_CLOSED, ERR_TIMEOUT, ERR_SHORT_TRANSFER, or the errno of the transfer. Those after it have not run.
    */
   run(): void {
-    if (this.#polls.length > 0) this.#setDeadlines();
+    this.#prepareRun();
     const ran = programRun(this.#slots, this.#length);
     if (ran > 0 && this.status(ran - 1) !== 0) throw this.#failure(ran - 1);
+  }
+
+  /**
+   * Has a worker run all steps in order until one fails; `Region.run` is the way here. They must not be changed until then.
+   * @throws (rejects) what `run` throws, ERR_ABORTED, ERR_WORKER_DIED
+   */
+  async runOn(lane: AsyncLane, signal?: AbortSignal): Promise<void> {
+    this.#prepareRun();
+    // Whatever happens, a step that was not run says so.
+    for (let step = 0; step < this.#length; step++) this.#words[step * WORDS + STATUS] = -ECANCELED;
+    const length = this.#length * SLOT.size;
+    const operation = { op: Op.program, buffer: bufferHandle(this.#slots.buffer), length };
+    this.#underWay = true;
+    try {
+      const status = await settled(lane, operation, signal);
+      if (status !== 0) throw this.#programFailure(status);
+    } finally {
+      this.#underWay = false;
+    }
   }
 
   /** A step's answer: 0, or a negative errno; -125 (ECANCELED) when a step before it failed. */
@@ -246,6 +268,11 @@ export class Program {
     return Math.floor(offset / HIGH);
   }
 
+  #prepareRun(): void {
+    if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
+    if (this.#polls.length > 0) this.#setDeadlines();
+  }
+
   #setDeadlines(): void {
     // CLOCK_MONOTONIC, which hrtime counts; its pair of numbers costs less than a bigint.
     const [seconds, nanoseconds] = process.hrtime();
@@ -253,7 +280,14 @@ export class Program {
     for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + microseconds);
   }
 
-  #failure(step: number): Error {
+  /** Of a program that was stopped from outside, no step has failed; the first that was not run stands for it. */
+  #programFailure(status: number): Error {
+    let step = 0;
+    while (step < this.#length - 1 && this.status(step) === 0) step++;
+    return this.#failure(step, this.status(step) === -ECANCELED ? status : this.status(step));
+  }
+
+  #failure(step: number, status = this.status(step)): Error {
     const { region } = this.#stretches.findLast(({ first }) => first <= step) as Stretch;
     const offset = Number(this.#longs[(step * WORDS + OFFSET) / 2]);
     const op = this.#slots[step * SLOT.size] as Operation['op'];
@@ -261,6 +295,19 @@ export class Program {
     const length = op === Op.copyOut || op === Op.copyIn ? (this.#words[step * WORDS + LENGTH] as number) : width;
     const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
     checkAccess(region, offset, width, length, write);
-    return statusError(region, offset, this.status(step), OPERATION_NAMES[op]);
+    return statusError(region, offset, status, OPERATION_NAMES[op]);
   }
+}
+
+/** Submits an operation, unless it is cancelled already. @returns its status */
+function settled(lane: AsyncLane, operation: Operation, signal?: AbortSignal): Promise<number> {
+  if (signal?.aborted) return Promise.resolve(-ECANCELED);
+  return new Promise((resolve) => {
+    const cancel = (): void => submitted.cancel();
+    const submitted = lane.submit(operation, (status) => {
+      signal?.removeEventListener('abort', cancel);
+      resolve(status);
+    });
+    signal?.addEventListener('abort', cancel, { once: true });
+  });
 }

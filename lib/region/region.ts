@@ -7,6 +7,7 @@ import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.
 import type { RegionDescriptor } from './descriptor.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
+import type { Program } from './program.js';
 
 /** What opening a region needs. */
 export interface RegionSource {
@@ -179,6 +180,14 @@ export class Region {
       { mask },
       { ...options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS },
     );
+  }
+
+  /**
+   * Has the worker run a program, in order with the other operations of the device: one operation, whatever its steps.
+   * @throws (rejects) what `Program.run` throws, ERR_ABORTED (the steps left are not run), ERR_WORKER_DIED
+   */
+  async run(program: Program, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await program.runOn(this.lane, options.signal);
   }
 
   /** Copies from the region into memory by accesses of `width` bytes. Lengths and offsets are multiples of it. */

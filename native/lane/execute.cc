@@ -7,6 +7,7 @@
 
 #include "lane/dma_buffer.h"
 #include "lane/mmio.h"
+#include "lane/program.h"
 #include "lane/quiescence.h"
 #include "lane/region_table.h"
 
@@ -141,6 +142,7 @@ int Execute(Slot& slot, LastBuffer& last) {
 }
 
 int Execute(Slot& slot) {
+  if (static_cast<Op>(slot.op) == Op::kProgram) return ExecuteProgram(slot);
   LastBuffer none;
   return Execute(slot, none);
 }

@@ -18,6 +18,7 @@ enum class Op : uint8_t {
   kCopyIn = 6,     // buffer to region
   kBarrier = 7,    // all memory accesses before it are visible before those after it
   kDoorbell = 8,   // a barrier and a write
+  kProgram = 9,    // slots in a buffer, run in order until one fails
 };
 
 // One operation. The producer writes all of it but `status` and, for reads, `value`.

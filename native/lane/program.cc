@@ -1,8 +1,32 @@
-// Runs a program: slots in order on the calling thread, in one crossing.
+#include "lane/program.h"
+
+#include <algorithm>
+#include <cerrno>
+
 #include "lane/execute.h"
 #include "lane/register_parts.h"
 
 namespace vfio_engine {
+namespace {
+
+// How many steps before other lanes get their turn, as many as a lane's own.
+constexpr uint64_t kStepsATurn = 64;
+
+// A copy is run: the memory may be shared, and what was checked must be what is done.
+int RunStep(Slot& shared, LastBuffer& last) {
+  Slot copy = shared;
+  int status = Execute(copy, last);
+  if (status == kAgain) return status;
+  shared.value = copy.value;
+  shared.status = status;
+  return status;
+}
+
+void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
+  for (uint64_t step = first; step < count; step++) slots[step].status = -ECANCELED;
+}
+
+}  // namespace
 
 // Runs slots until one fails, and puts a status into each; those after the failed one get ECANCELED. Returns how many ran.
 // Visible to other native code of the process, which finds it by dlsym(3): the benchmark's C side runs the same steps.
@@ -12,17 +36,35 @@ extern "C" __attribute__((visibility("default"))) uint32_t vfio_engine_program_r
   uint32_t ran = 0;
   int status = 0;
   while (ran < count && status == 0) {
-    // A copy: the memory may be shared, and what was checked must be what is done.
-    Slot copy = slots[ran];
-    do {
-      status = Execute(copy, last);
-    } while (status == kAgain);
-    slots[ran].value = copy.value;
-    slots[ran].status = status;
+    while ((status = RunStep(slots[ran], last)) == kAgain) {
+    }
     ran++;
   }
-  for (uint32_t i = ran; i < count; i++) slots[i].status = -ECANCELED;
+  CancelFrom(slots, ran, count);
   return ran;
+}
+
+int ExecuteProgram(Slot& slot) {
+  std::shared_ptr<DmaBuffer> memory = DmaBuffers().Get(slot.buffer);
+  if (memory == nullptr) return -EBADF;
+  if (slot.buffer_offset > memory->length || slot.length > memory->length - slot.buffer_offset) return -ERANGE;
+  uint8_t* start = memory->data + slot.buffer_offset;
+  const uint64_t count = slot.length / sizeof(Slot);
+  bool whole = slot.length % sizeof(Slot) == 0 && reinterpret_cast<uintptr_t>(start) % alignof(Slot) == 0;
+  if (!whole || slot.value > count) return -EINVAL;
+  auto* slots = reinterpret_cast<Slot*>(start);
+  LastBuffer last;
+  const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
+  while (slot.value < turn_end) {
+    int status = RunStep(slots[slot.value], last);
+    if (status == kAgain) return kAgain;
+    slot.value++;
+    if (status != 0) {
+      CancelFrom(slots, slot.value, count);
+      return status;
+    }
+  }
+  return slot.value == count ? 0 : kAgain;
 }
 
 namespace {
