@@ -147,7 +147,10 @@ export class Device {
   async reset(): Promise<void> {
     const { attached } = this.#live();
     if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
-      const hint = 'it has no function-level reset: reset its own registers, or the bus with all functions on it';
+      // Source: vfio_pci_dev_set_try_reset
+      const hint =
+        'the function cannot be reset by itself: reset its own registers, or detach every device of its bus, which ' +
+        'vfio-pci then resets where it can';
       throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
     await calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd));

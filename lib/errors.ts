@@ -127,8 +127,8 @@ export function isSerializedError(value: unknown): value is SerializedError {
   return typeof value === 'object' && value !== null && (value as Partial<SerializedError>).vfioError === true;
 }
 
-/** The message without the hint that the constructor appended. */
-function plainMessage(error: VfioError): string {
+/** Gives an error's message without the hint that the constructor appended. */
+export function plainMessage(error: VfioError): string {
   const suffix = ` (${error.hint})`;
   return error.hint !== undefined && error.message.endsWith(suffix)
     ? error.message.slice(0, -suffix.length)

@@ -41,7 +41,8 @@ const HINTS: Partial<Record<KernelCall, Readonly<Record<string, string>>>> = {
   mapDma: {
     EEXIST: 'part of the range is mapped already',
     EINVAL: 'the range is outside of the IOVA ranges, or is not of whole pages',
-    ENOSPC: 'the limit of mappings is reached: map larger pieces, or raise dma_entry_limit of vfio_iommu_type1',
+    ENOSPC:
+      'the limit of mappings is reached: map larger pieces, or attach anew with dma_entry_limit of vfio_iommu_type1 raised',
     ENOMEM: 'the memory cannot be locked: raise ulimit -l',
     EFAULT: 'the memory is not mapped in this process, or is read-only',
     ENOTTY: 'a device without an IOMMU has no DMA mappings',

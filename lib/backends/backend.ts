@@ -1,4 +1,5 @@
 import type { DeviceInfo, Fd, VfioKernel } from '../kernel/kernel.js';
+import type { LockedMemory } from '../locked-memory.js';
 
 /** The ways a device can be attached. */
 export type BackendName = 'container' | 'iommufd' | 'vfio-user';
@@ -70,6 +71,8 @@ export interface DmaLimits {
   readonly pageSizes: bigint;
   /** How many more mappings fit; undefined where the kernel does not tell. */
   readonly entriesLeft: number | undefined;
+  /** How many mappings fit into it when it is empty; undefined where the kernel does not tell. */
+  readonly entryLimit: number | undefined;
   /** The page sizes that writes can be tracked in; 0 where they cannot. */
   readonly dirtyPageSizes: bigint;
 }
@@ -80,6 +83,8 @@ export interface DmaTarget {
   queryLimits(): Promise<DmaLimits>;
   /** What its devices' groups keep from being mapped, to explain a refusal. */
   queryReserved(): Promise<readonly ReservedRange[]>;
+  /** What its mappings have locked of this process's memory and what they may, to explain ENOMEM. */
+  queryLocked(): Promise<LockedMemory>;
   /** @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT */
   map(request: MapRequest): Promise<void>;
   /** Unmaps all mappings that lie within the range. @returns bytes unmapped */

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 
-import { VfioError } from '../errors.js';
+import { plainMessage, VfioError } from '../errors.js';
 import type { AttachedDevice, AttachRequest, Backend } from './backend.js';
 
 /** Tells why a way of attaching was left for the next: `vfio-engine:backend-left` with `{device, backend, error}`. */
@@ -44,5 +44,5 @@ function summary(failures: readonly { backend: string; error: unknown }[]): unkn
   const hint = [error.hint, `tried by ${last.backend}`, ...before].filter((part) => part !== undefined).join('; ');
   const cause = failures.length > 1 ? new AggregateError(failures.map((failure) => failure.error)) : error.cause;
   const { code, errno, syscall, device, path } = error;
-  return new VfioError(`${code}: ${syscall ?? 'attach'}`, { code, errno, syscall, device, path, hint, cause });
+  return new VfioError(plainMessage(error), { code, errno, syscall, device, path, hint, cause });
 }

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-
 import type { DmaTarget, IovaRange, MapRequest, ReservedRange } from '../backends/backend.js';
 import { systemError, VfioError, withContext } from '../errors.js';
 import { hintFor } from '../hints.js';
+import { describeLockedMemory } from '../locked-memory.js';
 
-/** What is mapped where a map was refused. */
+/** A mapping beside the one that was refused. */
 export interface Neighbour {
   readonly iova: bigint;
   readonly size: bigint;
@@ -30,54 +29,65 @@ export function noFit(size: bigint, limit: bigint, ranges: readonly IovaRange[])
   return systemError('ENOSPC', 'allocate', { hint });
 }
 
+/** What else there is to tell of a map that failed. */
+export interface MapContext {
+  readonly ranges: readonly IovaRange[];
+  /** Bytes of the whole request that are not mapped yet. */
+  readonly remaining: bigint;
+  /** What the IOMMU object has mapped beside the request. */
+  readonly others: readonly Neighbour[];
+}
+
 /** Adds to a failed MAP_DMA what can be known about why. */
 export async function explainMap(
   error: unknown,
   request: MapRequest,
   target: DmaTarget,
-  ranges: readonly IovaRange[],
+  context: MapContext,
 ): Promise<unknown> {
   if (!(error instanceof VfioError)) return error;
-  return withContext(error, { hint: await mapHint(error.code, request, target, ranges) });
+  return withContext(error, { hint: await mapHint(error.code, request, target, context) });
 }
 
 async function mapHint(
   code: string,
   { iova, size }: MapRequest,
   target: DmaTarget,
-  ranges: readonly IovaRange[],
+  { ranges, remaining, others }: MapContext,
 ): Promise<string | undefined> {
   const hint = hintFor('mapDma', code);
   if (code === 'EINVAL') {
     return outside({ start: iova, last: iova + size - 1n }, ranges, await target.queryReserved());
   }
-  if (code === 'ENOSPC') return `${hint}; ${await entriesLeft(target)} left`;
+  if (code === 'ENOSPC') return `${hint}; ${await entries(target)}, ${describeMapped(others)}`;
   if (code === 'ENOMEM') {
-    return `${hint}: ${size} bytes more are needed, ${await lockedBytes()} are locked, the limit is ${await memlockLimit()}`;
+    return `${hint}: ${remaining} bytes more are needed, ${await locked(target)}`;
   }
   return hint;
 }
 
-/** The error that is being explained comes first: where the kernel does not tell, it is unknown. */
-async function entriesLeft(target: DmaTarget): Promise<string> {
+/** Says how many mappings the IOMMU object has and may have. The error that is being explained comes first. */
+async function entries(target: DmaTarget): Promise<string> {
   try {
-    return String((await target.queryLimits()).entriesLeft ?? 'unknown');
+    const { entriesLeft: left, entryLimit: limit } = await target.queryLimits();
+    if (left === undefined || limit === undefined) return 'the kernel does not tell the limit';
+    return `${limit - left} of ${limit} are in use`;
   } catch (error) {
-    return `unknown (${(error as Error).message})`;
+    return `the limit is unknown (${(error as Error).message})`;
   }
 }
 
-/** The limit of locked memory of this process, as text. Source: /proc/self/limits */
-export async function memlockLimit(): Promise<string> {
-  const text = await readFile('/proc/self/limits', 'latin1');
-  const soft = /^Max locked memory\s+(\S+)/m.exec(text)?.[1] ?? 'unknown';
-  return soft === 'unlimited' || soft === 'unknown' ? soft : `${soft} bytes`;
+function describeMapped(mappings: readonly Neighbour[]): string {
+  const bytes = mappings.reduce((sum, { size }) => sum + size, 0n);
+  return `beside this one there ${mappings.length === 1 ? 'is 1 mapping' : `are ${mappings.length} mappings`} of ${bytes} bytes`;
 }
 
-/** What this process has locked, for itself and for devices. Source: /proc/self/status, VmLck */
-async function lockedBytes(): Promise<string> {
-  const kilobytes = /^VmLck:\s+(\d+) kB/m.exec(await readFile('/proc/self/status', 'latin1'))?.[1];
-  return kilobytes === undefined ? 'unknown' : String(Number(kilobytes) * 1024);
+async function locked(target: DmaTarget): Promise<string> {
+  try {
+    return describeLockedMemory(await target.queryLocked());
+  } catch (error) {
+    return `what is locked is unknown (${(error as Error).message})`;
+  }
 }
 
 function outside(asked: IovaRange, ranges: readonly IovaRange[], reserved: readonly ReservedRange[]): string {

@@ -67,7 +67,7 @@ export class AddressSpace implements DmaSpaceHost {
       const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, ...state };
       this.#mappings.add(record);
       try {
-        for (const target of this.#targets.targets) await mapInto(target, record, this.ranges, request);
+        for (const target of this.#targets.targets) await mapInto(target, record, this, request);
         return record;
       } catch (error) {
         throw await this.#takeBack(record, error);
@@ -142,7 +142,7 @@ export class AddressSpace implements DmaSpaceHost {
       const undo = new Unwinding();
       try {
         for (const record of this.#mappings.records()) {
-          await mapInto(target, record, ranges);
+          await mapInto(target, record, { ranges, records: () => this.records() });
           undo.push(() => unmapFrom(target, record));
         }
         if (this.#tracking) await target.setDirtyTracking(true);

@@ -19,6 +19,12 @@ export interface MapProgress {
   readonly onProgress?: ((mapped: bigint) => void) | undefined;
 }
 
+/** What a failed map is explained by: what can be mapped in a space, and what is. */
+export interface SpaceView {
+  readonly ranges: readonly IovaRange[];
+  records(): Iterable<MappingRecord>;
+}
+
 /** The IOMMU objects of a space and what all of them can map. */
 export class TargetSet {
   readonly #limits = new Map<DmaTarget, DmaLimits>();
@@ -70,7 +76,7 @@ export class TargetSet {
 export async function mapInto(
   target: DmaTarget,
   record: MappingRecord,
-  ranges: readonly IovaRange[],
+  space: SpaceView,
   { signal, onProgress }: MapProgress = {},
 ): Promise<void> {
   const undo = new Unwinding();
@@ -82,7 +88,9 @@ export async function mapInto(
       if (signal?.aborted === true) throw aborted(signal);
       await target.map(piece);
     } catch (error) {
-      const failure = await explainMap(error, piece, target, ranges);
+      const others = [...space.records()].filter((other) => other !== record && other.targets.has(target));
+      const context = { ranges: space.ranges, remaining: record.size - mapped, others };
+      const failure = await explainMap(error, piece, target, context);
       const further = await undo.run();
       if (further.length > 0) record.targets.add(target);
       throw withFurther(failure, further);

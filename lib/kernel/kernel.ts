@@ -1,3 +1,4 @@
+import type { LockedMemory } from '../locked-memory.js';
 import type { Sysfs } from '../sysfs.js';
 
 /**
@@ -17,6 +18,8 @@ export interface VfioKernel {
   readonly sysfs: Sysfs;
   /** Gives a device's whole name for a short one (`edu`); undefined, or the name itself, where it is none. */
   resolveName?(name: string): string | undefined;
+  /** Gives what DMA mappings have locked, and the limit, of a kernel whose processes /proc does not show. */
+  lockedMemory?(): LockedMemory;
 
   /** Closes any descriptor of this kernel's. @throws EBADF */
   close(fd: Fd): Promise<void>;

@@ -59,6 +59,10 @@ export function checkAccess(
   }
 }
 
+/** vfio-pci answers EIO where the device does not decode its memory. Source: vfio_pci_bar_rw */
+const MEMORY_DECODE_HINT =
+  'is memory decoding on? it is bit 1 of the command register: set it by `device.config.setMemoryDecode(true)`';
+
 /** Status numbers of the region path that have codes of their own. */
 const CODES: Readonly<Record<number, { code: VfioError['code']; what: string }>> = {
   9: { code: 'ERR_CLOSED', what: 'the region is closed' },
@@ -79,7 +83,7 @@ export function statusError(region: RegionDescriptor, offset: number, status: nu
     code: known?.code ?? errnoName(errno),
     errno,
     device: region.device,
-    ...(errno === 5 ? { hint: 'is memory decoding on? see the command register, bit 1' } : {}),
+    ...(errno === 5 ? { hint: MEMORY_DECODE_HINT } : {}),
   });
 }
 

@@ -1,8 +1,8 @@
 import { VfioError, withContext } from '../../errors.js';
 import { calling, hinted } from '../../hints.js';
-import { describeHolders } from '../../holders.js';
+import { describeBlocker, describeGroupUsers } from '../../group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { findViabilityBlocker, queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
+import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
 import { Unwinding } from '../../unwinding.js';
 
@@ -18,11 +18,12 @@ export class Group {
   ) {}
 
   /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
-  static async open(kernel: VfioKernel, { id, noiommu }: GroupId): Promise<Group> {
+  static async open(kernel: VfioKernel, groupId: GroupId): Promise<Group> {
+    const { id, noiommu } = groupId;
     const reserved = await queryReservedRegions(kernel.sysfs, id);
     const name = noiommu ? `noiommu-${id}` : id;
     const path = `/dev/vfio/${name}`;
-    const fd = await openGroup(kernel, name, path);
+    const fd = await openGroup(kernel, groupId, name, path);
     const undo = new Unwinding();
     undo.push(() => kernel.close(fd));
     try {
@@ -36,14 +37,14 @@ export class Group {
 }
 
 /** Says who has the group where somebody has. */
-async function openGroup(kernel: VfioKernel, name: string, path: string): Promise<Fd> {
+async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, path: string): Promise<Fd> {
   try {
     return await kernel.openGroup(name);
   } catch (error) {
-    const busy = error instanceof VfioError && error.code === 'EBUSY' && kernel.kind === 'linux';
-    const holders = busy ? await describeHolders([path]) : undefined;
-    if (holders === undefined) throw hinted(error, 'openGroup', { path });
-    throw withContext(error, { path, hint: `${holders}: one user of a group at a time` });
+    const busy = error instanceof VfioError && error.code === 'EBUSY';
+    const users = busy ? await describeGroupUsers(kernel, groupId) : undefined;
+    if (users === undefined) throw hinted(error, 'openGroup', { path });
+    throw withContext(error, { path, hint: `${users}: one user of a group at a time` });
   }
 }
 
@@ -53,11 +54,9 @@ function isBarred({ type }: ReservedRegion): boolean {
 }
 
 async function notViable(kernel: VfioKernel, groupId: string, path: string): Promise<VfioError> {
-  const blocker = await findViabilityBlocker(kernel.sysfs, groupId);
   const hint =
-    blocker === undefined
-      ? 'every device of the group has to be bound to vfio-pci or to no driver'
-      : `${blocker.device} of the same group is bound to ${blocker.driver}: bind it to vfio-pci or to no driver`;
+    (await describeBlocker(kernel.sysfs, groupId)) ??
+    'every device of the group has to be bound to vfio-pci or to no driver';
   return new VfioError(`group ${groupId} is not viable`, {
     code: 'EPERM',
     errno: 1,

@@ -1,5 +1,6 @@
 import { calling } from '../../hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import {
   VFIO_DMA_MAP_FLAG_READ,
   VFIO_DMA_MAP_FLAG_WRITE,
@@ -16,6 +17,7 @@ export class ContainerTarget implements DmaTarget {
   readonly #kernel: VfioKernel;
   readonly #container: Fd;
   readonly #reserved: () => readonly ReservedRange[];
+  #entryLimit: number | undefined;
 
   /** @param reserved gives the reserved ranges of the groups that are in the container now */
   constructor(kernel: VfioKernel, container: Fd, reserved: () => readonly ReservedRange[]) {
@@ -26,17 +28,25 @@ export class ContainerTarget implements DmaTarget {
 
   async queryLimits(): Promise<DmaLimits> {
     const info = await calling('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
+    // Asked for the first time before anything is mapped; the module's parameter may have been written since.
+    this.#entryLimit ??= info.dmaAvailable;
     return {
       ranges: info.iovaRanges,
       reserved: this.#reserved(),
       pageSizes: info.pageSizes,
       entriesLeft: info.dmaAvailable,
+      entryLimit: this.#entryLimit,
       dirtyPageSizes: info.migration?.pageSizes ?? 0n,
     };
   }
 
   queryReserved(): Promise<readonly ReservedRange[]> {
     return Promise.resolve(this.#reserved());
+  }
+
+  /** The software core counts for its own processes, which /proc does not show. */
+  async queryLocked(): Promise<LockedMemory> {
+    return this.#kernel.lockedMemory?.() ?? readLockedMemory('type1');
   }
 
   map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {

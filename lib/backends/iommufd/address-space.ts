@@ -2,6 +2,7 @@ import { VfioError } from '../../errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
+import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import { queryGroup, queryReservedRegions } from '../../pci-sysfs.js';
 import { Unwinding } from '../../unwinding.js';
 import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
@@ -53,6 +54,7 @@ export class AddressSpace implements DmaTarget {
       reserved: [],
       pageSizes: iovaAlignment > 0n ? iovaAlignment : PAGE_SIZES_UNKNOWN,
       entriesLeft: undefined,
+      entryLimit: undefined,
       dirtyPageSizes: 0n,
     });
   }
@@ -62,6 +64,10 @@ export class AddressSpace implements DmaTarget {
     const groups = await Promise.all([...this.devices].map(([name, sysfsPath]) => queryGroup(sysfs, sysfsPath, name)));
     const ids = new Set(groups.map(({ id }) => id));
     return (await Promise.all([...ids].map((id) => queryReservedRegions(sysfs, id)))).flat();
+  }
+
+  queryLocked(): Promise<LockedMemory> {
+    return readLockedMemory('iommufd');
   }
 
   async map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {

@@ -1,7 +1,7 @@
 import { warn } from '../../diagnostics.js';
 import { systemError, VfioError, withContext } from '../../errors.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
-import { describeHolders } from '../../holders.js';
+import { describeBlocker, describeGroupUsers, findCdev } from '../../group-users.js';
 import { Mutex } from '../../mutex.js';
 import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
@@ -18,7 +18,7 @@ const BIND = 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)';
 
 /** What one can do about an iommufd call's errno. */
 const HINTS: Readonly<Record<string, string>> = {
-  [`EPERM ${BIND}`]: 'another driver, container or iommufd holds a function of the group: see `vfio-engine list`',
+  [`EPERM ${BIND}`]: 'another driver, container or iommufd holds a function of the group',
   [`EBUSY ${BIND}`]: 'the group of the device is open: one user at a time, by one way',
   [`EINVAL ${BIND}`]: 'the device is bound through its node already: one user at a time',
   'EINVAL ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)':
@@ -58,7 +58,7 @@ export class IommufdBackend implements Backend {
     }
     const undo = new Unwinding();
     try {
-      const cdev = await findCdev(this.#kernel, sysfsPath, name);
+      const cdev = await requireCdev(this.#kernel, sysfsPath, name);
       const addressSpace = await this.#use(space, undo);
       addressSpace.devices.set(name, sysfsPath);
       undo.push(() => void addressSpace.devices.delete(name));
@@ -79,15 +79,16 @@ export class IommufdBackend implements Backend {
     if (!(error instanceof VfioError)) return error;
     const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
     if (hint === undefined) return withContext(error, { device: name });
-    const others = error.syscall === BIND ? await this.#otherHolders(sysfsPath, name) : undefined;
-    return withContext(error, { device: name, hint: others === undefined ? hint : `${hint}; ${others}` });
+    const found = error.syscall === BIND ? await this.#inTheWay(error.code, sysfsPath, name) : undefined;
+    return withContext(error, { device: name, hint: found === undefined ? hint : `${hint}; ${found}` });
   }
 
-  /** Our own file is closed by now. */
-  async #otherHolders(sysfsPath: string, device: string): Promise<string | undefined> {
-    const cdev = await findCdev(this.#kernel, sysfsPath, device);
-    const { id } = await queryGroup(this.#kernel.sysfs, sysfsPath, device);
-    return describeHolders([`/dev/vfio/devices/${cdev}`, `/dev/vfio/${id}`]);
+  /** Says whose driver, or which process, keeps a device from being bound; our own file is closed by now. */
+  async #inTheWay(code: string, sysfsPath: string, device: string): Promise<string | undefined> {
+    const group = await queryGroup(this.#kernel.sysfs, sysfsPath, device);
+    const blocker = code === 'EPERM' ? await describeBlocker(this.#kernel.sysfs, group.id) : undefined;
+    if (blocker !== undefined) return `group ${group.id} is not viable: ${blocker}`;
+    return describeGroupUsers(this.#kernel, group);
   }
 
   /** Takes a hold on the space's IOAS; the last one to let go ends it. */
@@ -147,14 +148,12 @@ export class IommufdBackend implements Backend {
 }
 
 /** Finds the device's own node. @throws ENODEV for a device that has none */
-async function findCdev({ sysfs }: VfioKernel, sysfsPath: string, device: string): Promise<string> {
-  const path = `${sysfsPath}/vfio-dev`;
-  const names = (await sysfs.exists(path)) ? await sysfs.readdir(path) : [];
-  const cdev = names.find((name) => /^vfio\d+$/.test(name));
+async function requireCdev({ sysfs }: VfioKernel, sysfsPath: string, device: string): Promise<string> {
+  const cdev = await findCdev(sysfs, sysfsPath);
   if (cdev !== undefined) return cdev;
   throw systemError('ENODEV', 'readdir', {
     device,
-    path,
+    path: `${sysfsPath}/vfio-dev`,
     hint: 'the device has no node of its own: bind it to vfio-pci, on a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6)',
   });
 }

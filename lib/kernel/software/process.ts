@@ -1,4 +1,5 @@
 import { VFIO_API_VERSION } from '../../uapi/vfio.js';
+import type { LockedMemory } from '../../locked-memory.js';
 import type { Sysfs } from '../../sysfs.js';
 import type {
   DeviceInfo,
@@ -51,6 +52,12 @@ export class SoftwareProcess implements VfioKernel {
     if ((this.options.capIpcLock ?? true) || limit === Infinity) return 1n << 64n;
     const left = BigInt(Math.trunc(limit)) - this.lockedBytes;
     return left > 0n ? left : 0n;
+  }
+
+  lockedMemory(): LockedMemory {
+    const limit = this.options.memlockLimit ?? Infinity;
+    const limitBytes = limit === Infinity ? 'unlimited' : BigInt(Math.trunc(limit));
+    return { lockedBytes: this.lockedBytes, limitBytes, countedFor: 'process' };
   }
 
   /** How many descriptors it has open. */
