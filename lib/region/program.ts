@@ -54,6 +54,7 @@ export class Program {
   readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
   #region: RegionDescriptor;
+  #handle: number;
   #length = 0;
   #underWay = false;
 
@@ -70,6 +71,7 @@ export class Program {
     this.#words = new Uint32Array(memory);
     this.#longs = new BigUint64Array(memory);
     this.#region = target.descriptor;
+    this.#handle = this.#region.handle;
     this.#stretches.push({ first: 0, region: this.#region });
   }
 
@@ -81,6 +83,7 @@ export class Program {
   /** Has the steps that follow made on another region. */
   on(target: ProgramTarget): this {
     this.#region = target.descriptor;
+    this.#handle = this.#region.handle;
     this.#stretches.push({ first: this.#length, region: this.#region });
     return this;
   }
@@ -221,7 +224,7 @@ export class Program {
     const words = this.#words;
     const at = step * WORDS;
     words[at] = op | (width << 8);
-    words[at + REGION] = this.#region.handle;
+    words[at + REGION] = this.#handle;
     words[at + OFFSET] = offset;
     words[at + OFFSET + 1] = offset >>> 0 === offset ? 0 : this.#highOf(offset, width);
     this.#length = step + 1;
