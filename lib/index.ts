@@ -13,7 +13,7 @@ export type { Width } from './region/checks.js';
 export { WorkerPool } from './pool/pool.js';
 export type { PoolOptions } from './pool/options.js';
 export { SyncLane, type SyncLaneOptions } from './lane/sync-lane.js';
-export type { LaneDescriptor } from './lane/producer.js';
+export { LaneProducer, type LaneDescriptor } from './lane/producer.js';
 export { Op, type Operation } from './layout/slot.js';
 export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 

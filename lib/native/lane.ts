@@ -46,6 +46,8 @@ export interface LaneAddon {
   readonly regionWrite16: (region: RegionHandle, offset: number, value: number) => void;
   readonly regionWrite32: (region: RegionHandle, offset: number, value: number) => void;
   readonly regionWrite64: (region: RegionHandle, offset: number, value: bigint) => void;
+  /** A barrier and a write. */
+  readonly regionDoorbell32: (region: RegionHandle, offset: number, value: number) => void;
   /** Orders all memory accesses before it with those after it, on device memory too. */
   barrier(): void;
   /**

@@ -5,7 +5,7 @@ import type { RegionDescriptor } from './descriptor.js';
 
 // Taken out once: the addon's object has so many functions that V8 looks each one up in a table.
 const { regionRead8, regionRead16, regionRead32, regionRead64 } = addon;
-const { regionWrite8, regionWrite16, regionWrite32, regionWrite64 } = addon;
+const { regionWrite8, regionWrite16, regionWrite32, regionWrite64, regionDoorbell32 } = addon;
 
 /** The views of one mapped area. */
 interface AreaViews {
@@ -120,8 +120,11 @@ export class RegionAccess {
 
   /** Writes 32 bits after everything written before is visible to the device, DMA memory included. */
   doorbell32(regionOffset: number, value: number): void {
-    addon.barrier();
-    this.write32(regionOffset, value);
+    try {
+      regionDoorbell32(this.#handle, regionOffset, value);
+    } catch (error) {
+      throw this.#explain(error, regionOffset, 4, true);
+    }
   }
 
   /** The area that holds all of an access. What is no access goes to native code, which says what is wrong. */

@@ -122,8 +122,8 @@ bool ValueOf(napi_env env, napi_value value, uint32_t width, uint64_t* result) {
   return ok;
 }
 
-// (handle, offset, value)
-template <uint32_t width>
+// (handle, offset, value). With a barrier it is a doorbell: what was written before is visible to the device by then.
+template <uint32_t width, bool barrier = false>
 napi_value RegionWrite(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value arguments[3];
@@ -134,6 +134,7 @@ napi_value RegionWrite(napi_env env, napi_callback_info info) {
   uint64_t value = 0;
   int error = -EBADF;
   if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
+  if (barrier) MmioBarrier();
   {
     ReadSection section(*static_cast<Reader*>(reader));
     const IoRegion* region = RegionTable::Get().Find(handle);
@@ -191,6 +192,7 @@ void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
   ExportRaw(env, exports, "regionWrite16", RegionWrite<2>);
   ExportRaw(env, exports, "regionWrite32", RegionWrite<4>);
   ExportRaw(env, exports, "regionWrite64", RegionWrite<8>);
+  ExportRaw(env, exports, "regionDoorbell32", RegionWrite<4, true>);
   ExportRaw(env, exports, "barrier", Barrier);
 }
 

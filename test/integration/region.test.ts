@@ -36,6 +36,9 @@ describe('a region through a worker', () => {
         await region.write32(4, 0xdddddddd);
         assert.equal(await region.read64(0), 0xddddddddeeee77ffn);
         assert.equal(region.accessor.read64(0), 0xddddddddeeee77ffn);
+        region.accessor.doorbell32(8, 0xcafe);
+        assert.equal(await region.read64(8), 0xcafen);
+        assert.throws(() => region.accessor.doorbell32(10, 1), { code: 'ERR_INVALID_ARGUMENT' });
       });
 
       it('keeps the order of what was asked for', async () => {
