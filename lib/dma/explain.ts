@@ -94,6 +94,10 @@ function outside(asked: IovaRange, ranges: readonly IovaRange[], reserved: reado
   const met = reserved.filter(({ start, last }) => start <= asked.last && asked.start <= last);
   const kept = met.map((range) => `${show(range)} is kept for ${PURPOSES[range.type] ?? range.type}`).join(', ');
   const why = kept === '' ? '' : `: ${kept}`;
+  // A kernel that tells no ranges, or has narrowed them since they were asked for.
+  if (kept === '' && ranges.some(({ start, last }) => start <= asked.start && asked.last <= last)) {
+    return `${show(asked)} was refused, though what is known to be mappable is ${list(ranges)}: take another range`;
+  }
   return `${show(asked)} cannot be mapped${why}; what can be is ${list(ranges)}`;
 }
 

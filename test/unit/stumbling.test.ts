@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { AttachOptions } from '../../lib/engine.js';
 import type { Device } from '../../lib/device.js';
 import { Engine } from '../../lib/engine.js';
+import { systemError } from '../../lib/errors.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import type { MachineOptions, ProcessOptions } from '../../lib/kernel/software/options.js';
 import { describeLockedMemory, readLockedMemory } from '../../lib/locked-memory.js';
@@ -63,6 +64,10 @@ describe('what users stumble on, on the software core', () => {
     await refuses(device.dma.allocate(1 << 20), 'ENOMEM', [
       'raise ulimit -l: 1048576 bytes more are needed, 16384 are locked by this process, the limit is 65536 bytes',
     ]);
+    // Of the four pieces three fit, were they not one map: what is locked meanwhile counts, and the rest is needed.
+    await refuses(device.dma.allocate(65536, { chunkSize: 16384 }), 'ENOMEM', [
+      '16384 bytes more are needed, 65536 are locked',
+    ]);
     await device.dma.allocate(49152);
   });
 
@@ -84,6 +89,17 @@ describe('what users stumble on, on the software core', () => {
     const device = await attached({ addressWidth: 39 });
     await refuses(device.dma.allocate(4096, { iova: 1n << 39n }), 'EINVAL', [
       '0x8000000000-0x8000000fff cannot be mapped; what can be is 0x0-0xfedfffff, 0xfef00000-0x7fffffffff',
+    ]);
+  });
+
+  it('an IOVA that the kernel refuses without telling why: that it is not known', async () => {
+    const refusing = (await machineWithEdu()).process();
+    refusing.mapDma = () => Promise.reject(systemError('EINVAL', 'ioctl(VFIO_IOMMU_MAP_DMA)'));
+    const engine = new Engine({ kernels: [refusing] });
+    closing.push(() => engine.close());
+    const device = await engine.attach(EDU);
+    await refuses(device.dma.allocate(4096, { iova: 0x10000n }), 'EINVAL', [
+      '0x10000-0x10fff was refused, though what is known to be mappable is 0x0-0xfedfffff',
     ]);
   });
 
