@@ -8,6 +8,7 @@ import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { bufferHandle } from '../../lib/region/buffers.js';
 import { Program } from '../../lib/region/program.js';
+import { killWorkers } from '../support/kill-workers.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
 
 const ECANCELED = -125;
@@ -97,6 +98,23 @@ describe('a program on a worker', () => {
     assert.deepEqual([program.status(0), program.status(2)], [0, ECANCELED]);
     assert.equal(region.accessor.read32(0), 1);
     await rejectsWith(region.run(program, { signal: AbortSignal.abort() }), 'ERR_ABORTED', /at 0x0/);
+  });
+
+  it('is not run again when its worker dies', async () => {
+    const { region } = memory;
+    const program = new Program(region);
+    const before = program.modify32(0, 0xff, 1);
+    program.pollUntil(4, { width: 4, mask: 1, value: 1 }, 10_000);
+    program.write32(0, 3);
+    const run = rejectsWith(region.run(program), 'ERR_WORKER_DIED', /at 0x4/);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await killWorkers(pool);
+    await run;
+    assert.deepEqual([program.status(0), program.value(before), program.status(2)], [0, 0, ECANCELED]);
+    region.accessor.write32(4, 1);
+    assert.equal(await region.read32(0), 1);
+    await region.run(program);
+    assert.equal(await region.read32(0), 3);
   });
 
   it('reaches nothing outside of its buffer, and no program of a program is run', async () => {
