@@ -5,7 +5,8 @@ export type { OnRequest, RequestHandler } from './device/request.js';
 export type { BackendName } from './backends/backend.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './errors.js';
 
-export { Region, type BatchStep, type WaitOptions } from './region/region.js';
+export { Region, type WaitOptions } from './region/region.js';
+export type { BatchStep } from './region/batch.js';
 export { RegionAccess } from './region/access.js';
 export { Program, type ProgramTarget } from './region/program.js';
 export type { MappedArea, RegionDescriptor } from './region/descriptor.js';

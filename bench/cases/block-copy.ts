@@ -1,8 +1,8 @@
+import { addon } from '../../lib/native/addon.js';
 import { Program } from '../../lib/region/program.js';
 import { baseline } from '../baseline.js';
 import type { BenchCase } from '../case.js';
 import { expectEqual, openMemoryRegion } from '../memory.js';
-import { addon } from '../../lib/native/addon.js';
 import { nanosecondsEach } from '../timing.js';
 
 const BLOCK = 4096;

@@ -2,6 +2,7 @@ import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
 import { RegionAccess } from './access.js';
+import { addStep, BatchPrograms, type BatchStep } from './batch.js';
 import { bufferHandle } from './buffers.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
@@ -25,11 +26,6 @@ export interface RegionSource {
   readonly lane: AsyncLane;
 }
 
-/** One step of a batch. */
-export type BatchStep =
-  | { readonly read: number; readonly width: Width }
-  | { readonly write: number; readonly width: Width; readonly value: number | bigint };
-
 /** Settings of an operation that waits. */
 export interface WaitOptions {
   /** Milliseconds, above 0; default 10,000. */
@@ -49,6 +45,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
  */
 export class Region {
   #accessor: RegionAccess | undefined;
+  readonly #batches = new BatchPrograms(this);
 
   private constructor(
     /** What another thread opens by `new RegionAccess(descriptor)`. */
@@ -135,31 +132,21 @@ export class Region {
   }
 
   /**
-   * Runs steps in order on the worker.
+   * Runs steps in order on the worker: a `Program` made of them, which is the way to run the same ones often.
    * @returns what each read; undefined for writes
    * @throws (rejects) without running any, when a step is no access of the region; (rejects) the error of the first step
-   *   that failed, the others have then run
+   *   that failed, those after it have not run
    */
   async batch(steps: readonly BatchStep[]): Promise<(number | bigint | undefined)[]> {
-    const operations = steps.map((step) => this.#stepOperation(step));
-    // One promise for all of them: a promise each costs more than the accesses.
-    return new Promise((resolve, reject) => {
-      const results: (number | bigint | undefined)[] = new Array<undefined>(operations.length);
-      let left = operations.length;
-      let failure: Error | undefined;
-      if (left === 0) resolve(results);
-      operations.forEach((operation, index) => {
-        this.lane.submit(operation, (status, slots, position) => {
-          if (status !== 0)
-            failure ??= statusError(this.descriptor, operation.offset, status, OPERATION_NAMES[operation.op]);
-          else if (operation.op === Op.read) results[index] = valueOf(operation, slots, position);
-          left--;
-          if (left > 0) return;
-          if (failure === undefined) resolve(results);
-          else reject(failure);
-        });
-      });
+    const program = this.#batches.take(steps.length);
+    for (const step of steps) addStep(program, this.descriptor, step);
+    await program.runOn(this.lane);
+    const values = steps.map((step, index) => {
+      if ('write' in step) return undefined;
+      return step.width === 8 ? program.value64(index) : program.value(index);
     });
+    this.#batches.give(program);
+    return values;
   }
 
   /**
@@ -242,15 +229,6 @@ export class Region {
     checkAccess(this.descriptor, offset, width, width, op === Op.write || op === Op.doorbell || op === Op.modify);
     const deadline = wait.timeoutMs === undefined ? 0 : deadlineAfter(wait.timeoutMs);
     return this.#submit({ op, width, region: handle, offset, value, deadline, ...more }, offset, wait.signal);
-  }
-
-  #stepOperation(step: BatchStep): Operation & { readonly offset: number } {
-    const region = this.descriptor.handle;
-    const write = 'write' in step;
-    const offset = write ? step.write : step.read;
-    checkAccess(this.descriptor, offset, step.width, step.width, write);
-    if (!write) return { op: Op.read, width: step.width, region, offset };
-    return { op: Op.write, width: step.width, region, offset, value: step.value };
   }
 
   #submit(operation: Operation, offset: number, signal?: AbortSignal): Promise<number | bigint> {

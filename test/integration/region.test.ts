@@ -49,6 +49,48 @@ describe('a region through a worker', () => {
         assert.equal(await last, 19_999);
       });
 
+      it('runs batches, many at a time, and gives what each step read', async () => {
+        const { region } = memory;
+        const batch = (base: number, count: number): Promise<unknown[]> =>
+          region.batch(
+            Array.from({ length: count }, (_, i) => [
+              { write: base, width: 8 as const, value: BigInt(base) << 32n },
+              { write: base, width: 2 as const, value: -1n - BigInt(i) },
+              { write: base + 2, width: 1 as const, value: 0x101 },
+              { read: base, width: 4 as const },
+              { read: base, width: 8 as const },
+            ]).flat(),
+          );
+        for (const counts of [
+          [1, 100],
+          [1000, 3],
+          [0, 0],
+        ]) {
+          const answers = await Promise.all(counts.map((count, index) => batch(64 * (index + 1), count)));
+          for (const [index, answer] of answers.entries()) {
+            const low = (i: number): number => 0x10000 + 0xffff - i;
+            const expected = Array.from({ length: counts[index] as number }, (_, i) => [
+              ...[undefined, undefined, undefined, low(i)],
+              (BigInt(64 * (index + 1)) << 32n) + BigInt(low(i)),
+            ]).flat();
+            assert.deepEqual(answer, expected);
+          }
+        }
+      });
+
+      it('stops a batch at the step that fails, and begins none that has a step outside', async () => {
+        const { region } = memory;
+        await region.write32(0, 0);
+        const outside = [
+          { write: 0, width: 4 as const, value: 1 },
+          { read: region.size, width: 4 as const },
+        ];
+        await rejectsWith(region.batch(outside), 'ERR_OUT_OF_RANGE');
+        assert.equal(await region.read32(0), 0);
+        await region.close();
+        await rejectsWith(region.batch([{ read: 0, width: 4 }]), 'ERR_CLOSED');
+      });
+
       it('polls until a value comes, and not for ever', async () => {
         const { region } = memory;
         const poll = region.pollUntil(8, { width: 4, mask: 0xff, value: 7 }, { timeoutMs: 5000 });

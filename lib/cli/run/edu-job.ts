@@ -1,5 +1,6 @@
 import type { Device } from '../../device.js';
-import type { BatchStep, Region } from '../../region/region.js';
+import type { BatchStep } from '../../region/batch.js';
+import type { Region } from '../../region/region.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../uapi/vfio.js';
 import {
   EDU_BUFFER,
