@@ -128,13 +128,9 @@ export class DeviceIrq {
     for (const vector of this.#vectors.values()) vector.setRef(ref);
   }
 
-  /** @internal Turns everything off; what is delivered here ends even where the kernel fails. */
-  async close(): Promise<void> {
-    if (this.#vectors.size === 0) return;
-    const undo = new Unwinding();
-    for (const vector of this.enabled) undo.push(() => this.#drop(vector));
-    undo.push(() => this.#lock.run(() => this.#programmer.change(this.#fds(), new Map())));
-    await undo.runOrThrow();
+  /** @internal Ends all that is delivered here; the device is about to be closed, which turns it off in the kernel. */
+  drop(): void {
+    for (const vector of this.enabled) this.#drop(vector);
   }
 
   #create(vector: number, { handler, counts, eventfds, delivery = 'main' }: IrqOptions): IrqVector {

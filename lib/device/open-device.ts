@@ -35,7 +35,8 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
   const irqs = infos.irqs.map((irq, index) => {
     return new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 });
   });
-  for (const irq of irqs) undo.push(() => irq.close());
+  // The device's own closing turns them off in the kernel.
+  undo.push(() => irqs.forEach((irq) => irq.drop()));
   return new Device({ name, attached, infos, regions, config, irqs, dma, pool: options.pool, detach });
 }
 

@@ -6,7 +6,7 @@ import type { PlannedArea } from '../region/plan.js';
 import { Region } from '../region/region.js';
 import { PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../uapi/pci.js';
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX } from '../uapi/vfio.js';
-import type { Unwinding } from '../unwinding.js';
+import { throwFirst, type Unwinding } from '../unwinding.js';
 import type { DeviceInfos } from './infos.js';
 
 /** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
@@ -25,6 +25,7 @@ export async function openRegions(
   const ioPorts = await findIoPorts(config, infos);
   const table = await findMsixTable(config, infos);
   const regions: (Region | undefined)[] = [];
+  undo.push(() => closeAll(regions));
   for (const info of infos.regions) {
     if (info === undefined || info.size === 0n) {
       regions.push(undefined);
@@ -36,10 +37,15 @@ export async function openRegions(
     const region = await calling('mmap', { device: name }, () =>
       Region.open({ ...source, ...msixTable, trap: trapped }),
     );
-    undo.push(() => region.close());
     regions.push(region);
   }
   return regions;
+}
+
+/** At once: each waits for the threads that are inside, which may as well be waited for together. */
+async function closeAll(regions: readonly (Region | undefined)[]): Promise<void> {
+  const closings = await Promise.allSettled(regions.map((region) => region?.close()));
+  throwFirst(closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : [])));
 }
 
 /** Which BARs are I/O ports: their registers say so, VFIO does not. */

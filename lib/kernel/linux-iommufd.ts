@@ -3,11 +3,12 @@ import { addon } from '../native/addon.js';
 import { IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR } from '../uapi/iommufd.js';
 import type { IommufdKernel } from './iommufd.js';
 import type { Fd } from './kernel.js';
+import { linuxFiles } from './linux-files.js';
 
 /** The real kernel's iommufd. */
 export const linuxIommufd: IommufdKernel = {
   openIommufd: () => opening('/dev/iommu', addon.iommufdOpen()),
-  openCdev: (name) => opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name)),
+  openCdev: async (name) => linuxFiles.addDevice(await opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name))),
   bindIommufd: (device, iommufd) => addon.cdevBindIommufd(device, iommufd),
   attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId),
   detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device),

@@ -6,6 +6,7 @@ import type { DeviceExtras } from './device-extras.js';
 import type { IommufdKernel } from './iommufd.js';
 import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
 import { linuxDeviceExtras } from './linux-device.js';
+import { linuxFiles } from './linux-files.js';
 import { linuxIommufd } from './linux-iommufd.js';
 
 /** The machine's kernel, with what it has beyond the seam. */
@@ -35,11 +36,14 @@ type ContainerCall =
 const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCall> = {
   kind: 'linux',
   sysfs: linuxSysfs,
-  close: (fd) => addon.closeFd(fd),
+  close: (fd) => linuxFiles.close(fd),
   openContainer: () => opening('/dev/vfio/vfio', addon.containerOpen()),
   getApiVersion: (container) => addon.containerGetApiVersion(container),
   checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
-  setIommu: (container, type) => addon.containerSetIommu(container, type),
+  setIommu: async (container, type) => {
+    await addon.containerSetIommu(container, type);
+    linuxFiles.setIommu(container);
+  },
   getIommuInfo,
   mapDma: (container, { argsz, flags, vaddr, iova, size }) =>
     addon.type1MapDma(container, argsz, flags, vaddr, iova, size),
@@ -57,12 +61,21 @@ const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContaine
   {
     openGroup: (name) => opening(`/dev/vfio/${name}`, addon.groupOpen(name)),
     getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
-    setContainer: (group, container) => addon.groupSetContainer(group, container),
-    unsetContainer: (group) => addon.groupUnsetContainer(group),
-    getDeviceFd: (group, name) =>
-      addon.groupGetDeviceFd(group, name).catch((error: unknown) => {
+    setContainer: async (group, container) => {
+      await addon.groupSetContainer(group, container, linuxFiles.hasIommu(container));
+      linuxFiles.joined(group, container);
+    },
+    unsetContainer: async (group) => {
+      await addon.groupUnsetContainer(group);
+      linuxFiles.left(group);
+    },
+    getDeviceFd: async (group, name) => {
+      try {
+        return linuxFiles.addDevice(await addon.groupGetDeviceFd(group, name));
+      } catch (error) {
         throw withContext(error, { device: name });
-      }),
+      }
+    },
   };
 
 const deviceCalls: Pick<

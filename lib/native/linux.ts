@@ -50,7 +50,8 @@ export interface LinuxAddon {
   groupOpen(name: string): Promise<Fd>;
   /** ioctl(VFIO_GROUP_GET_STATUS). @returns the flags */
   groupGetStatus(group: Fd, argsz?: number): number;
-  groupSetContainer(group: Fd, container: Fd): Promise<void>;
+  /** @param sleeps whether the container has an IOMMU, whose mappings the group then gets; else it is done at once */
+  groupSetContainer(group: Fd, container: Fd, sleeps: boolean): Promise<void>;
   groupUnsetContainer(group: Fd): Promise<void>;
   groupGetDeviceFd(group: Fd, name: string): Promise<Fd>;
 

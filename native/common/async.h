@@ -72,4 +72,17 @@ Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {
   return RunAsync(env, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
+// The same at once, on the calling thread, for calls that the kernel answers without sleeping: a thread of the pool costs
+// more than they do. The promise is settled when it is returned.
+template <class Work, class Convert>
+Napi::Promise RunNow(Napi::Env env, Work work, Convert convert) {
+  Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  try {
+    deferred.Resolve(convert(env, work()));
+  } catch (const SysError& error) {
+    deferred.Reject(ToJsError(env, error).Value());
+  }
+  return deferred.Promise();
+}
+
 }  // namespace vfio_engine

@@ -5,7 +5,7 @@ namespace vfio_engine {
 namespace {
 
 Napi::Value CdevOpen(const Napi::CallbackInfo& info) {
-  return OpenAsync(info.Env(), "/dev/vfio/devices/" + ArgFileName(info, 0));
+  return OpenNow(info.Env(), "/dev/vfio/devices/" + ArgFileName(info, 0));
 }
 
 Napi::Value ToNumber(Napi::Env env, uint32_t value) { return Napi::Number::New(env, value); }

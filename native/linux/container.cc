@@ -4,7 +4,7 @@
 namespace vfio_engine {
 namespace {
 
-Napi::Value ContainerOpen(const Napi::CallbackInfo& info) { return OpenAsync(info.Env(), "/dev/vfio/vfio"); }
+Napi::Value ContainerOpen(const Napi::CallbackInfo& info) { return OpenNow(info.Env(), "/dev/vfio/vfio"); }
 
 Napi::Value ContainerGetApiVersion(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Ioctl(ArgFd(info, 0), VFIO_GET_API_VERSION, "VFIO_GET_API_VERSION"));

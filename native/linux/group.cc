@@ -18,9 +18,10 @@ Napi::Value GroupGetStatus(const Napi::CallbackInfo& info) {
 Napi::Value GroupSetContainer(const Napi::CallbackInfo& info) {
   int group = ArgFd(info, 0);
   int container = ArgFd(info, 1);
-  return RunAsyncVoid(info.Env(), [=]() mutable {
-    Ioctl(group, VFIO_GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", &container);
-  });
+  auto work = [=]() mutable { return Ioctl(group, VFIO_GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", &container); };
+  auto convert = [](Napi::Env env, int) { return env.Undefined(); };
+  // An IOMMU that the container has gets all of its mappings into the group; without one there is nothing to wait for.
+  return ArgBoolean(info, 2) ? RunAsync(info.Env(), work, convert) : RunNow(info.Env(), work, convert);
 }
 
 Napi::Value GroupUnsetContainer(const Napi::CallbackInfo& info) {

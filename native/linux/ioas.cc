@@ -6,7 +6,7 @@ namespace {
 
 Napi::Value ToBigInt(Napi::Env env, uint64_t value) { return Napi::BigInt::New(env, value); }
 
-Napi::Value IommufdOpen(const Napi::CallbackInfo& info) { return OpenAsync(info.Env(), "/dev/iommu"); }
+Napi::Value IommufdOpen(const Napi::CallbackInfo& info) { return OpenNow(info.Env(), "/dev/iommu"); }
 
 // Frees any object of an iommufd: an IOAS, a page table. An IOAS unmaps what it holds.
 Napi::Value IommuDestroy(const Napi::CallbackInfo& info) {

@@ -25,7 +25,7 @@ Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   off_t offset = ArgOffset(info, 1);
   size_t length = ArgSize(info, 2);
   int prot = ArgInt32(info, 3);
-  return RunAsync(
+  return RunNow(
       info.Env(), [=] { return Mappings().Add(Mapping::Map(fd, offset, length, prot)); },
       [](Napi::Env env, uint32_t handle) { return Napi::Number::New(env, handle); });
 }
