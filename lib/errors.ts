@@ -92,7 +92,8 @@ export function withContext(error: unknown, context: SystemErrorContext): unknow
     hint: error.hint ?? context.hint,
     cause: error.cause ?? context.cause,
   });
-  if (error.stack !== undefined) enriched.stack = error.stack;
+  // Of the first one; left to who looks at it, as making a stack's text costs more than all else of an error.
+  Object.defineProperty(enriched, 'stack', { get: () => error.stack, configurable: true });
   return enriched;
 }
 

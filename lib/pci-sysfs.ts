@@ -115,6 +115,8 @@ async function explainMissingGroup(sysfs: Sysfs, devicePath: string, device: str
 
 /** The text of a small file without the line's end; undefined where there is no such file. */
 export async function readText(sysfs: Sysfs, path: string): Promise<string | undefined> {
+  // Asked for first: an error costs more than the answer.
+  if (!(await sysfs.exists(path))) return undefined;
   const bytes = await unlessMissing(sysfs.readFile(path), path);
   return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1').trimEnd();
 }

@@ -1,5 +1,5 @@
 import { VfioError } from '../errors.js';
-import { calling } from '../hints.js';
+import { hinted } from '../hints.js';
 import type { DeviceInfo, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** What the kernel tells of a device's regions and interrupts, by index; undefined for those that it lacks. */
@@ -9,28 +9,24 @@ export interface DeviceInfos {
 }
 
 /** Asks for all regions and interrupts of a device. */
-export async function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device: string): Promise<DeviceInfos> {
+export function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device: string): DeviceInfos {
   const regions: (RegionInfo | undefined)[] = [];
   for (let index = 0; index < info.numRegions; index += 1) {
-    regions.push(await unlessAbsent('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));
+    regions.push(unlessAbsent('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));
   }
   const irqs: (IrqInfo | undefined)[] = [];
   for (let index = 0; index < info.numIrqs; index += 1) {
-    irqs.push(await unlessAbsent('getIrqInfo', device, () => kernel.getIrqInfo(fd, index)));
+    irqs.push(unlessAbsent('getIrqInfo', device, () => kernel.getIrqInfo(fd, index)));
   }
   return { regions, irqs };
 }
 
 /** vfio-pci counts VGA and ERR among its indexes and answers EINVAL for a device without them. */
-async function unlessAbsent<T>(
-  call: 'getRegionInfo' | 'getIrqInfo',
-  device: string,
-  query: () => T,
-): Promise<T | undefined> {
+function unlessAbsent<T>(call: 'getRegionInfo' | 'getIrqInfo', device: string, query: () => T): T | undefined {
   try {
-    return await calling(call, { device }, query);
+    return query();
   } catch (error) {
     if (error instanceof VfioError && error.code === 'EINVAL') return undefined;
-    throw error;
+    throw hinted(error, call, { device });
   }
 }

@@ -28,7 +28,7 @@ export interface OpenOptions {
 export async function openDevice(attached: AttachedDevice, options: OpenOptions, undo: Unwinding): Promise<Device> {
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
-  const infos = await queryInfos(kernel, deviceFd, info, name);
+  const infos = queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
