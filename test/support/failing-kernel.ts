@@ -14,6 +14,17 @@ export interface FailingKernel {
 /** Calls that do not reach the kernel's state: counting them would only repeat a sweep. */
 const NOT_CALLS = new Set(['ioTarget', 'resolveName', 'exit']);
 
+/** Calls that answer at once, and throw. */
+const SYNCHRONOUS = new Set<string>([
+  'getApiVersion',
+  'checkExtension',
+  'getIommuInfo',
+  'getGroupStatus',
+  'getDeviceInfo',
+  'getRegionInfo',
+  'getIrqInfo',
+] satisfies (keyof VfioKernel)[]);
+
 /**
  * Wraps a kernel. A failing call is not made, but for `close`: the descriptor of a failed close(2) is gone as well.
  */
@@ -51,6 +62,7 @@ function call(
   state.calls.push(name);
   if (!fails) return method(...args);
   const error = systemError(state.errno, `failing(${name})`);
+  if (SYNCHRONOUS.has(name)) throw error;
   if (name !== 'close') return Promise.reject(error);
   return Promise.resolve(method(...args)).then(() => {
     throw error;
