@@ -21,7 +21,7 @@ export interface Baseline {
   /** Keeps `inFlight` reads and writes of a region under way on a lane until `operations` were answered. */
   laneProduce(lane: Uint8Array, worker: Uint8Array, region: number, operations: number, inFlight: number): number;
   /** The operations of `laneProduce` by pread and pwrite, on the calling thread. */
-  transferLoop(fd: number, operations: number): number;
+  transferLoop(fd: number, fileOffset: number, operations: number): number;
   /** Two threads of C, one operation at a time over slots as a lane's. @returns the mean cost of each sample */
   laneThreads(samples: number, roundTripsInSample: number): Float64Array;
 }

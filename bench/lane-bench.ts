@@ -1,6 +1,7 @@
 import { LaneProducer, type LaneDescriptor } from '../lib/lane/producer.js';
 import { addon } from '../lib/native/addon.js';
 import { WorkerPool } from '../lib/pool/pool.js';
+import { openBacking, openMemory } from './backing.js';
 import { baseline } from './baseline.js';
 import { nanosecondsEach } from './timing.js';
 
@@ -14,30 +15,37 @@ export interface LaneBench {
   readonly lanes: readonly LaneDescriptor[];
   /** Handles; each region is a page of memory of its own. */
   readonly regions: readonly number[];
-  /** The file behind the regions, one page after the other. */
+  /** The file behind the regions, one page after the other, and where the first begins. */
   readonly fd: number;
+  readonly fileOffset: number;
   close(): Promise<void>;
 }
 
-export async function openLaneBench({ lanes = 1, regions = 1, trapped = false } = {}): Promise<LaneBench> {
+export async function openLaneBench({
+  lanes = 1,
+  regions = 1,
+  trapped = false,
+  inMemory = false,
+} = {}): Promise<LaneBench> {
   const pool = await WorkerPool.start({ workers: 1, laneCapacity: 128 });
-  const bytes = 4096 * regions;
-  const fd = addon.memfdCreate('bench', BigInt(bytes), 0);
+  const backing = inMemory ? openMemory(4096 * regions) : await openBacking(4096 * regions);
+  const { fd, fileOffset } = backing;
   const handles: number[] = [];
   for (let index = 0; index < regions; index++) {
-    const offset = 4096n * BigInt(index);
-    const areas = trapped ? [] : [[0, 4096, await addon.mappingCreate(fd, offset, 4096, 3)] as const];
-    handles.push(addon.regionCreate(4096, 3, fd, 0, offset, 0, areas));
+    const offset = 4096 * index;
+    const areas = trapped ? [] : [[0, 4096, await backing.map(offset, 4096)] as const];
+    handles.push(addon.regionCreate(4096, 3, fd, 0, fileOffset + BigInt(offset), 0, areas));
   }
   return {
     pool,
     lanes: Array.from({ length: lanes }, () => pool.createLane()),
     regions: handles,
     fd,
+    fileOffset: Number(fileOffset),
     close: async () => {
       await pool.close();
       for (const handle of handles) await addon.regionClose(handle);
-      addon.closeFdSync(fd);
+      await backing.close();
     },
   };
 }

@@ -1,15 +1,16 @@
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import Table from 'cli-table3';
 import { Command } from 'commander';
 
-import type { BenchCase, CaseResult, CaseSamples } from './case.js';
+import type { CaseResult, CaseSamples } from './case.js';
 import { compareReports } from './compare.js';
+import { caseNames, loadCase } from './find-case.js';
 import { meetsBar, summarize } from './summary.js';
 
 /** The whole of a run, as `--json FILE` writes it. */
@@ -41,7 +42,7 @@ await main(command.parse().args, command.opts<Options>());
 
 async function main(names: string[], options: Options): Promise<void> {
   const cases: CaseResult[] = [];
-  for (const name of names.length > 0 ? names : allCases()) {
+  for (const name of names.length > 0 ? names : caseNames()) {
     const result = await runCase(name, options.rounds);
     cases.push(result);
     console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
@@ -54,15 +55,8 @@ async function main(names: string[], options: Options): Promise<void> {
   }
 }
 
-function allCases(): string[] {
-  return readdirSync(join(here, 'cases'))
-    .filter((file) => file.endsWith('.js'))
-    .map((file) => basename(file, '.js'))
-    .sort();
-}
-
 async function runCase(name: string, rounds: string): Promise<CaseResult> {
-  const { default: benchCase } = (await import(`./cases/${name}.js`)) as { default: BenchCase };
+  const benchCase = await loadCase(name);
   const child = fork(join(here, 'run-case.js'), [name, rounds], { execArgv: ['--expose-gc'] });
   const signal = AbortSignal.timeout(CASE_DEADLINE_MS);
   const ended = once(child, 'exit');

@@ -1,12 +1,12 @@
-import type { BenchCase, CaseSamples } from './case.js';
+import type { CaseSamples } from './case.js';
+import { loadCase } from './find-case.js';
 
 /** A process of one case: `run-case.js NAME ROUNDS`, answers by one message to its parent. */
 const [name = '', rounds = '15'] = process.argv.slice(2);
 /** Enough for the compiler to have made its mind up. */
 const WARM_UP_ROUNDS = 3;
 
-const { default: benchCase } = (await import(`./cases/${name}.js`)) as { default: BenchCase };
-const prepared = await benchCase.prepare();
+const prepared = await (await loadCase(name)).prepare();
 const subject: number[] = [];
 const baseline: number[] = [];
 try {

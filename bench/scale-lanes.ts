@@ -12,8 +12,8 @@ export function scaleLanes(name: string, lanes: number): BenchCase {
     bar: 1.2,
     comparison: `${lanes} lanes with one`,
     async prepare() {
-      const many = await openLaneBench({ lanes });
-      const one = await openLaneBench();
+      const many = await openLaneBench({ lanes, inMemory: true });
+      const one = await openLaneBench({ inMemory: true });
       return {
         subject: () => [produceRound(many.lanes, first(many.regions), OPERATIONS)],
         baseline: () => [produceRound(one.lanes, first(one.regions), OPERATIONS)],
@@ -35,8 +35,8 @@ export function besideIdleLanes(name: string, lanes: number): BenchCase {
     bar: 1.2,
     comparison: `${lanes} lanes of which one is busy with one lane`,
     async prepare() {
-      const many = await openLaneBench({ lanes });
-      const one = await openLaneBench();
+      const many = await openLaneBench({ lanes, inMemory: true });
+      const one = await openLaneBench({ inMemory: true });
       return {
         subject: () => [produce(first(many.lanes), many.regions, OPERATIONS)],
         baseline: () => [produce(first(one.lanes), one.regions, OPERATIONS)],

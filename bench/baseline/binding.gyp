@@ -8,6 +8,12 @@
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions"],
       "cflags_cc": ["-fexceptions", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-cast-function-type"]
+    },
+    {
+      "target_name": "attach",
+      "type": "executable",
+      "sources": ["attach.c"],
+      "cflags": ["-O2", "-Wall", "-Wextra"]
     }
   ]
 }

@@ -108,14 +108,15 @@ void Serve(const Lane& lane, volatile uint32_t* words, uint32_t operations) {
   }
 }
 
-// (fd, operations) => ns an operation of the same reads and writes, by pread and pwrite
+// (fd, fileOffset, operations) => ns an operation of the same reads and writes, by pread and pwrite
 Napi::Value TransferLoop(const Napi::CallbackInfo& info) {
   int fd = info[0].As<Napi::Number>().Int32Value();
-  uint32_t operations = info[1].As<Napi::Number>().Uint32Value();
+  off_t base = static_cast<off_t>(info[1].As<Napi::Number>().Int64Value());
+  uint32_t operations = info[2].As<Napi::Number>().Uint32Value();
   return CostOf(info.Env(), operations, [&] {
     for (uint32_t count = 0; count != operations; count++) {
       uint64_t value = count;
-      off_t offset = (count & (kWords - 1)) * 4;
+      off_t offset = base + (count & (kWords - 1)) * 4;
       ssize_t moved = (count & 1) != 0 ? pwrite(fd, &value, 4, offset) : pread(fd, &value, 4, offset);
       if (moved != 4) abort();
     }

@@ -14,7 +14,7 @@ const laneTrapped64: BenchCase = {
     const bench = await openLaneBench({ trapped: true });
     return {
       subject: () => [produce(first(bench.lanes), bench.regions, OPERATIONS)],
-      baseline: () => [baseline.transferLoop(bench.fd, OPERATIONS)],
+      baseline: () => [baseline.transferLoop(bench.fd, bench.fileOffset, OPERATIONS)],
       close: () => bench.close(),
     };
   },

@@ -28,7 +28,7 @@ const trapRead32: BenchCase = {
         expectEqual('the number of wrong values', wrong, 0);
         return [cost];
       },
-      baseline: () => [baseline.pread32(region.fd, OFFSET, READS)],
+      baseline: () => [baseline.pread32(region.fd, region.fileOffset + OFFSET, READS)],
       close: () => region.close(),
     };
   },

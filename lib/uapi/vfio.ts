@@ -31,6 +31,7 @@ export const VFIO_REGION_INFO_CAP_TYPE = 2;
 export const VFIO_REGION_INFO_CAP_MSIX_MAPPABLE = 3;
 
 export const VFIO_PCI_BAR0_REGION_INDEX = 0;
+export const VFIO_PCI_BAR2_REGION_INDEX = 2;
 export const VFIO_PCI_BAR5_REGION_INDEX = 5;
 export const VFIO_PCI_ROM_REGION_INDEX = 6;
 export const VFIO_PCI_CONFIG_REGION_INDEX = 7;

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { bindDriver, restoreDriver } from '../lib/binding/binding.js';
+import { Engine } from '../lib/engine.js';
+import { linuxKernel } from '../lib/kernel/linux.js';
+import { queryGroup } from '../lib/pci-sysfs.js';
+import { linuxSysfs } from '../lib/sysfs.js';
+import type { BenchCase } from './case.js';
+
+/** edu of the guest. */
+const DEVICE = '0000:00:04.0';
+const FOLDER = `/sys/bus/pci/devices/${DEVICE}`;
+const ROUNDS = 20;
+const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), '../../bench/baseline/build/Release/attach');
+
+/** Attaching and detaching edu in the guest, against a C program that makes the same system calls (bench/baseline/attach.c). */
+export function attachCase(backend: 'container' | 'iommufd'): BenchCase {
+  return {
+    name: `attach-${backend}`,
+    title: `attaching and detaching edu by ${backend}`,
+    unit: 'us',
+    bar: 2,
+    async prepare() {
+      await bindDriver(DEVICE);
+      const engine = new Engine({ kernels: [linuxKernel()], backend });
+      const program = await programArguments(backend);
+      return {
+        subject: async () => {
+          const start = process.hrtime.bigint();
+          for (let round = 0; round < ROUNDS; round++) await (await engine.attach(DEVICE)).detach();
+          return [Number(process.hrtime.bigint() - start) / 1000 / ROUNDS];
+        },
+        baseline: () => {
+          const answer = execFileSync(PROGRAM, [...program, String(ROUNDS)], { encoding: 'utf8' });
+          const { attach, detach } = JSON.parse(answer) as { attach: number; detach: number };
+          return [(attach + detach) / 1000];
+        },
+        close: async () => {
+          await engine.close();
+          await restoreDriver(DEVICE);
+        },
+      };
+    },
+  };
+}
+
+async function programArguments(backend: 'container' | 'iommufd'): Promise<string[]> {
+  if (backend === 'iommufd') return ['cdev', `/dev/vfio/devices/${readdirSync(`${FOLDER}/vfio-dev`).join()}`];
+  const { id } = await queryGroup(linuxSysfs, FOLDER, DEVICE);
+  return ['group', id, DEVICE];
+}

@@ -1,0 +1,3 @@
+import { attachCase } from '../attach.js';
+
+export default attachCase('container');

@@ -1,0 +1,29 @@
+// `npm run bench:guest -- [--json FILE] [case...]`: the cases on real VFIO regions, and what only the real kernel has.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { Command } from 'commander';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const command = new Command('bench:guest')
+  .description('Boots a guest and measures every case in it, on a region of the real kernel.')
+  .argument('[case...]', 'names of cases; all when none is given')
+  .option('--json <file>', 'write the results to a file')
+  .option('--rounds <count>', 'how often each side is measured', '7')
+  .parse();
+const { json, rounds } = command.opts<{ json?: string; rounds: string }>();
+
+const out = mkdtempSync(join(tmpdir(), 'vfio-bench-'));
+try {
+  const report = join(out, 'report.json');
+  const guest = [join(here, '../test/guest/run.js'), '--deadline', '3600', '--out', out, '--'];
+  const inside = ['node', join(here, 'guest-main.js'), '--rounds', rounds, '--json', report, ...command.args];
+  const { status } = spawnSync(process.execPath, [...guest, ...inside], { stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+  if (status === 0 && json !== undefined) copyFileSync(report, json);
+} finally {
+  rmSync(out, { recursive: true, force: true });
+}
