@@ -32,7 +32,7 @@ export function openMemory(size: number): Backing {
     fd,
     fileOffset: 0n,
     map: (offset, length) => addon.mappingCreate(fd, BigInt(offset), length, 3),
-    close: async () => addon.closeFdSync(fd),
+    close: () => addon.closeFd(fd),
   };
 }
 

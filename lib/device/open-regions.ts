@@ -44,7 +44,7 @@ export async function openRegions(
 
 /** At once: each waits for the threads that are inside, which may as well be waited for together. */
 async function closeAll(regions: readonly (Region | undefined)[]): Promise<void> {
-  const closings = await Promise.allSettled(regions.map((region) => region?.close()));
+  const closings = await Promise.allSettled(regions.flatMap((region) => region?.close() ?? []));
   throwFirst(closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : [])));
 }
 

@@ -7,8 +7,9 @@ export interface PoolOptions {
   /** I/O worker threads, 1 to 64. Default: one on two CPUs, a quarter of the CPUs on larger machines, at most 8. */
   readonly workers?: number;
   /**
-   * How long a worker with nothing to do looks for work before it sleeps, microseconds, 0 to 1,000,000. Longer answers a
-   * lone operation in under a microsecond instead of some 50, and costs a CPU for as long. Default 50, and 0 on one CPU.
+   * How long a worker with nothing to do looks for work before it sleeps at most, microseconds, 0 to 1,000,000. While it
+   * looks it answers a lone operation in under a microsecond instead of some 50, and costs a CPU. It halves this where
+   * looking was in vain, down to none, and doubles it where work came soon after it slept. Default 50, and 0 on one CPU.
    */
   readonly spinMicroseconds?: number;
   /** Slots of each lane, a power of two from 2 to 65,536. Default 1024. */

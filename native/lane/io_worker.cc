@@ -15,6 +15,11 @@ namespace {
 constexpr uint32_t kQuota = 64;
 // How often the clock is looked at while spinning.
 constexpr uint32_t kSpinsPerLook = 64;
+// After so many passes without work a lane is only looked at now and then, and this many of those in a pass.
+constexpr uint32_t kIdlePasses = 64;
+constexpr size_t kColdLooks = 4;
+// Spinning for less catches nothing.
+constexpr uint32_t kLeastSpinUs = 5;
 
 }  // namespace
 
@@ -23,19 +28,51 @@ IoWorker::IoWorker() : memory_(Mapping::Allocate(sizeof(WorkerControl))) {}
 void IoWorker::TakeLanes() {
   if (served_version_.load(std::memory_order_relaxed) == version_.load(std::memory_order_acquire)) return;
   std::lock_guard<std::mutex> lock(mutex_);
-  served_ = lanes_;
+  served_.clear();
+  hot_.clear();
+  for (const auto& lane : lanes_) served_.push_back({lane});
   served_version_.store(version_.load(std::memory_order_relaxed), std::memory_order_release);
 }
 
 bool IoWorker::ServeOnce(bool* busy) {
   TakeLanes();
   bool progress = false;
-  for (const auto& lane : served_) progress |= lane->Serve(kQuota, busy);
+  for (size_t i = 0; i < hot_.size();) {
+    Served& served = served_[hot_[i]];
+    bool polling = false;
+    bool worked = served.lane->Serve(kQuota, &polling);
+    *busy |= polling;
+    progress |= worked;
+    served.idle = worked || polling ? 0 : served.idle + 1;
+    if (served.idle < kIdlePasses) {
+      i++;
+      continue;
+    }
+    served.hot = false;
+    hot_[i] = hot_.back();
+    hot_.pop_back();
+  }
+  // A worker with nothing to do looks at all of them.
+  return ServeCold(busy, progress || *busy ? kColdLooks : served_.size()) || progress;
+}
+
+bool IoWorker::ServeCold(bool* busy, size_t looks) {
+  if (hot_.size() == served_.size()) return false;
+  bool progress = false;
+  for (size_t look = std::min(looks, served_.size()); look > 0; look--) {
+    cold_cursor_ = cold_cursor_ + 1 < served_.size() ? cold_cursor_ + 1 : 0;
+    Served& served = served_[cold_cursor_];
+    if (served.hot || !served.lane->HasWork()) continue;
+    served.hot = true;
+    served.idle = 0;
+    hot_.push_back(static_cast<uint32_t>(cold_cursor_));
+    progress |= served.lane->Serve(kQuota, busy);
+  }
   return progress;
 }
 
 bool IoWorker::AnyWork() {
-  return std::any_of(served_.begin(), served_.end(), [](const auto& lane) { return lane->HasWork(); });
+  return std::any_of(served_.begin(), served_.end(), [](const Served& served) { return served.lane->HasWork(); });
 }
 
 void IoWorker::Sleep(uint64_t microseconds) {
@@ -51,6 +88,7 @@ void IoWorker::Sleep(uint64_t microseconds) {
 
 bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
   if (serving_.exchange(true)) throw SysError(EBUSY, "workerServe");
+  if (!spin_us_) spin_us_ = spin_us;
   uint64_t now = NowUs();
   const uint64_t end = now + uint64_t{max_ms} * 1000u;
   uint64_t idle_since = now;
@@ -69,14 +107,25 @@ bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
     if (now >= end) break;
     if (progress || busy || idle_since == 0) {
       idle_since = now;
-    } else if (now - idle_since >= spin_us) {
+    } else if (now - idle_since >= *spin_us_) {
       Sleep(end - now);
       idle_since = NowUs();
+      AdaptSpin(idle_since - now, spin_us);
       if (idle_since >= end) break;
     }
   }
   serving_.store(false);
   return !stop_.load();
+}
+
+// Looking for work pays where work comes soon after the last: it is cut short where none came, and made longer where it
+// came soon after the worker slept, as KVM's halt polling does.
+void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
+  if (slept_us < most_us) {
+    spin_us_ = std::min(most_us, std::max(kLeastSpinUs, *spin_us_ * 2));
+  } else {
+    spin_us_ = *spin_us_ / 2 < kLeastSpinUs ? 0 : *spin_us_ / 2;
+  }
 }
 
 void IoWorker::AddLane(std::shared_ptr<Lane> lane) {

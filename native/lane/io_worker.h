@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <mutex>
 #include <vector>
 
@@ -29,10 +30,19 @@ class IoWorker {
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
  private:
+  struct Served {
+    std::shared_ptr<Lane> lane;
+    bool hot = false;
+    // Passes in a row without work.
+    uint32_t idle = 0;
+  };
+
   WorkerControl& control() const { return *reinterpret_cast<WorkerControl*>(memory_->data()); }
   bool ServeOnce(bool* busy);
+  bool ServeCold(bool* busy, size_t looks);
   bool AnyWork();
   void Sleep(uint64_t microseconds);
+  void AdaptSpin(uint64_t slept_us, uint32_t most_us);
   void TakeLanes();
 
   std::shared_ptr<Mapping> memory_;
@@ -42,7 +52,12 @@ class IoWorker {
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::atomic<uint64_t> version_{1};
   // The worker thread's own copy, and the version it is of.
-  std::vector<std::shared_ptr<Lane>> served_;
+  std::vector<Served> served_;
+  // Of those the ones that had work lately: they are looked at in every pass, of the others a few.
+  std::vector<uint32_t> hot_;
+  size_t cold_cursor_ = 0;
+  // How long it looks for work before it sleeps now.
+  std::optional<uint32_t> spin_us_;
   std::atomic<uint64_t> served_version_{0};
 };
 

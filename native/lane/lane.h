@@ -37,14 +37,18 @@ class Lane {
   LaneHeader& header() const { return *reinterpret_cast<LaneHeader*>(memory_->data()); }
   Slot* SlotAt(uint32_t index) const;
   int Run(uint32_t index, Slot* copy);
-  void Complete(uint32_t index, const Slot& copy, int status);
+  void Answer(uint32_t index, const Slot& copy, int status);
+  void Publish();
   void TellProducer();
 
   std::shared_ptr<Mapping> memory_;
   // Never read back from shared memory, which the other side may write.
   const uint32_t capacity_;
+  // What is answered; the producer's `completed` follows, a few answers at a time.
   uint32_t completed_ = 0;
   bool polling_ = false;
+  // Whether operations took less than a microsecond each when there were many at last.
+  bool quick_ = false;
   Slot current_{};
   std::mutex notifier_mutex_;
   std::shared_ptr<Notifier> notifier_;
