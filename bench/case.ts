@@ -7,6 +7,8 @@ export interface BenchCase {
   readonly unit: 'ns' | 'us' | 'ms';
   /** The ratio that must not be exceeded, where one is asked for. */
   readonly bar?: number;
+  /** Where the bar is no ratio: how much more than the baseline it may be, in the unit. */
+  readonly barAbove?: number;
   /** What is compared with what, where it is not JavaScript with C. */
   readonly comparison?: string;
   /** Sets both sides up. Runs in a process of its own. */
@@ -38,4 +40,5 @@ export interface CaseResult {
   /** Median absolute deviation over the median, of each side. */
   readonly spread: { readonly subject: number; readonly baseline: number };
   readonly bar?: number;
+  readonly barAbove?: number;
 }

@@ -11,7 +11,7 @@ import { Command } from 'commander';
 import type { CaseResult, CaseSamples } from './case.js';
 import { compareReports } from './compare.js';
 import { caseNames, loadCase } from './find-case.js';
-import { meetsBar, summarize } from './summary.js';
+import { barOf, meetsBar, summarize } from './summary.js';
 
 /** The whole of a run, as `--json FILE` writes it. */
 export interface BenchReport {
@@ -79,7 +79,7 @@ function table(cases: readonly CaseResult[]): string {
       `${result.value.toFixed(2)} ${result.unit}`,
       `${result.baseline.toFixed(2)} ${result.unit}`,
       result.ratio.toFixed(2),
-      result.bar === undefined ? '' : `${result.bar}${meetsBar(result) ? '' : '  OVER'}`,
+      `${barOf(result)}${meetsBar(result) ? '' : '  OVER'}`,
       result.p99.toFixed(2),
       `${(result.spread.subject * 100).toFixed(0)} % / ${(result.spread.baseline * 100).toFixed(0)} %`,
     ]);

@@ -17,6 +17,7 @@ export function summarize(benchCase: BenchCase, { subject, baseline }: CaseSampl
     p99: quantileSorted(sorted, 0.99),
     spread: { subject: spread(sorted), baseline: spread(baseline) },
     ...(benchCase.bar === undefined ? {} : { bar: benchCase.bar }),
+    ...(benchCase.barAbove === undefined ? {} : { barAbove: benchCase.barAbove }),
   };
 }
 
@@ -24,7 +25,14 @@ function spread(values: readonly number[]): number {
   return medianAbsoluteDeviation([...values]) / median([...values]);
 }
 
+/** The bar as text: a ratio, or what may come on top of the baseline. */
+export function barOf({ bar, barAbove, unit }: CaseResult): string {
+  if (barAbove !== undefined) return `+${barAbove} ${unit}`;
+  return bar === undefined ? '' : String(bar);
+}
+
 /** Tells whether a row meets its bar; a row without one does. */
 export function meetsBar(result: CaseResult): boolean {
-  return result.bar === undefined || result.ratio <= result.bar;
+  const { bar, barAbove, ratio, value, baseline } = result;
+  return (bar === undefined || ratio <= bar) && (barAbove === undefined || value - baseline <= barAbove);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,17 @@ inline void CpuRelax() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// One look in a loop that waits for another thread. Now and then it lets others run: the scheduler may have put both
+// threads on one CPU, and then neither would get on until the other sleeps.
+inline void SpinPause(uint32_t look) {
+  constexpr uint32_t kLooksPerYield = 32;
+  if (look % kLooksPerYield == kLooksPerYield - 1) {
+    sched_yield();
+  } else {
+    CpuRelax();
+  }
 }
 
 }  // namespace vfio_engine

@@ -97,7 +97,7 @@ bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
     bool busy = false;
     bool progress = ServeOnce(&busy);
     if (!progress && !busy) {
-      CpuRelax();
+      SpinPause(looks);
       if (++looks % kSpinsPerLook != 0) continue;
     } else if (++looks % kSpinsPerLook != 0 && !busy) {
       idle_since = 0;

@@ -114,7 +114,7 @@ void Lane::Recover() {
 bool Lane::SpinForCompletion(uint32_t seen, uint32_t looks) const {
   for (uint32_t look = 0; look < looks; look++) {
     if (header().completed.load(std::memory_order_acquire) != seen) return true;
-    CpuRelax();
+    SpinPause(look);
   }
   return header().completed.load(std::memory_order_acquire) != seen;
 }

@@ -1,0 +1,66 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Op } from '../../lib/layout/slot.js';
+import { addon } from '../../lib/native/addon.js';
+import type { AsyncLane } from '../../lib/lane/async-lane.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import type { BenchCase } from '../case.js';
+import { openMemoryRegion } from '../memory.js';
+
+const SIZE = 65_536;
+/** Copies under way on each worker, tens of microseconds each: it never waits for the loop. */
+const AT_ONCE = 32;
+const LOOK_MS = 500;
+
+/** The loop submits and takes all answers itself. The timer's own period of 1 ms is in both figures. */
+const eventLoopP99: BenchCase = {
+  name: 'event-loop-p99',
+  title: "the event loop's delay at p99 with every worker of the default pool saturated",
+  comparison: 'every worker saturated with an idle process',
+  unit: 'ms',
+  barAbove: 1,
+  async prepare() {
+    const pool = await WorkerPool.start();
+    const region = await openMemoryRegion(SIZE, 'mapped');
+    const buffer = addon.bufferRegister(new SharedArrayBuffer(SIZE));
+    const copy = { op: Op.copyOut, width: 1, region: region.descriptor.handle, offset: 0, buffer, length: SIZE };
+    const lanes = Array.from({ length: pool.workers }, () => pool.lane());
+    return {
+      subject: () => p99While((end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
+      baseline: () => p99While((end) => sleep(end - Date.now())),
+      close: async () => {
+        await pool.close();
+        addon.bufferClose(buffer);
+        await region.close();
+      },
+    };
+  },
+};
+
+/** Submits a copy for each that was answered, until the end. */
+function saturate(lane: AsyncLane, copy: Parameters<AsyncLane['submit']>[0], end: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let pending = 0;
+    const submit = (): void => {
+      pending++;
+      lane.submit(copy, (status) => {
+        pending--;
+        if (status !== 0) reject(new Error(`a copy was answered ${status}`));
+        else if (Date.now() < end) submit();
+        else if (pending === 0) resolve();
+      });
+    };
+    for (let i = 0; i < AT_ONCE; i++) submit();
+  });
+}
+
+async function p99While(work: (end: number) => Promise<unknown>): Promise<number[]> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work(Date.now() + LOOK_MS);
+  delay.disable();
+  return [delay.percentile(99) / 1e6];
+}
+
+export default eventLoopP99;

@@ -1,0 +1,4 @@
+/** What `pool-roundtrip` has a thread of Piscina's do. */
+export default function noOp(value: number): number {
+  return value;
+}
