@@ -8,7 +8,8 @@ import { linuxFiles } from './linux-files.js';
 /** The real kernel's iommufd. */
 export const linuxIommufd: IommufdKernel = {
   openIommufd: () => opening('/dev/iommu', addon.iommufdOpen()),
-  openCdev: async (name) => linuxFiles.addDevice(await opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name))),
+  openCdev: (name) =>
+    opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name)).then((device) => linuxFiles.addDevice(device)),
   bindIommufd: (device, iommufd) => addon.cdevBindIommufd(device, iommufd),
   attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId),
   detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device),

@@ -90,7 +90,8 @@ export function describeContract(target: ContractTarget): void {
 
       it('detaches the device, with what it holds, and the unbinding returns', async () => {
         const buffer = await device.dma.allocate(4096);
-        const waiting = device.region(0).read32(EDU.identification);
+        // Answered, whoever is first: by the device, or because the region is gone.
+        const answer = device.region(0).read32(EDU.identification).catch(codeOf);
         const requests = messagesOf('vfio-engine:request');
         await whileUnbinding(async (unbinding) => {
           await unbinding;
@@ -100,7 +101,7 @@ export function describeContract(target: ContractTarget): void {
           assert.deepEqual(subject.engine.devices, []);
         });
         assert.deepEqual(requests.end(), [{ device: device.name }]);
-        assert.equal(await waiting, EDU.identificationValue);
+        assert.match(String(await answer), new RegExp(`^(${EDU.identificationValue}|ERR_CLOSED)$`));
         await buffer.free();
       });
 
@@ -256,6 +257,11 @@ export function describeContract(target: ContractTarget): void {
       });
     });
   });
+}
+
+function codeOf(error: unknown): string {
+  assert.ok(error instanceof VfioError);
+  return error.code;
 }
 
 async function rejects(promise: Promise<unknown>, ...codes: string[]): Promise<void> {
