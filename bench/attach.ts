@@ -47,7 +47,8 @@ export function attachCase(backend: 'container' | 'iommufd'): BenchCase {
   };
 }
 
-async function programArguments(backend: 'container' | 'iommufd'): Promise<string[]> {
+/** Names the device as the C programs of bench/baseline want it. */
+export async function programArguments(backend: 'container' | 'iommufd'): Promise<string[]> {
   if (backend === 'iommufd') return ['cdev', `/dev/vfio/devices/${readdirSync(`${FOLDER}/vfio-dev`).join()}`];
   const { id } = await queryGroup(linuxSysfs, FOLDER, DEVICE);
   return ['group', id, DEVICE];

@@ -14,6 +14,12 @@
       "type": "executable",
       "sources": ["attach.c"],
       "cflags": ["-O2", "-Wall", "-Wextra"]
+    },
+    {
+      "target_name": "map",
+      "type": "executable",
+      "sources": ["map.c"],
+      "cflags": ["-O2", "-Wall", "-Wextra"]
     }
   ]
 }

@@ -1,11 +1,9 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import type { BenchCase } from '../case.js';
+import { p99While } from '../event-loop.js';
 import { openMemoryRegion } from '../memory.js';
 
 const SIZE = 65_536;
@@ -27,8 +25,8 @@ const eventLoopP99: BenchCase = {
     const copy = { op: Op.copyOut, width: 1, region: region.descriptor.handle, offset: 0, buffer, length: SIZE };
     const lanes = Array.from({ length: pool.workers }, () => pool.lane());
     return {
-      subject: () => p99While((end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
-      baseline: () => p99While((end) => sleep(end - Date.now())),
+      subject: () => p99While(LOOK_MS, (end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
+      baseline: () => p99While(LOOK_MS),
       close: async () => {
         await pool.close();
         addon.bufferClose(buffer);
@@ -53,14 +51,6 @@ function saturate(lane: AsyncLane, copy: Parameters<AsyncLane['submit']>[0], end
     };
     for (let i = 0; i < AT_ONCE; i++) submit();
   });
-}
-
-async function p99While(work: (end: number) => Promise<unknown>): Promise<number[]> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  await work(Date.now() + LOOK_MS);
-  delay.disable();
-  return [delay.percentile(99) / 1e6];
 }
 
 export default eventLoopP99;

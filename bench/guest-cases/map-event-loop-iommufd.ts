@@ -1,0 +1,3 @@
+import { mapEventLoopCase } from '../map-event-loop.js';
+
+export default mapEventLoopCase('iommufd');

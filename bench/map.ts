@@ -1,0 +1,103 @@
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { bindDriver, restoreDriver } from '../lib/binding/binding.js';
+import type { DmaSpace } from '../lib/dma/dma.js';
+import { allocateMemory, type SharedMemory } from '../lib/dma/memory.js';
+import { Engine } from '../lib/engine.js';
+import { linuxKernel } from '../lib/kernel/linux.js';
+import { addon } from '../lib/native/addon.js';
+import { programArguments } from './attach.js';
+import type { BenchCase } from './case.js';
+
+/** edu of the guest. */
+const DEVICE = '0000:00:04.0';
+const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), '../../bench/baseline/build/Release/map');
+const PAGE = 4096;
+
+export type MapBackend = 'container' | 'iommufd';
+
+/** A size of the benchmark, with how often it is mapped for one figure. */
+interface MapSize {
+  readonly bytes: number;
+  readonly rounds: number;
+  readonly bar: number;
+}
+
+const SIZES = {
+  '4k': { bytes: PAGE, rounds: 500, bar: 1.25 },
+  '2m': { bytes: 2 << 20, rounds: 30, bar: 1.05 },
+  '1g': { bytes: 1 << 30, rounds: 1, bar: 1.05 },
+} satisfies Record<string, MapSize>;
+
+/**
+ * Mapping memory for edu in the guest and unmapping it, against a C program that makes the two system calls
+ * (bench/baseline/map.c). The same pages on both sides: how they lie in memory makes much of the cost.
+ */
+export function mapCase(size: keyof typeof SIZES, backend: MapBackend): BenchCase {
+  const { bytes, rounds, bar } = SIZES[size];
+  return {
+    name: `map-${size}-${backend}`,
+    title: `mapping and unmapping ${size} by ${backend}`,
+    unit: 'us',
+    bar,
+    async prepare() {
+      const device = await openMapDevice(backend, bytes);
+      const program = [...(await programArguments(backend)), String(bytes), String(rounds)];
+      return {
+        subject: () => device.withSpace((space) => meanOfMap(space, device.memory.buffer, rounds)),
+        baseline: () => {
+          const stdio = ['ignore', 'pipe', 'inherit', device.memory.fd] as const;
+          return [Number(execFileSync(PROGRAM, program, { encoding: 'utf8', stdio: [...stdio] })) / 1000];
+        },
+        close: () => device.close(),
+      };
+    },
+  };
+}
+
+/** Measures as the C program does: some rounds that do not count, then the mean. */
+async function meanOfMap(space: DmaSpace, memory: SharedArrayBuffer, rounds: number): Promise<number[]> {
+  const mapAndUnmap = async (count: number): Promise<void> => {
+    for (let round = 0; round < count; round++) await (await space.map(memory)).unmap();
+  };
+  await mapAndUnmap(Math.ceil(rounds / 10));
+  const start = process.hrtime.bigint();
+  await mapAndUnmap(rounds);
+  return [Number(process.hrtime.bigint() - start) / 1000 / rounds];
+}
+
+/** edu and memory to map for it. */
+export interface MapDevice {
+  readonly memory: SharedMemory & { readonly fd: number };
+  /** Attaches edu, hands out its address space, and detaches it, so that the C program can have it next. */
+  withSpace<T>(work: (space: DmaSpace) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** @param bytes of the memory, whose pages are all touched */
+export async function openMapDevice(backend: MapBackend, bytes: number): Promise<MapDevice> {
+  await bindDriver(DEVICE);
+  const engine = new Engine({ kernels: [linuxKernel()], backend });
+  const { fd, ...memory } = await allocateMemory({ size: bytes, kind: 'memfd' });
+  if (fd === undefined) throw new Error('memory of kind memfd has no descriptor');
+  const words = new Uint8Array(memory.buffer);
+  for (let offset = 0; offset < bytes; offset += PAGE) words[offset] = 1;
+  return {
+    memory: { ...memory, fd },
+    withSpace: async (work) => {
+      const device = await engine.attach(DEVICE);
+      try {
+        return await work(device.dma);
+      } finally {
+        await device.detach();
+      }
+    },
+    close: async () => {
+      addon.closeFdSync(fd);
+      await engine.close();
+      await restoreDriver(DEVICE);
+    },
+  };
+}
