@@ -2,7 +2,7 @@ import type { AttachedDevice, BackendName } from './backends/backend.js';
 import type { ConfigSpace } from './config-space/config-space.js';
 import type { DmaSpace } from './dma/dma.js';
 import { invalidArgument, VfioError } from './errors.js';
-import type { DeviceInfos } from './device/infos.js';
+import type { DeviceInfos } from './kernel/kernel.js';
 import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
 import type { DeviceInfo, RegionInfo } from './kernel/kernel.js';

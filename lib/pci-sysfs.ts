@@ -1,4 +1,4 @@
-import { systemError, VfioError } from './errors.js';
+import { systemError, VfioError, withContext } from './errors.js';
 import type { Sysfs } from './sysfs.js';
 import { errnoNumber, isErrnoName } from './uapi/errno.js';
 
@@ -90,7 +90,7 @@ export async function findViabilityBlocker(sysfs: Sysfs, groupId: string): Promi
 
 /** Makes the error of a failed access to /sys. */
 export function sysfsError(error: unknown, path: string): VfioError {
-  if (error instanceof VfioError) return error;
+  if (error instanceof VfioError) return withContext(error, { path }) as VfioError;
   const { code, syscall } = error as NodeJS.ErrnoException;
   const known = code !== undefined && isErrnoName(code) ? code : 'EIO';
   return new VfioError(`${known}: ${syscall ?? 'access'} '${path}'`, {

@@ -1,7 +1,9 @@
-// What attach and detach of one device cost a C program: the same system calls that the engine makes, timed in the same
-// boot. Usage: attach group GROUP DEVICE ROUNDS | attach cdev /dev/vfio/devices/vfioN ROUNDS
+// What attach and detach of one device cost a C program: the same system calls that the engine makes (on /sys, VFIO, the
+// mapped regions and the interrupt by which the kernel asks for the device back), timed in the same boot.
+// Usage: attach group GROUP DEVICE ROUNDS | attach cdev DEVICE /dev/vfio/devices/vfioN ROUNDS
 // Prints one line of JSON: medians in nanoseconds.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -9,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,8 +44,62 @@ static int check(int result, const char* call) {
   exit(1);
 }
 
-// The questions that every attach asks of a device once it is open.
-static void query(int device) {
+static void folder_of(char* path, size_t size, const char* device) {
+  snprintf(path, size, "/sys/bus/pci/devices/%s", device);
+  check(access(path, F_OK), path);
+}
+
+static void read_reserved(const char* group) {
+  char path[96], text[4096];
+  snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/name", group);
+  access(path, F_OK);
+  snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%s/reserved_regions", group);
+  check(access(path, F_OK), path);
+  int file = check(open(path, O_RDONLY | O_CLOEXEC), path);
+  while (check(read(file, text, sizeof(text)), path) > 0) continue;
+  close(file);
+}
+
+// What stays open of a device that is attached.
+struct held {
+  void* mapped[VFIO_PCI_NUM_REGIONS];
+  size_t sizes[VFIO_PCI_NUM_REGIONS];
+  int files[VFIO_PCI_NUM_REGIONS];
+  int request;
+};
+
+// A region that is mapped whole, and a descriptor for what is trapped.
+static void open_region(int device, const struct vfio_region_info* region, struct held* held) {
+  uint32_t i = region->index;
+  if (i >= VFIO_PCI_NUM_REGIONS || region->size == 0) return;
+  held->files[i] = check(fcntl(device, F_DUPFD_CLOEXEC, 0), "fcntl");
+  if ((region->flags & VFIO_REGION_INFO_FLAG_MMAP) == 0) return;
+  held->sizes[i] = region->size;
+  held->mapped[i] = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, device, region->offset);
+  if (held->mapped[i] == MAP_FAILED) check(-1, "mmap");
+}
+
+static void arm_request(int device, struct held* held) {
+  held->request = check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+  char room[sizeof(struct vfio_irq_set) + sizeof(int)];
+  struct vfio_irq_set* set = (struct vfio_irq_set*)room;
+  *set = (struct vfio_irq_set){.argsz = sizeof(room), .index = VFIO_PCI_REQ_IRQ_INDEX, .count = 1,
+                               .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER};
+  memcpy(set->data, &held->request, sizeof(int));
+  check(ioctl(device, VFIO_DEVICE_SET_IRQS, set), "VFIO_DEVICE_SET_IRQS");
+}
+
+static void let_go(struct held* held) {
+  close(held->request);
+  for (int i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+    if (held->files[i] > 0) close(held->files[i]);
+    if (held->mapped[i] != NULL) munmap(held->mapped[i], held->sizes[i]);
+  }
+}
+
+// The questions that every attach asks of a device once it is open, and what the answers are for.
+static struct held hold(int device) {
+  struct held held = {0};
   struct vfio_device_info info = {.argsz = sizeof(info)};
   check(ioctl(device, VFIO_DEVICE_GET_INFO, &info), "VFIO_DEVICE_GET_INFO");
   if (info.flags & VFIO_DEVICE_FLAGS_RESET) check(ioctl(device, VFIO_DEVICE_RESET), "VFIO_DEVICE_RESET");
@@ -49,20 +107,27 @@ static void query(int device) {
     char room[1024];
     struct vfio_region_info* region = (struct vfio_region_info*)room;
     *region = (struct vfio_region_info){.argsz = sizeof(room), .index = i};
-    if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, region) < 0 && errno != EINVAL) check(-1, "GET_REGION_INFO");
+    if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, region) >= 0) open_region(device, region, &held);
+    else if (errno != EINVAL) check(-1, "GET_REGION_INFO");
   }
   for (uint32_t i = 0; i < info.num_irqs; i++) {
     struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = i};
     if (ioctl(device, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0 && errno != EINVAL) check(-1, "GET_IRQ_INFO");
   }
+  arm_request(device, &held);
+  return held;
 }
 
 struct times { uint64_t attach, detach; };
 
 static struct times by_group(const char* group_name, const char* device_name) {
-  char path[64];
-  snprintf(path, sizeof(path), "/dev/vfio/%s", group_name);
+  char path[96], folder[64], link[128];
   uint64_t start = now();
+  folder_of(folder, sizeof(folder), device_name);
+  snprintf(path, sizeof(path), "%s/iommu_group", folder);
+  check(readlink(path, link, sizeof(link)), path);
+  read_reserved(group_name);
+  snprintf(path, sizeof(path), "/dev/vfio/%s", group_name);
   int container = check(open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), "open(/dev/vfio/vfio)");
   check(ioctl(container, VFIO_GET_API_VERSION), "VFIO_GET_API_VERSION");
   check(ioctl(container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU), "VFIO_CHECK_EXTENSION");
@@ -76,8 +141,9 @@ static struct times by_group(const char* group_name, const char* device_name) {
   *info = (struct vfio_iommu_type1_info){.argsz = sizeof(room)};
   check(ioctl(container, VFIO_IOMMU_GET_INFO, info), "VFIO_IOMMU_GET_INFO");
   int device = check(ioctl(group, VFIO_GROUP_GET_DEVICE_FD, device_name), "VFIO_GROUP_GET_DEVICE_FD");
-  query(device);
+  struct held held = hold(device);
   uint64_t attached = now();
+  let_go(&held);
   close(device);
   check(ioctl(group, VFIO_GROUP_UNSET_CONTAINER), "VFIO_GROUP_UNSET_CONTAINER");
   close(group);
@@ -85,8 +151,21 @@ static struct times by_group(const char* group_name, const char* device_name) {
   return (struct times){attached - start, now() - attached};
 }
 
-static struct times by_cdev(const char* path) {
+// The device's node is looked up as the engine does it; its name is the one that was given.
+static void find_node(const char* device_name) {
+  char folder[64], path[96];
+  folder_of(folder, sizeof(folder), device_name);
+  snprintf(path, sizeof(path), "%s/vfio-dev", folder);
+  check(access(path, F_OK), path);
+  DIR* entries = opendir(path);
+  if (entries == NULL) check(-1, path);
+  while (readdir(entries) != NULL) continue;
+  closedir(entries);
+}
+
+static struct times by_cdev(const char* device_name, const char* path) {
   uint64_t start = now();
+  find_node(device_name);
   int iommu = check(open("/dev/iommu", O_RDWR | O_CLOEXEC), "open(/dev/iommu)");
   int device = check(open(path, O_RDWR | O_CLOEXEC), path);
   struct bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommu};
@@ -98,8 +177,9 @@ static struct times by_cdev(const char* path) {
   struct ioas_range ranges[64];
   struct ioas_ranges get = {.size = sizeof(get), .ioas_id = ioas.out_ioas_id, .num_iovas = 64, .allowed_iovas = (uintptr_t)ranges};
   check(ioctl(iommu, IOMMUFD_IOAS_RANGES, &get), "IOMMU_IOAS_IOVA_RANGES");
-  query(device);
+  struct held held = hold(device);
   uint64_t attached = now();
+  let_go(&held);
   struct detach_pt detach = {.argsz = sizeof(detach)};
   check(ioctl(device, DEVICE_DETACH_PT, &detach), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
   struct iommu_destroy destroy = {.size = sizeof(destroy), .id = ioas.out_ioas_id};
@@ -121,15 +201,15 @@ static uint64_t median(uint64_t* values, int count) {
 
 int main(int argc, char** argv) {
   int group = argc == 5 && strcmp(argv[1], "group") == 0;
-  int cdev = argc == 4 && strcmp(argv[1], "cdev") == 0;
-  int rounds = group ? atoi(argv[4]) : cdev ? atoi(argv[3]) : 0;
+  int cdev = argc == 5 && strcmp(argv[1], "cdev") == 0;
+  int rounds = group || cdev ? atoi(argv[4]) : 0;
   if (rounds < 1 || rounds > 10000) {
-    fprintf(stderr, "usage: attach group GROUP DEVICE ROUNDS | attach cdev PATH ROUNDS\n");
+    fprintf(stderr, "usage: attach group GROUP DEVICE ROUNDS | attach cdev DEVICE PATH ROUNDS\n");
     return 2;
   }
   uint64_t *attach = calloc(rounds, sizeof(*attach)), *detach = calloc(rounds, sizeof(*detach));
   for (int i = 0; i < rounds; i++) {
-    struct times times = group ? by_group(argv[2], argv[3]) : by_cdev(argv[2]);
+    struct times times = group ? by_group(argv[2], argv[3]) : by_cdev(argv[2], argv[3]);
     attach[i] = times.attach;
     detach[i] = times.detach;
   }

@@ -2,7 +2,8 @@ import { parseDeviceId } from '../device-id.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { describeHolders } from '../holders.js';
 import { queryDriver, queryGroup, readText, sysfsError } from '../pci-sysfs.js';
-import { linuxSysfs, type Sysfs } from '../sysfs.js';
+import { linuxSysfs } from '../kernel/linux-sysfs.js';
+import type { Sysfs } from '../sysfs.js';
 import { Unwinding } from '../unwinding.js';
 
 /** How a function is to be bound. */

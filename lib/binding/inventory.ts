@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 
 import { findViabilityBlocker, type ViabilityBlocker } from '../pci-sysfs.js';
-import { linuxSysfs, type Sysfs } from '../sysfs.js';
+import { linuxSysfs } from '../kernel/linux-sysfs.js';
+import type { Sysfs } from '../sysfs.js';
 
 /** A device that could be attached, as /sys shows it. */
 export interface InventoryEntry {

@@ -1,15 +1,16 @@
 import { VfioError } from '../errors.js';
 import { hinted } from '../hints.js';
-import type { DeviceInfo, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
-
-/** What the kernel tells of a device's regions and interrupts, by index; undefined for those that it lacks. */
-export interface DeviceInfos {
-  readonly regions: readonly (RegionInfo | undefined)[];
-  readonly irqs: readonly (IrqInfo | undefined)[];
-}
+import type { DeviceInfo, DeviceInfos, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** Asks for all regions and interrupts of a device. */
 export function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device: string): DeviceInfos {
+  if (kernel.getDeviceInfos !== undefined) {
+    try {
+      return kernel.getDeviceInfos(fd, info);
+    } catch (error) {
+      throw hinted(error, 'getRegionInfo', { device });
+    }
+  }
   const regions: (RegionInfo | undefined)[] = [];
   for (let index = 0; index < info.numRegions; index += 1) {
     regions.push(unlessAbsent('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));

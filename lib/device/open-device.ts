@@ -9,7 +9,8 @@ import type { WorkerPool } from '../pool/pool.js';
 import type { Unwinding } from '../unwinding.js';
 import { configIo } from './config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
-import { queryInfos, type DeviceInfos } from './infos.js';
+import type { DeviceInfos } from '../kernel/kernel.js';
+import { queryInfos } from './infos.js';
 
 /** What a device is opened with. */
 export interface OpenOptions {

@@ -1,13 +1,13 @@
 import type { AttachedDevice } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
 import { calling } from '../hints.js';
+import type { DeviceInfos, RegionInfo } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { PlannedArea } from '../region/plan.js';
 import { Region } from '../region/region.js';
 import { PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../uapi/pci.js';
-import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX } from '../uapi/vfio.js';
+import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
 import { throwFirst, type Unwinding } from '../unwinding.js';
-import type { DeviceInfos } from './infos.js';
 
 /** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
 const MSIX_ENTRY_SIZE = 16;
@@ -48,14 +48,16 @@ async function closeAll(regions: readonly (Region | undefined)[]): Promise<void>
   throwFirst(closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : [])));
 }
 
-/** Which BARs are I/O ports: their registers say so, VFIO does not. */
+/** Which BARs are I/O ports: their registers say so, VFIO does not, but for what can be mapped, which is memory. */
 async function findIoPorts(config: ConfigSpace | undefined, { regions }: DeviceInfos): Promise<ReadonlySet<number>> {
-  const hasBars = regions.some(
-    (info) => info !== undefined && info.index <= VFIO_PCI_BAR5_REGION_INDEX && info.size > 0n,
-  );
+  const hasBars = regions.some((info) => info !== undefined && mayBeIoPort(info));
   if (config === undefined || !hasBars) return new Set();
   const { bars } = await config.header();
   return new Set(bars.filter((bar) => bar.kind === 'io').map((bar) => bar.barIndex));
+}
+
+function mayBeIoPort({ index, size, flags }: RegionInfo): boolean {
+  return index <= VFIO_PCI_BAR5_REGION_INDEX && size > 0n && (flags & VFIO_REGION_INFO_FLAG_MMAP) === 0;
 }
 
 /** Finds the MSI-X table, which the kernel may not let be mapped. */

@@ -35,9 +35,10 @@ export class KernelSet {
 
   /** Finds a device. @throws ERR_INVALID_ARGUMENT for no device's name, ENODEV for one that no kernel has */
   async locate(text: string): Promise<LocatedDevice> {
-    parseDeviceId(text);
+    const asked = parseDeviceId(text);
     for (const kernel of this.#kernels) {
-      const id = parseDeviceId(kernel.resolveName?.(text) ?? text);
+      const alias = kernel.resolveName?.(text);
+      const id = alias === undefined ? asked : parseDeviceId(alias);
       if (id.kind === 'alias' || !(await kernel.sysfs.exists(id.sysfsPath))) continue;
       return { kernel, name: id.name, sysfsPath: id.sysfsPath };
     }

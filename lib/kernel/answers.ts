@@ -9,7 +9,7 @@ import {
   VFIO_REGION_INFO_CAP_TYPE,
   VFIO_REGION_INFO_FLAG_CAPS,
 } from '../uapi/vfio.js';
-import type { IommuInfo, RegionCapabilities, RegionInfo } from './kernel.js';
+import type { DeviceInfos, IommuInfo, RegionCapabilities, RegionInfo } from './kernel.js';
 
 /** Bytes of struct vfio_region_info and of struct vfio_iommu_type1_info before their capabilities. */
 export const REGION_INFO_SIZE = 32;
@@ -36,6 +36,33 @@ export function parseRegionInfo(answer: Uint8Array): RegionInfo {
     capabilities: (flags & VFIO_REGION_INFO_FLAG_CAPS) === 0 ? {} : regionCapabilities(view, view.getUint32(12, true)),
   };
 }
+
+/**
+ * Reads what `deviceGetInfos` of the addon gave. @throws ERR_PROTOCOL
+ * @param regions flags, size and offset of each; flags all ones for one that is absent
+ * @param whole the answers of those that have capabilities, by index
+ * @param irqs flags and count of each
+ */
+export function parseDeviceInfos(
+  regions: BigUint64Array,
+  whole: Readonly<Record<number, Uint8Array>>,
+  irqs: BigUint64Array,
+): DeviceInfos {
+  return {
+    regions: Array.from({ length: regions.length / 3 }, (_, index) => {
+      const chained = whole[index];
+      if (chained !== undefined) return parseRegionInfo(chained);
+      const [flags, size, offset] = regions.subarray(index * 3) as unknown as Triple;
+      return flags === ABSENT ? undefined : { index, flags: Number(flags), size, offset, capabilities: {} };
+    }),
+    irqs: Array.from({ length: irqs.length / 2 }, (_, index) => {
+      const [flags, count] = irqs.subarray(index * 2) as unknown as [bigint, bigint];
+      return flags === ABSENT ? undefined : { index, flags: Number(flags), count: Number(count) };
+    }),
+  };
+}
+
+const ABSENT = 0xffff_ffff_ffff_ffffn;
 
 /** Reads struct vfio_iommu_type1_info with its capability chain. @throws ERR_PROTOCOL */
 export function parseIommuInfo(answer: Uint8Array): IommuInfo {

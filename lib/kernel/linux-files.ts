@@ -4,12 +4,14 @@ import type { Fd } from './kernel.js';
 /**
  * What the kernel's descriptors are, to tell the calls on them that take their time from those that do not. A thread of the
  * pool costs more than a short call does: half a millisecond a call in a guest without KVM.
+ *
+ * An address space is a container or an iommufd; its members are groups or devices.
  */
 class LinuxFiles {
   readonly #devices = new Set<Fd>();
-  /** Containers with an IOMMU: what joins gets all of their mappings, and closing one unmaps them. */
-  readonly #withIommu = new Set<Fd>();
-  readonly #containers = new Map<Fd, Fd>();
+  /** Address spaces in which something was mapped: what joins gets all of it, what leaves or closes loses it. */
+  readonly #mapped = new Set<Fd>();
+  readonly #spaces = new Map<Fd, Fd>();
 
   /** A device was opened: to close it for the last time is to reset it. */
   addDevice(device: Fd): Fd {
@@ -17,30 +19,40 @@ class LinuxFiles {
     return device;
   }
 
-  /** A group has joined a container. */
-  joined(group: Fd, container: Fd): void {
-    this.#containers.set(group, container);
+  /** A group has joined a container, or a device is bound to an iommufd. */
+  joined(member: Fd, space: Fd): void {
+    this.#spaces.set(member, space);
   }
 
   /** A group has left its container; the last one took the IOMMU with it. */
-  left(group: Fd): void {
-    const container = this.#containers.get(group);
-    this.#containers.delete(group);
-    if (container === undefined || [...this.#containers.values()].includes(container)) return;
-    this.#withIommu.delete(container);
+  left(member: Fd): void {
+    const space = this.#spaces.get(member);
+    this.#spaces.delete(member);
+    if (space === undefined || [...this.#spaces.values()].includes(space)) return;
+    this.#mapped.delete(space);
   }
 
-  setIommu(container: Fd): void {
-    this.#withIommu.add(container);
+  /** Something is about to be mapped. */
+  map(space: Fd): void {
+    this.#mapped.add(space);
   }
 
-  hasIommu(container: Fd): boolean {
-    return this.#withIommu.has(container);
+  /** Whether an address space may hold mappings. */
+  isMapped(space: Fd): boolean {
+    return this.#mapped.has(space);
+  }
+
+  /** Whether the address space that a group or device is in may hold mappings. */
+  isAmongMapped(member: Fd): boolean {
+    const space = this.#spaces.get(member);
+    return space !== undefined && this.#mapped.has(space);
   }
 
   /** Closes a descriptor, on this thread where that takes no time. @throws EBADF */
   async close(fd: Fd): Promise<void> {
-    const slow = this.#devices.delete(fd) || this.#withIommu.delete(fd) || this.#containers.delete(fd);
+    const among = this.isAmongMapped(fd);
+    this.#spaces.delete(fd);
+    const slow = this.#devices.delete(fd) || this.#mapped.delete(fd) || among;
     if (slow) await addon.closeFd(fd);
     else addon.closeFdSync(fd);
   }

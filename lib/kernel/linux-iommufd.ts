@@ -10,23 +10,34 @@ export const linuxIommufd: IommufdKernel = {
   openIommufd: () => opening('/dev/iommu', addon.iommufdOpen()),
   openCdev: (name) =>
     opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name)).then((device) => linuxFiles.addDevice(device)),
-  bindIommufd: (device, iommufd) => addon.cdevBindIommufd(device, iommufd),
-  attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId),
-  detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device),
+  bindIommufd: async (device, iommufd) => {
+    const id = await addon.cdevBindIommufd(device, iommufd);
+    linuxFiles.joined(device, iommufd);
+    return id;
+  },
+  attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId, linuxFiles.isAmongMapped(device)),
+  detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device, linuxFiles.isAmongMapped(device)),
 
-  destroy: (iommufd, id) => addon.iommuDestroy(iommufd, id),
+  destroy: (iommufd, id) => addon.iommuDestroy(iommufd, id, linuxFiles.isMapped(iommufd)),
   allocIoas: (iommufd) => addon.ioasAlloc(iommufd),
   getIovaRanges: (iommufd, ioasId) => addon.ioasIovaRanges(iommufd, ioasId),
   allowIovas: (iommufd, ioasId, ranges) => {
     const words = ranges.flatMap(({ start, last }) => [start, last]);
     addon.ioasAllowIovas(iommufd, ioasId, BigUint64Array.from(words));
   },
-  mapIoas: (iommufd, { ioasId, flags, vaddr, iova, size }) => addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size),
-  mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) =>
-    addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size),
+  mapIoas: (iommufd, { ioasId, flags, vaddr, iova, size }) => {
+    linuxFiles.map(iommufd);
+    return addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size);
+  },
+  mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) => {
+    linuxFiles.map(iommufd);
+    return addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size);
+  },
   unmapIoas: (iommufd, ioasId, iova, size) => addon.ioasUnmap(iommufd, ioasId, iova, size),
-  copyIoas: (iommufd, { flags, toIoasId, fromIoasId, toIova, fromIova, size }) =>
-    addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size),
+  copyIoas: (iommufd, { flags, toIoasId, fromIoasId, toIova, fromIova, size }) => {
+    linuxFiles.map(iommufd);
+    return addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size);
+  },
   getOption: (iommufd, optionId, objectId) => addon.iommuOption(iommufd, false, optionId, objectId, 0n),
   setOption: (iommufd, optionId, objectId, value) => {
     addon.iommuOption(iommufd, true, optionId, objectId, value);

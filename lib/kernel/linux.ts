@@ -1,7 +1,15 @@
 import { withContext } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { linuxSysfs } from '../sysfs.js';
-import { IOMMU_INFO_SIZE, parseIommuInfo, parseRegionInfo, REGION_INFO_SIZE, wantedArgsz } from './answers.js';
+import { linuxSysfs } from './linux-sysfs.js';
+import { VFIO_PCI_ERR_IRQ_INDEX } from '../uapi/vfio.js';
+import {
+  IOMMU_INFO_SIZE,
+  parseDeviceInfos,
+  parseIommuInfo,
+  parseRegionInfo,
+  REGION_INFO_SIZE,
+  wantedArgsz,
+} from './answers.js';
 import type { DeviceExtras } from './device-extras.js';
 import type { IommufdKernel } from './iommufd.js';
 import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
@@ -40,13 +48,12 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
   openContainer: () => opening('/dev/vfio/vfio', addon.containerOpen()),
   getApiVersion: (container) => addon.containerGetApiVersion(container),
   checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
-  setIommu: async (container, type) => {
-    await addon.containerSetIommu(container, type);
-    linuxFiles.setIommu(container);
-  },
+  setIommu: (container, type) => addon.containerSetIommu(container, type),
   getIommuInfo,
-  mapDma: (container, { argsz, flags, vaddr, iova, size }) =>
-    addon.type1MapDma(container, argsz, flags, vaddr, iova, size),
+  mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
+    linuxFiles.map(container);
+    return addon.type1MapDma(container, argsz, flags, vaddr, iova, size);
+  },
   unmapDma: async (container, { argsz, flags, iova, size, bitmap }): Promise<DmaUnmapResult> => {
     const [pageSize, bitmapSize] = bitmap === undefined ? [0n, 0n] : [bitmap.pageSize, bitmap.size];
     const result = await addon.type1UnmapDma(container, argsz, flags, iova, size, pageSize, bitmapSize);
@@ -62,11 +69,11 @@ const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContaine
     openGroup: (name) => opening(`/dev/vfio/${name}`, addon.groupOpen(name)),
     getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
     setContainer: async (group, container) => {
-      await addon.groupSetContainer(group, container, linuxFiles.hasIommu(container));
+      await addon.groupSetContainer(group, container, linuxFiles.isMapped(container));
       linuxFiles.joined(group, container);
     },
     unsetContainer: async (group) => {
-      await addon.groupUnsetContainer(group);
+      await addon.groupUnsetContainer(group, linuxFiles.isAmongMapped(group));
       linuxFiles.left(group);
     },
     getDeviceFd: async (group, name) => {
@@ -83,6 +90,7 @@ const deviceCalls: Pick<
   | 'getDeviceInfo'
   | 'getRegionInfo'
   | 'getIrqInfo'
+  | 'getDeviceInfos'
   | 'setIrqs'
   | 'resetDevice'
   | 'pread'
@@ -93,8 +101,13 @@ const deviceCalls: Pick<
   getDeviceInfo: (device, argsz) => addon.deviceGetInfo(device, argsz),
   getRegionInfo,
   getIrqInfo: (device, irqIndex, argsz) => addon.deviceGetIrqInfo(device, irqIndex, argsz),
-  setIrqs: (device, set) =>
-    addon.deviceSetIrqs(device, set.argsz, set.flags, set.index, set.start, set.count, irqData(set)),
+  getDeviceInfos: (device, { numRegions, numIrqs }) =>
+    parseDeviceInfos(...addon.deviceGetInfos(device, numRegions, numIrqs)),
+  setIrqs: (device, set) => {
+    // The kernel's own interrupts take nothing of the machine's.
+    const sleeps = set.index < VFIO_PCI_ERR_IRQ_INDEX;
+    return addon.deviceSetIrqs(device, set.argsz, set.flags, set.index, set.start, set.count, irqData(set), sleeps);
+  },
   resetDevice: (device) => addon.deviceReset(device),
   pread: (device, fileOffset, length) => addon.devicePread(device, fileOffset, length),
   pwrite: (device, fileOffset, data) => addon.devicePwrite(device, fileOffset, data),
@@ -108,15 +121,15 @@ function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
 }
 
 function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
-  const ask = (room?: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
+  const ask = (room: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
   return parseRegionInfo(withRoom(ask, argsz, REGION_INFO_SIZE));
 }
 
-/** Asks once with the caller's argsz; without one, asks again with the room that the first answer wants. */
-function withRoom(ask: (argsz?: number) => Uint8Array, argsz: number | undefined, structureSize: number): Uint8Array {
-  const answer = ask(argsz);
+/** Asks once with the caller's argsz; without one, with `room`, and again where the answer wants more. */
+function withRoom(ask: (argsz: number) => Uint8Array, argsz: number | undefined, room: number): Uint8Array {
+  const answer = ask(argsz ?? room);
   const wanted = wantedArgsz(answer);
-  const again = argsz === undefined && wanted > structureSize && wanted <= LARGEST_ARGSZ;
+  const again = argsz === undefined && wanted > room && wanted <= LARGEST_ARGSZ;
   return again ? ask(wanted) : answer;
 }
 

@@ -6,6 +6,7 @@ import type { Fd } from '../kernel/kernel.js';
  *
  * All throw, or reject with, a VfioError of the kernel's errno. Descriptors that are resolved to are the caller's to
  * close. Those that return a promise may sleep in the kernel and run on the thread pool. A buffer is copied at the call.
+ * `sleeps` says which thread: where nothing is mapped there is nothing to wait for, and a thread of the pool costs more.
  * `argsz` undefined is the structure's own size; given, it goes to the kernel as it is (at most 1 MiB).
  */
 export interface LinuxAddon {
@@ -46,19 +47,30 @@ export interface LinuxAddon {
     bitmapSize: bigint,
   ): Promise<Uint8Array>;
 
+  /** access(2) */
+  sysfsExists(path: string): boolean;
+  sysfsReadlink(path: string): string;
+  /** All of a file, at most 1 MiB. @throws EFBIG */
+  sysfsRead(path: string): Uint8Array;
+
   /** open(/dev/vfio/NAME) */
   groupOpen(name: string): Promise<Fd>;
   /** ioctl(VFIO_GROUP_GET_STATUS). @returns the flags */
   groupGetStatus(group: Fd, argsz?: number): number;
-  /** @param sleeps whether the container has an IOMMU, whose mappings the group then gets; else it is done at once */
   groupSetContainer(group: Fd, container: Fd, sleeps: boolean): Promise<void>;
-  groupUnsetContainer(group: Fd): Promise<void>;
+  groupUnsetContainer(group: Fd, sleeps: boolean): Promise<void>;
   groupGetDeviceFd(group: Fd, name: string): Promise<Fd>;
 
   deviceGetInfo(device: Fd, argsz?: number): { flags: number; numRegions: number; numIrqs: number };
   /** ioctl(VFIO_DEVICE_GET_REGION_INFO). @returns struct vfio_region_info as the kernel left it */
   deviceGetRegionInfo(device: Fd, regionIndex: number, argsz?: number): Uint8Array;
   deviceGetIrqInfo(device: Fd, irqIndex: number, argsz?: number): { index: number; flags: number; count: number };
+  /** All regions and interrupts: what `parseDeviceInfos` takes. */
+  deviceGetInfos(
+    device: Fd,
+    numRegions: number,
+    numIrqs: number,
+  ): [regions: BigUint64Array, whole: Record<number, Uint8Array>, irqs: BigUint64Array];
   /** @param data what follows the structure: nothing, a byte an interrupt, or an int32 descriptor an interrupt */
   deviceSetIrqs(
     device: Fd,
@@ -68,6 +80,7 @@ export interface LinuxAddon {
     start: number,
     count: number,
     data: Uint8Array,
+    sleeps: boolean,
   ): Promise<void>;
   deviceReset(device: Fd): Promise<void>;
   devicePread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array>;
@@ -90,12 +103,12 @@ export interface LinuxAddon {
   /** ioctl(VFIO_DEVICE_BIND_IOMMUFD). @returns the device's id within the iommufd */
   cdevBindIommufd(device: Fd, iommufd: Fd): Promise<number>;
   /** ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT). @returns the page table's id */
-  cdevAttachIommufdPt(device: Fd, ptId: number): Promise<number>;
-  cdevDetachIommufdPt(device: Fd): Promise<void>;
+  cdevAttachIommufdPt(device: Fd, ptId: number, sleeps: boolean): Promise<number>;
+  cdevDetachIommufdPt(device: Fd, sleeps: boolean): Promise<void>;
 
   /** open(/dev/iommu) */
   iommufdOpen(): Promise<Fd>;
-  iommuDestroy(iommufd: Fd, id: number): Promise<void>;
+  iommuDestroy(iommufd: Fd, id: number, sleeps: boolean): Promise<void>;
   ioasAlloc(iommufd: Fd): number;
   ioasIovaRanges(iommufd: Fd, ioasId: number): { iovaAlignment: bigint; ranges: { start: bigint; last: bigint }[] };
   /** @param ranges start and last (inclusive) in turn */

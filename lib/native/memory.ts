@@ -22,6 +22,8 @@ export interface MemoryAddon {
   mappingFaults(mapping: MappingHandle): number;
   /** Drops the handle; the memory is unmapped with its last view. */
   mappingClose(mapping: MappingHandle): void;
+  /** Closes it, and turns the views that are left to 0xFF. */
+  mappingEnd(mapping: MappingHandle): void;
   /** memfd_create(2), sealed against shrinking, of `size` bytes; `hugePageSize` 0, 2 MiB or 1 GiB in bytes. */
   memfdCreate(name: string, size: bigint, hugePageSize: number): Fd;
   /** Allocates page-aligned zeroed anonymous shared memory. `size` in bytes, a multiple of the page size. */

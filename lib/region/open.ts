@@ -41,7 +41,7 @@ export async function closeRegion(descriptor: RegionDescriptor): Promise<void> {
   try {
     await addon.regionClose(descriptor.handle);
   } finally {
-    for (const area of descriptor.areas) addon.mappingClose(area.mapping);
+    for (const area of descriptor.areas) addon.mappingEnd(area.mapping);
   }
 }
 

@@ -62,16 +62,6 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
-// The same for work that returns nothing: the promise resolves to undefined.
-template <class Work>
-Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {
-  auto with_result = [work = std::move(work)]() mutable {
-    work();
-    return true;
-  };
-  return RunAsync(env, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
-}
-
 // The same at once, on the calling thread, for calls that the kernel answers without sleeping: a thread of the pool costs
 // more than they do. The promise is settled when it is returned.
 template <class Work, class Convert>
@@ -83,6 +73,27 @@ Napi::Promise RunNow(Napi::Env env, Work work, Convert convert) {
     deferred.Reject(ToJsError(env, error).Value());
   }
   return deferred.Promise();
+}
+
+// On the pool where the call may sleep, else at once.
+template <class Work, class Convert>
+Napi::Promise RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
+  return sleeps ? RunAsync(env, std::move(work), std::move(convert)) : RunNow(env, std::move(work), std::move(convert));
+}
+
+template <class Work>
+Napi::Promise RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
+  auto with_result = [work = std::move(work)]() mutable {
+    work();
+    return true;
+  };
+  return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+// For work that returns nothing: the promise resolves to undefined.
+template <class Work>
+Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {
+  return RunEitherVoid(env, true, std::move(work));
 }
 
 }  // namespace vfio_engine

@@ -74,7 +74,7 @@ bool WaitForReaders(int timeout_ms) {
       inside.erase(std::remove_if(inside.begin(), inside.end(), left), inside.end());
     }
     if (inside.empty()) break;
-    if (std::chrono::steady_clock::now() > end) return false;
+    if (std::chrono::steady_clock::now() >= end) return false;
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
   return true;

@@ -66,6 +66,12 @@ class IoRegion {
     return nullptr;
   }
 
+  // How much of it is mapped, bytes.
+  uint64_t mapped_bytes() const {
+    uint64_t bytes = 0;
+    for (const MappedArea& area : mapped_) bytes += area.size;
+    return bytes;
+  }
   // Lets the device's memory go; what still reads it sees 0xFF.
   void Revoke() const;
 

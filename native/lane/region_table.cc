@@ -32,20 +32,33 @@ uint32_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
   return handle;
 }
 
-void RegionTable::Close(uint32_t handle) {
-  const IoRegion* region;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    region = Find(handle);
-    if (region == nullptr) throw SysError(EBADF, "regionClose");
-    slots_[handle & kIndexMask].store(nullptr, std::memory_order_release);
-  }
+const IoRegion* RegionTable::TakeAway(uint32_t handle) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const IoRegion* region = Find(handle);
+  if (region == nullptr) throw SysError(EBADF, "regionClose");
+  slots_[handle & kIndexMask].store(nullptr, std::memory_order_release);
+  return region;
+}
+
+bool RegionTable::FreeNow(const IoRegion* region) {
+  if (!WaitForReaders(0)) return false;
+  Delete(region);
+  return true;
+}
+
+void RegionTable::Free(const IoRegion* region) {
   bool left = WaitForReaders(kLeaveMs);
+  // Here already, on a thread that has the time that the page tables of a large region take.
   region->Revoke();
   if (!left) throw SysError(ETIMEDOUT, "regionClose");
+  Delete(region);
+}
+
+void RegionTable::Delete(const IoRegion* region) {
+  uint32_t index = region->handle & kIndexMask;
   delete region;
   std::lock_guard<std::mutex> lock(mutex_);
-  free_.push_back(handle & kIndexMask);
+  free_.push_back(index);
 }
 
 }  // namespace vfio_engine

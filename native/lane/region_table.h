@@ -22,11 +22,18 @@ class RegionTable {
     const IoRegion* region = slots_[handle & kIndexMask].load(std::memory_order_acquire);
     return region != nullptr && region->handle == handle ? region : nullptr;
   }
-  // Takes the region away, waits until nobody is inside it, lets its memory go and frees it. A region that somebody
-  // does not leave is let go but never freed. Throws SysError(EBADF, ETIMEDOUT). Thread: one that may sleep.
-  void Close(uint32_t handle);
+  // Takes the region away from all who are not inside it yet. To be ended by one of the next two, and its mappings by
+  // mappingEnd. Throws SysError(EBADF). Thread: any.
+  const IoRegion* TakeAway(uint32_t handle);
+  // Frees a region that was taken away if nobody is inside it; else does nothing and returns false. Thread: any.
+  bool FreeNow(const IoRegion* region);
+  // Waits until nobody is inside, lets the device's memory go and frees the region; one that somebody does not leave is
+  // let go of but never freed. Throws SysError(ETIMEDOUT). Thread: one that may sleep.
+  void Free(const IoRegion* region);
 
  private:
+  void Delete(const IoRegion* region);
+
   // Never destroyed: threads may still run while the process exits.
   static RegionTable* const table;
 

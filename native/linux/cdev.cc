@@ -33,7 +33,7 @@ Napi::Value CdevAttachIommufdPt(const Napi::CallbackInfo& info) {
     Ioctl(device, uapi::kDeviceAttachIommufdPt, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", &request);
     return request.pt_id;
   };
-  return RunAsync(info.Env(), work, ToNumber);
+  return RunEither(info.Env(), ArgBoolean(info, 2), work, ToNumber);
 }
 
 Napi::Value CdevDetachIommufdPt(const Napi::CallbackInfo& info) {
@@ -43,7 +43,7 @@ Napi::Value CdevDetachIommufdPt(const Napi::CallbackInfo& info) {
   auto work = [=]() mutable {
     Ioctl(device, uapi::kDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT", &request);
   };
-  return RunAsyncVoid(info.Env(), work);
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 1), work);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ Napi::Value DeviceGetIrqInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (fd, argsz, flags, index, start, count, data)
+// (fd, argsz, flags, index, start, count, data, sleeps)
 Napi::Value DeviceSetIrqs(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   Napi::Uint8Array data = ArgBytes(info, 6);
@@ -60,7 +60,7 @@ Napi::Value DeviceSetIrqs(const Napi::CallbackInfo& info) {
   std::vector<uint8_t> request(std::max<size_t>(set.argsz, sizeof(set) + data.ByteLength()));
   std::memcpy(request.data(), &set, sizeof(set));
   if (data.ByteLength() > 0) std::memcpy(request.data() + sizeof(set), data.Data(), data.ByteLength());
-  return RunAsyncVoid(info.Env(), [fd, request = std::move(request)]() mutable {
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 7), [fd, request = std::move(request)]() mutable {
     Ioctl(fd, VFIO_DEVICE_SET_IRQS, "VFIO_DEVICE_SET_IRQS", request.data());
   });
 }

@@ -18,15 +18,14 @@ Napi::Value GroupGetStatus(const Napi::CallbackInfo& info) {
 Napi::Value GroupSetContainer(const Napi::CallbackInfo& info) {
   int group = ArgFd(info, 0);
   int container = ArgFd(info, 1);
-  auto work = [=]() mutable { return Ioctl(group, VFIO_GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", &container); };
-  auto convert = [](Napi::Env env, int) { return env.Undefined(); };
-  // An IOMMU that the container has gets all of its mappings into the group; without one there is nothing to wait for.
-  return ArgBoolean(info, 2) ? RunAsync(info.Env(), work, convert) : RunNow(info.Env(), work, convert);
+  auto work = [=]() mutable { Ioctl(group, VFIO_GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", &container); };
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 2), work);
 }
 
 Napi::Value GroupUnsetContainer(const Napi::CallbackInfo& info) {
   int group = ArgFd(info, 0);
-  return RunAsyncVoid(info.Env(), [=] { Ioctl(group, VFIO_GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER"); });
+  auto work = [=] { Ioctl(group, VFIO_GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER"); };
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 1), work);
 }
 
 // Opens the device, which resets it and may wait for it to wake up.

@@ -14,7 +14,8 @@ Napi::Value IommuDestroy(const Napi::CallbackInfo& info) {
   uapi::IommuDestroy request = {};
   request.size = sizeof(request);
   request.id = ArgUint32(info, 1);
-  return RunAsyncVoid(info.Env(), [=]() mutable { Ioctl(fd, uapi::kIommuDestroy, "IOMMU_DESTROY", &request); });
+  auto work = [=]() mutable { Ioctl(fd, uapi::kIommuDestroy, "IOMMU_DESTROY", &request); };
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 2), work);
 }
 
 Napi::Value IoasAlloc(const Napi::CallbackInfo& info) {
@@ -29,10 +30,10 @@ struct IovaRanges {
   std::vector<uapi::IovaRange> ranges;
 };
 
-// Asks for the count first; a device that is attached in between can split a range, so it asks again.
+// Most often there are few; more are asked for again, and once more where a device that is attached meanwhile splits one.
 IovaRanges GetIovaRanges(int fd, uint32_t ioas_id) {
   constexpr uint32_t kMostRanges = 1 << 16;
-  std::vector<uapi::IovaRange> ranges;
+  std::vector<uapi::IovaRange> ranges(8);
   for (int attempt = 0;; attempt++) {
     uapi::IoasIovaRanges request = {};
     request.size = sizeof(request);

@@ -9,8 +9,10 @@ void RegisterLinux(Napi::Env env, Napi::Object exports) {
   RegisterType1(env, exports);
   RegisterGroup(env, exports);
   RegisterDevice(env, exports);
+  RegisterDeviceInfos(env, exports);
   RegisterDeviceIo(env, exports);
   RegisterDeviceFeature(env, exports);
+  RegisterSysfs(env, exports);
   RegisterPci(env, exports);
   RegisterCdev(env, exports);
   RegisterIoas(env, exports);

@@ -63,6 +63,14 @@ Napi::Value MappingClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Closes it and takes the memory from the views that are left; nobody can make another one any more.
+Napi::Value MappingEnd(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0));
+  if (mapping == nullptr) throw SysError(EBADF, "mappingEnd");
+  if (mapping.use_count() > 1) mapping->Revoke();
+  return info.Env().Undefined();
+}
+
 Napi::Value MemfdCreate(const Napi::CallbackInfo& info) {
   std::string name = ArgString(info, 0);
   uint64_t size = ArgUint64(info, 1);
@@ -111,6 +119,7 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingCreate>(env, exports, "mappingCreate");
   Export<MappingCreateSync>(env, exports, "mappingCreateSync");
   Export<MappingView>(env, exports, "mappingView");
+  Export<MappingEnd>(env, exports, "mappingEnd");
   Export<MappingRevoke>(env, exports, "mappingRevoke");
   Export<MappingRestore>(env, exports, "mappingRestore");
   Export<MappingFaults>(env, exports, "mappingFaults");

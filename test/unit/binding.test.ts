@@ -9,7 +9,7 @@ import { VfioError } from '../../lib/errors.js';
 import { describeHolders, findHolders } from '../../lib/holders.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import type { Sysfs } from '../../lib/sysfs.js';
-import { writeElsewhere } from '../../lib/write-elsewhere.js';
+import { writeElsewhere } from '../../lib/kernel/write-elsewhere.js';
 
 const EDU = 'f000:00:04.0';
 const SIBLING = 'f000:00:04.1';

@@ -115,11 +115,30 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     await assert.rejects(kernel.close(file), { code: 'EBADF' });
   });
 
+  it('asks for all regions and interrupts, and fails as the first of them does', () => {
+    const infos = (numRegions: number, numIrqs: number): unknown =>
+      kernel.getDeviceInfos?.(file, { flags: 0, numRegions, numIrqs });
+    assert.throws(() => infos(1, 0), { code: 'ENOTTY', syscall: 'ioctl(VFIO_DEVICE_GET_REGION_INFO)' });
+    assert.throws(() => infos(0, 1), { code: 'ENOTTY', syscall: 'ioctl(VFIO_DEVICE_GET_IRQ_INFO)' });
+    assert.deepEqual(infos(0, 0), { regions: [], irqs: [] });
+    assert.throws(() => infos(2 ** 20, 0), { code: 'ERR_OUT_OF_RANGE' });
+  });
+
+  it('reads small files at once', () => {
+    assert.equal(Buffer.from(addon.sysfsRead(path)).toString(), 'abcdef');
+    assert.equal(addon.sysfsExists(path), true);
+    assert.equal(addon.sysfsExists(`${path}-not`), false);
+    assert.throws(() => addon.sysfsRead(`${path}-not`), { code: 'ENOENT', syscall: 'open' });
+    assert.throws(() => addon.sysfsRead('/dev/zero'), { code: 'EFBIG', syscall: 'read' });
+    assert.throws(() => addon.sysfsReadlink(path), { code: 'EINVAL', syscall: 'readlink' });
+    assert.equal(addon.sysfsReadlink('/proc/self/exe'), process.execPath);
+  });
+
   it('refuses arguments that no call takes, before any call', () => {
     assert.throws(() => kernel.getRegionInfo(file, -1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => kernel.getRegionInfo(file, 0, 2 ** 20 + 1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => addon.ioasMap(file, 1, 7, -1n, 0n, 1n), { code: 'ERR_OUT_OF_RANGE' });
-    assert.throws(() => addon.deviceSetIrqs(file, undefined, 0, 0, 0, 0, [] as never), {
+    assert.throws(() => addon.deviceSetIrqs(file, undefined, 0, 0, 0, 0, [] as never, true), {
       code: 'ERR_INVALID_ARGUMENT',
     });
     assert.throws(() => addon.groupGetStatus('0' as never), { code: 'ERR_INVALID_ARGUMENT' });

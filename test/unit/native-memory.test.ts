@@ -44,6 +44,16 @@ describe('native memory: mappings', () => {
     assert.equal(countMappings('outlives'), 1);
   });
 
+  it('ends under the views that are left, and lets the file go', async () => {
+    const { mapping, fd } = await mapNew('ended');
+    const view = new Uint8Array(addon.mappingView(mapping));
+    closeSync(fd);
+    addon.mappingEnd(mapping);
+    assert.equal(view[0], 0xff);
+    assert.equal(countMappings('ended'), 0);
+    assert.throws(() => addon.mappingEnd(mapping), { code: 'EBADF', syscall: 'mappingEnd' });
+  });
+
   it('unmaps with the handle when there is no view', async () => {
     const { mapping, fd } = await mapNew('nobody-looks');
     assert.equal(countMappings('nobody-looks'), 1);

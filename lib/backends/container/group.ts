@@ -20,13 +20,18 @@ export class Group {
   /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
   static async open(kernel: VfioKernel, groupId: GroupId): Promise<Group> {
     const { id, noiommu } = groupId;
-    const reserved = await queryReservedRegions(kernel.sysfs, id);
     const name = noiommu ? `noiommu-${id}` : id;
     const path = `/dev/vfio/${name}`;
-    const fd = await openGroup(kernel, groupId, name, path);
     const undo = new Unwinding();
-    undo.push(() => kernel.close(fd));
     try {
+      // A thread of the pool opens while this one reads.
+      const [opening, reading] = await Promise.allSettled([
+        openGroup(kernel, groupId, name, path),
+        queryReservedRegions(kernel.sysfs, id),
+      ]);
+      const fd = valueOf(opening);
+      undo.push(() => kernel.close(fd));
+      const reserved = valueOf(reading);
       const { flags } = await calling('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
       if ((flags & VFIO_GROUP_FLAGS_VIABLE) === 0) throw await notViable(kernel, id, path);
       return new Group(id, noiommu, fd, path, reserved.filter(isBarred));
@@ -34,6 +39,11 @@ export class Group {
       throw await undo.failed(error);
     }
   }
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'fulfilled') return settled.value;
+  throw settled.reason;
 }
 
 /** Says who has the group where somebody has. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Fd } from '../../../../lib/kernel/kernel.js';
+import { queryInfos } from '../../../../lib/device/infos.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
 import { answers, RealDevice } from '../../support/answers.js';
@@ -36,6 +37,15 @@ describe('the real kernel’s answers: nvme, whose MSI-X table lies in BAR 0', (
     });
     assert.deepEqual(kernel.getRegionInfo(nvme.device, 0).capabilities, { msixMappable: true });
     assert.deepEqual(kernel.getRegionInfo(nvme.device, 0, 40).capabilities, { msixMappable: true });
+  });
+
+  it('gives by one call what it gives one by one', () => {
+    const oneByOne = { ...kernel, getDeviceInfos: undefined };
+    const info = kernel.getDeviceInfo(nvme.device);
+    const all = kernel.getDeviceInfos?.(nvme.device, info);
+    assert.deepEqual(all, queryInfos(oneByOne, nvme.device, info, 'nvme'));
+    assert.deepEqual(all?.regions[0]?.capabilities, { msixMappable: true });
+    assert.ok(all?.regions.includes(undefined));
   });
 
   answers([

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
-import { systemError, VfioError } from './errors.js';
-import type { ErrnoName } from './uapi/errno.js';
+import { systemError, VfioError } from '../errors.js';
+import type { ErrnoName } from '../uapi/errno.js';
 
 /** What the C library calls the errors that writes to /sys end with. */
 const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {

@@ -1,0 +1,48 @@
+// Small files of /sys, which the kernel makes from its memory at once: read on the calling thread, since Node.js's own ways
+// cost ten times what the kernel does.
+#include <unistd.h>
+
+#include <climits>
+
+#include "linux/call.h"
+
+namespace vfio_engine {
+namespace {
+
+// No file of /sys is longer than a page, but for lists that the kernel makes of many entries.
+constexpr size_t kLongest = 1 << 20;
+
+// (path) => whether there is such a file.
+Napi::Value SysfsExists(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), access(ArgString(info, 0).c_str(), F_OK) == 0);
+}
+
+// (path) => where a link leads.
+Napi::Value SysfsReadlink(const Napi::CallbackInfo& info) {
+  char target[PATH_MAX];
+  auto length = static_cast<int>(readlink(ArgString(info, 0).c_str(), target, sizeof(target)));
+  return Napi::String::New(info.Env(), target, static_cast<size_t>(Check(length, "readlink")));
+}
+
+// (path) => the file's bytes.
+Napi::Value SysfsRead(const Napi::CallbackInfo& info) {
+  UniqueFd file(Check(open(ArgString(info, 0).c_str(), O_RDONLY | O_CLOEXEC), "open"));
+  std::vector<uint8_t> bytes;
+  uint8_t room[4096];
+  for (;;) {
+    auto count = static_cast<size_t>(Check(static_cast<int>(read(file.get(), room, sizeof(room))), "read"));
+    if (count == 0) return ToUint8Array(info.Env(), bytes);
+    bytes.insert(bytes.end(), room, room + count);
+    if (bytes.size() > kLongest) throw SysError(EFBIG, "read");
+  }
+}
+
+}  // namespace
+
+void RegisterSysfs(Napi::Env env, Napi::Object exports) {
+  Export<SysfsExists>(env, exports, "sysfsExists");
+  Export<SysfsReadlink>(env, exports, "sysfsReadlink");
+  Export<SysfsRead>(env, exports, "sysfsRead");
+}
+
+}  // namespace vfio_engine
