@@ -1,5 +1,5 @@
 import type { IovaRange } from '../backends/backend.js';
-import { RangeTree } from './range-tree.js';
+import { RangeTree, type PageRange } from './range-tree.js';
 
 /** What an allocation asks for, in bytes. */
 export interface IovaRequest {
@@ -14,13 +14,15 @@ export interface IovaRequest {
 const LOWEST_CHOSEN = 0x10000n;
 
 /**
- * The free IOVAs of an address space. Every cost is O(log n) but that of changing the ranges, and that of an alignment
- * above the size, which passes by every hole that is long enough and not aligned.
+ * The free IOVAs of an address space. Every cost is O(log n), whatever the size and the alignment, but that of changing
+ * the ranges and that of the first request of an alignment.
  */
 export class IovaAllocator {
   readonly #shift: bigint;
-  readonly #free = new RangeTree<undefined>();
+  readonly #free: RangeTree;
   #ranges: readonly IovaRange[] = [];
+  /** The same in whole pages. */
+  #pages: readonly { readonly first: number; readonly last: number }[] = [];
 
   /** @param pageSize bytes, a power of two */
   constructor(
@@ -28,6 +30,7 @@ export class IovaAllocator {
     ranges: readonly IovaRange[],
   ) {
     this.#shift = BigInt(Math.log2(pageSize));
+    this.#free = new RangeTree(this.#page(LOWEST_CHOSEN));
     this.setRanges(ranges, []);
   }
 
@@ -40,11 +43,11 @@ export class IovaAllocator {
   setRanges(ranges: readonly IovaRange[], used: Iterable<IovaRange>): void {
     this.#ranges = ranges;
     this.#free.clear();
-    for (const { start, last } of ranges) {
-      const [first, end] = [this.#pageUp(start), this.#page(last + 1n) - 1];
-      if (first <= end) this.#free.add(first, end, undefined);
-    }
-    for (const { start, last } of used) this.#cut(this.#page(start), this.#page(last));
+    this.#pages = ranges
+      .map(({ start, last }) => ({ first: this.#pageUp(start), last: this.#page(last + 1n) - 1 }))
+      .filter(({ first, last }) => first <= last);
+    for (const { first, last } of this.#pages) this.#free.add(first, last);
+    for (const { start, last } of used) this.#cutAll(this.#page(start), this.#page(last));
   }
 
   /** Finds and takes the lowest free IOVA; undefined when nothing fits. */
@@ -52,11 +55,11 @@ export class IovaAllocator {
     const page = this.#free.firstFit({
       length: this.#page(size),
       alignment: this.#page(alignment),
-      min: this.#page(LOWEST_CHOSEN),
       max: this.#page(limit + 1n) - 1,
     });
     if (page === undefined) return undefined;
-    this.#cut(page, page + this.#page(size) - 1);
+    const free = this.#free.overlapping(page, page);
+    if (free !== undefined) this.#cut(free, page, page + this.#page(size) - 1);
     return BigInt(page) << this.#shift;
   }
 
@@ -65,19 +68,16 @@ export class IovaAllocator {
     const [start, last] = [this.#page(iova), this.#page(iova + size) - 1];
     const free = this.#free.overlapping(start, last);
     if (free === undefined || free.start > start || free.last < last) return false;
-    this.#cut(start, last);
+    this.#cut(free, start, last);
     return true;
   }
 
   /** Gives a range back; what the ranges no longer hold of it is forgotten. */
   release(iova: bigint, size: bigint): void {
-    const last = iova + size - 1n;
-    for (const range of this.#ranges) {
-      const from = range.start > iova ? range.start : iova;
-      const to = range.last < last ? range.last : last;
-      if (from > to) continue;
-      const [first, end] = [this.#pageUp(from), this.#page(to + 1n) - 1];
-      if (first <= end) this.#join(first, end, this.#pageUp(range.start), this.#page(range.last + 1n) - 1);
+    const [start, end] = [this.#page(iova), this.#page(iova + size) - 1];
+    for (const { first, last } of this.#pages) {
+      const [from, to] = [Math.max(first, start), Math.min(last, end)];
+      if (from <= to) this.#join(from, to, first, last);
     }
   }
 
@@ -88,27 +88,27 @@ export class IovaAllocator {
 
   /** Adds a free range and joins it with its neighbours of the same range of the kernel's. */
   #join(start: number, last: number, lowest: number, highest: number): void {
-    let [first, end] = [start, last];
     const before = start > lowest ? this.#free.overlapping(start - 1, start - 1) : undefined;
     const after = last < highest ? this.#free.overlapping(last + 1, last + 1) : undefined;
-    if (before !== undefined) {
-      first = before.start;
-      this.#free.delete(before.start);
-    }
-    if (after !== undefined) {
-      end = after.last;
-      this.#free.delete(after.start);
-    }
-    this.#free.add(first, end, undefined);
+    if (before !== undefined && after !== undefined) this.#free.delete(after.start);
+    if (before !== undefined) this.#free.resize(before.start, before.start, after?.last ?? last);
+    else if (after !== undefined) this.#free.resize(after.start, start, after.last);
+    else this.#free.add(start, last);
   }
 
-  /** Takes pages out of the free ranges that hold them. */
-  #cut(start: number, last: number): void {
+  /** Takes pages out of every free range that they are in. */
+  #cutAll(start: number, last: number): void {
     for (let free = this.#free.overlapping(start, last); free; free = this.#free.overlapping(start, last)) {
-      this.#free.delete(free.start);
-      if (free.start < start) this.#free.add(free.start, start - 1, undefined);
-      if (free.last > last) this.#free.add(last + 1, free.last, undefined);
+      this.#cut(free, Math.max(start, free.start), Math.min(last, free.last));
     }
+  }
+
+  /** Takes pages out of the free range that holds them. */
+  #cut(free: PageRange, start: number, last: number): void {
+    if (free.start < start) this.#free.resize(free.start, free.start, start - 1);
+    else if (free.last > last) this.#free.resize(free.start, last + 1, free.last);
+    else this.#free.delete(free.start);
+    if (free.start < start && free.last > last) this.#free.add(last + 1, free.last);
   }
 
   #page(bytes: bigint): number {

@@ -18,28 +18,37 @@ export interface MappingRecord extends MapRequest {
 
 /** The mappings of a space, by IOVA. */
 export class MappingTable {
-  readonly #tree = new RangeTree<MappingRecord>();
+  readonly #tree = new RangeTree();
+  /** By their first page. */
+  readonly #records = new Map<number, MappingRecord>();
 
   get size(): number {
-    return this.#tree.size;
+    return this.#records.size;
   }
 
   add(record: MappingRecord): void {
-    this.#tree.add(page(record.iova), page(record.iova + record.size) - 1, record);
+    const start = page(record.iova);
+    this.#tree.add(start, page(record.iova + record.size) - 1);
+    this.#records.set(start, record);
   }
 
   delete(record: MappingRecord): void {
     this.#tree.delete(page(record.iova));
+    this.#records.delete(page(record.iova));
   }
 
   /** Finds a mapping that overlaps a range. */
   overlapping(iova: bigint, size: bigint): MappingRecord | undefined {
-    return this.#tree.overlapping(page(iova), page(iova + size - 1n))?.value;
+    const found = this.#tree.overlapping(page(iova), page(iova + size - 1n));
+    return found && this.#records.get(found.start);
   }
 
   /** Gives all mappings, by ascending IOVA. */
   *records(): Generator<MappingRecord> {
-    for (const { value } of this.#tree) yield value;
+    for (const { start } of this.#tree) {
+      const record = this.#records.get(start);
+      if (record !== undefined) yield record;
+    }
   }
 
   /** Gives what is mapped, as ranges. */

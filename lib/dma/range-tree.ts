@@ -1,150 +1,268 @@
-/** A range of pages with what is known of it. Page numbers are below 2^52, so a number holds them. */
-export interface PageRange<T> {
+import { firstFit, type Fit } from './range-fit.js';
+import { floorIndex, RangeBranch, RangeLeaf, usable, type Grid, type RangeNode } from './range-node.js';
+
+/** A range of pages. Page numbers are below 2^52, so a number holds them. */
+export interface PageRange {
   /** The first page. */
   readonly start: number;
   /** The last page, inclusive. */
   readonly last: number;
-  readonly value: T;
 }
 
-interface Node<T> extends PageRange<T> {
-  readonly priority: number;
-  left: Node<T> | undefined;
-  right: Node<T> | undefined;
-  /** The length of the longest range of this subtree. */
-  longest: number;
-}
-
-/** What a fitting range has to offer. */
-export interface Fit {
-  /** Pages. */
-  readonly length: number;
-  /** In pages, a power of two. */
-  readonly alignment: number;
-  /** The pages that may be used, inclusive. */
-  readonly min: number;
-  readonly max: number;
-}
-
+/** Branches are wide, so that the tree is hardly deeper for 65,535 ranges than for 100. */
+const BRANCH_CAPACITY = 64;
+/** Leaves less, as one is looked at whole when its widest range becomes narrower. */
+const LEAF_CAPACITY = 32;
 /**
- * Ranges of pages that do not overlap, in order, as a treap that knows the longest range under each node: finding,
- * adding, taking out and the first fit cost O(log n).
+ * Ranges of pages that do not overlap, in order: a B+-tree that knows, for each alignment that was ever asked for, how
+ * much of one range can be used at most under each node. Finding, adding, taking out and the first fit cost O(log n)
+ * whatever the alignment, over many of them: what became narrower high in the tree is found out when a search comes by,
+ * once. The first fit of an alignment that is new costs O(n).
  */
-export class RangeTree<T> {
-  #root: Node<T> | undefined;
+export class RangeTree {
+  readonly #leafCapacity: number;
+  readonly #branchCapacity: number;
+  readonly #lowest: number;
+  readonly #grids: Grid[] = [];
+  #root: RangeNode;
   #size = 0;
+  /** Where the last descent went: the branches, the child of each, and the leaf. */
+  readonly #branches: RangeBranch[] = [];
+  readonly #indexes: number[] = [];
+  #leaf: RangeLeaf;
+  /** Whether no node was split, joined or taken out since. */
+  #settled = false;
+
+  /** @param lowest the first page where a fit may begin. @param capacities entries of a node, 4 at least */
+  constructor(lowest = 0, { leaf = LEAF_CAPACITY, branch = BRANCH_CAPACITY } = {}) {
+    this.#lowest = lowest;
+    this.#leafCapacity = leaf;
+    this.#branchCapacity = branch;
+    this.#leaf = new RangeLeaf(leaf);
+    this.#root = this.#leaf;
+  }
 
   get size(): number {
     return this.#size;
   }
 
   /** Adds a range that overlaps none that is there. */
-  add(start: number, last: number, value: T): void {
-    const node = { start, last, value, priority: Math.random(), left: undefined, right: undefined, longest: 0 };
-    measure<T>(node);
-    const [left, right] = split(this.#root, start);
-    this.#root = merge(merge(left, node), right);
+  add(start: number, last: number): void {
+    this.#descend(start);
+    if (this.#leaf.count === this.#leaf.capacity) this.#makeRoom(start);
+    const index = floorIndex(this.#leaf.starts, this.#leaf.count, start) + 1;
+    this.#leaf.insertAt(index, start, last);
     this.#size += 1;
+    if (index === 0) this.#rekey();
+    this.#widen(start, last);
   }
 
   /** Takes out the range that starts at a page. @returns whether there was one */
   delete(start: number): boolean {
-    const [left, rest] = split(this.#root, start);
-    const [hit, right] = split(rest, start + 1);
-    this.#root = merge(left, right);
-    if (hit === undefined) return false;
+    const index = this.#find(start);
+    if (index < 0) return false;
+    const leaf = this.#leaf;
+    const last = leaf.lasts[index] as number;
+    leaf.removeAt(index);
     this.#size -= 1;
+    if (index === 0) this.#rekey();
+    this.#narrow(start, last);
+    if (leaf.count <= leaf.capacity >> 2) this.#shrink(start);
     return true;
   }
 
+  /** Gives the range that starts at a page other bounds, within the gap that its neighbours leave. */
+  resize(start: number, newStart: number, newLast: number): void {
+    const index = this.#find(start);
+    if (index < 0) return;
+    const { starts, lasts } = this.#leaf;
+    const last = lasts[index] as number;
+    starts[index] = newStart;
+    lasts[index] = newLast;
+    if (index === 0) this.#rekey();
+    if (newStart > start || newLast < last) this.#narrow(start, last);
+    this.#widen(newStart, newLast);
+  }
+
   clear(): void {
-    this.#root = undefined;
+    this.#settled = false;
+    this.#leaf = new RangeLeaf(this.#leafCapacity);
+    this.#root = this.#leaf;
     this.#size = 0;
   }
 
   /** Finds the range that holds a page, or else the first one after it. */
-  atOrAfter(page: number): PageRange<T> | undefined {
-    let best: Node<T> | undefined;
-    for (let node = this.#root; node !== undefined;) {
-      if (node.last >= page) {
-        best = node;
-        node = node.left;
-      } else node = node.right;
+  atOrAfter(page: number): PageRange | undefined {
+    this.#descend(page);
+    const index = floorIndex(this.#leaf.starts, this.#leaf.count, page);
+    if (index >= 0 && (this.#leaf.lasts[index] as number) >= page) return entry(this.#leaf, index);
+    if (index + 1 < this.#leaf.count) return entry(this.#leaf, index + 1);
+    for (let level = this.#branches.length - 1; level >= 0; level--) {
+      const next = this.#branches[level]?.children[(this.#indexes[level] as number) + 1];
+      if (next !== undefined) return firstEntry(next);
     }
-    return best;
+    return undefined;
   }
 
   /** Finds the first range that overlaps [start, last]. */
-  overlapping(start: number, last: number): PageRange<T> | undefined {
+  overlapping(start: number, last: number): PageRange | undefined {
     const found = this.atOrAfter(start);
     return found !== undefined && found.start <= last ? found : undefined;
   }
 
   /** Gives all ranges in order. */
-  *[Symbol.iterator](): Generator<PageRange<T>> {
-    const path: Node<T>[] = [];
-    let node = this.#root;
-    while (node !== undefined || path.length > 0) {
-      for (; node !== undefined; node = node.left) path.push(node);
-      const next = path.pop();
-      if (next === undefined) return;
-      yield next;
-      node = next.right;
-    }
+  [Symbol.iterator](): Generator<PageRange> {
+    return entries(this.#root);
   }
 
   /** Finds the lowest page where `fit` goes, wholly within one range. */
   firstFit(fit: Fit): number | undefined {
-    return firstFit(this.#root, fit);
+    const slot = this.#slotOf(fit.alignment);
+    return firstFit(this.#root, fit, this.#grids[slot] as Grid, slot);
+  }
+
+  #slotOf(alignment: number): number {
+    const known = this.#grids.findIndex((grid) => grid.alignment === alignment);
+    if (known >= 0) return known;
+    this.#grids.push({ alignment, perAlignment: 1 / alignment, lowest: this.#lowest });
+    measureAll(this.#root, this.#grids);
+    return this.#grids.length - 1;
+  }
+
+  /** Goes to the leaf where a page's range is, or would be; often that is where the last descent went. */
+  #descend(page: number): void {
+    const { starts, count } = this.#leaf;
+    if (count > 0 && (starts[0] as number) <= page && page <= (starts[count - 1] as number) && this.#settled) return;
+    this.#settled = true;
+    let node = this.#root;
+    let level = 0;
+    for (; node instanceof RangeBranch; level++) {
+      const index = Math.max(0, floorIndex(node.starts, node.count, page));
+      this.#branches[level] = node;
+      this.#indexes[level] = index;
+      node = node.children[index] as RangeNode;
+    }
+    this.#branches.length = level;
+    this.#leaf = node;
+  }
+
+  /** Goes to a range. @returns its place in the leaf; -1 when none starts there */
+  #find(start: number): number {
+    this.#descend(start);
+    const index = floorIndex(this.#leaf.starts, this.#leaf.count, start);
+    return index >= 0 && this.#leaf.starts[index] === start ? index : -1;
+  }
+
+  /** Has the branches know that the leaf begins elsewhere. */
+  #rekey(): void {
+    if (this.#leaf.count === 0) return;
+    let node: RangeNode = this.#leaf;
+    for (let level = this.#branches.length - 1; level >= 0; level--) {
+      const branch = this.#branches[level] as RangeBranch;
+      branch.starts[this.#indexes[level] as number] = node.starts[0] as number;
+      node = branch;
+    }
+  }
+
+  /** Has the branches know that a range of the leaf is new or wider. */
+  #widen(start: number, last: number): void {
+    for (let slot = 0; slot < this.#grids.length; slot++) {
+      const pages = usable(start, last, this.#grids[slot] as Grid);
+      for (let level = this.#branches.length - 1; level >= 0; level--) {
+        const row = this.#branches[level]?.widths[slot] as Float64Array;
+        const index = this.#indexes[level] as number;
+        if ((row[index] as number) >= pages) break;
+        row[index] = pages;
+      }
+    }
+  }
+
+  /**
+   * Has the lowest branch know that a range of the leaf is gone or narrower. Those above find out when a search comes by;
+   * the leaf is in the cache now, and will not be then.
+   */
+  #narrow(oldStart: number, oldLast: number): void {
+    const level = this.#branches.length - 1;
+    const branch = this.#branches[level];
+    if (branch === undefined) return;
+    const index = this.#indexes[level] as number;
+    for (let slot = 0; slot < this.#grids.length; slot++) {
+      const row = branch.widths[slot] as Float64Array;
+      const grid = this.#grids[slot] as Grid;
+      const known = row[index] as number;
+      if (usable(oldStart, oldLast, grid) >= known) row[index] = this.#leaf.widest(slot, grid, known);
+    }
+  }
+
+  /** Splits full nodes, the highest first so that each finds room above it, until the leaf of a page has room. */
+  #makeRoom(page: number): void {
+    while (this.#leaf.count === this.#leaf.capacity) {
+      let level = this.#branches.length;
+      while (level > 0 && this.#branches[level - 1]?.count === this.#branchCapacity) level -= 1;
+      if (level === 0) {
+        const root = new RangeBranch(this.#branchCapacity);
+        root.insertAt(0, this.#root, this.#grids);
+        this.#root = root;
+      } else {
+        const branch = this.#branches[level - 1] as RangeBranch;
+        const index = this.#indexes[level - 1] as number;
+        const right = (branch.children[index] as RangeNode).split();
+        branch.remeasure(index, this.#grids);
+        branch.insertAt(index + 1, right, this.#grids);
+      }
+      this.#settled = false;
+      this.#descend(page);
+    }
+  }
+
+  /** Takes nodes out that are empty and joins small ones with a neighbour, from the leaf up. */
+  #shrink(page: number): void {
+    for (let level = this.#branches.length - 1; level >= 0; level--) {
+      const branch = this.#branches[level] as RangeBranch;
+      if (!this.#shrinkChild(branch, this.#indexes[level] as number)) break;
+    }
+    while (this.#root instanceof RangeBranch && this.#root.count <= 1) {
+      this.#root = this.#root.children[0] ?? new RangeLeaf(this.#leafCapacity);
+    }
+    this.#settled = false;
+    this.#descend(page);
+    this.#rekey();
+  }
+
+  /** @returns whether the branch has a child less */
+  #shrinkChild(branch: RangeBranch, index: number): boolean {
+    const child = branch.children[index] as RangeNode;
+    if (child.count === 0) {
+      branch.removeAt(index);
+      return true;
+    }
+    if (child.count > child.capacity >> 2) return false;
+    const at = index + 1 < branch.count ? index : index - 1;
+    const [left, right] = [branch.children[at], branch.children[at + 1]];
+    if (left === undefined || right === undefined || left.count + right.count > left.capacity >> 1) return false;
+    if (left instanceof RangeLeaf) left.append(right as RangeLeaf);
+    else left.append(right as RangeBranch);
+    branch.removeAt(at + 1);
+    branch.remeasure(at, this.#grids);
+    return true;
   }
 }
 
-function firstFit<T>(node: Node<T> | undefined, fit: Fit): number | undefined {
-  if (node === undefined || node.longest < fit.length) return undefined;
-  // All to the left ends before this range does.
-  if (node.start > fit.min) {
-    const left = firstFit(node.left, fit);
-    if (left !== undefined) return left;
-  }
-  const page = alignUp(Math.max(node.start, fit.min), fit.alignment);
-  if (page + fit.length - 1 <= Math.min(node.last, fit.max)) return page;
-  return node.last >= fit.max ? undefined : firstFit(node.right, fit);
+function entry({ starts, lasts }: RangeLeaf, index: number): PageRange {
+  return { start: starts[index] as number, last: lasts[index] as number };
 }
 
-/** Rounds up to a power of two; not by bits, which end at 32. */
-function alignUp(page: number, alignment: number): number {
-  return Math.ceil(page / alignment) * alignment;
+function firstEntry(node: RangeNode): PageRange {
+  return node instanceof RangeLeaf ? entry(node, 0) : firstEntry(node.children[0] as RangeNode);
 }
 
-/** Parts a tree into what starts below a page and the rest. */
-function split<T>(node: Node<T> | undefined, page: number): [Node<T> | undefined, Node<T> | undefined] {
-  if (node === undefined) return [undefined, undefined];
-  if (node.start < page) {
-    const [left, right] = split(node.right, page);
-    node.right = left;
-    measure(node);
-    return [node, right];
-  }
-  const [left, right] = split(node.left, page);
-  node.left = right;
-  measure(node);
-  return [left, node];
+function* entries(node: RangeNode): Generator<PageRange> {
+  if (node instanceof RangeBranch) for (const child of node.children) yield* entries(child);
+  else for (let index = 0; index < node.count; index++) yield entry(node, index);
 }
 
-/** Joins two trees, all of the left one before all of the right one. */
-function merge<T>(left: Node<T> | undefined, right: Node<T> | undefined): Node<T> | undefined {
-  if (left === undefined) return right;
-  if (right === undefined) return left;
-  if (left.priority > right.priority) {
-    left.right = merge(left.right, right);
-    measure(left);
-    return left;
-  }
-  right.left = merge(left, right.left);
-  measure(right);
-  return right;
-}
-
-function measure<T>(node: Node<T>): void {
-  node.longest = Math.max(node.last - node.start + 1, node.left?.longest ?? 0, node.right?.longest ?? 0);
+function measureAll(node: RangeNode, grids: readonly Grid[]): void {
+  if (node instanceof RangeLeaf) return;
+  for (const child of node.children) measureAll(child, grids);
+  for (let index = 0; index < node.count; index++) node.remeasure(index, grids);
 }
