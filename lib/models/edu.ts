@@ -19,7 +19,8 @@ import type { ModelHost, ModelInstance, PciModel } from './model.js';
  *
  * Reads elsewhere give all ones, writes do nothing; so do accesses below 0x80 of 8 bytes. Accesses of 1 and 2 bytes read
  * 0. While a transfer runs, the DMA registers cannot be written. The buffer at 0x40000 (4096 bytes) is reached by DMA
- * alone. An iova is cut to `dmaMask`.
+ * alone. An iova is cut to `dmaMask`. Of a transfer, the pages that are refused are lost alone: what was to be written, is
+ * not, and what was to be read, reads as zeros.
  *
  * Unlike QEMU's, whose BAR0 VFIO calls mappable as it does every memory BAR of hardware, this BAR0 is not: a model sees
  * only trapped accesses. A transfer that leaves the buffer moves nothing (QEMU's version overruns it), and one is done as
@@ -40,6 +41,8 @@ const BAR0_SIZE = 1 << 20;
 const BUFFER_START = 0x40000;
 const BUFFER_SIZE = 4096;
 const IDENT = 0x0100_00ed;
+/** No request on the bus crosses such a boundary: each page of a transfer is moved or refused by itself. */
+const REQUEST_BOUNDARY = 4096;
 const ALL_ONES = (1n << 64n) - 1n;
 
 const REG = {
@@ -164,11 +167,21 @@ class Edu implements ModelInstance {
     const source = this.#dma.get(REG.DMA_SOURCE) ?? 0n;
     const target = this.#dma.get(REG.DMA_TARGET) ?? 0n;
     const bytes = this.#bufferRange(toMemory ? source : target, this.#dma.get(REG.DMA_COUNT) ?? 0n);
-    // A refused access leaves both sides as they were; the device does not tell its driver.
-    if (bytes !== undefined && toMemory) this.host.dmaWrite(target & this.#dmaMask, bytes);
-    else if (bytes !== undefined) this.host.dmaRead(source & this.#dmaMask, bytes);
+    if (bytes !== undefined) this.#move((toMemory ? target : source) & this.#dmaMask, bytes, toMemory);
     this.#dma.set(REG.DMA_COMMAND, command & ~DMA_RUN);
     if ((command & DMA_INTERRUPT) !== 0n) this.#raise(IRQ_DMA);
+  }
+
+  /** Request by request; the device does not tell its driver which were refused. */
+  #move(iova: bigint, bytes: Uint8Array, toMemory: boolean): void {
+    for (let done = 0; done < bytes.length;) {
+      const at = iova + BigInt(done);
+      const left = REQUEST_BOUNDARY - Number(at % BigInt(REQUEST_BOUNDARY));
+      const piece = bytes.subarray(done, done + left);
+      if (toMemory) this.host.dmaWrite(at, piece);
+      else if (!this.host.dmaRead(at, piece)) piece.fill(0);
+      done += piece.length;
+    }
   }
 
   #bufferRange(address: bigint, count: bigint): Uint8Array | undefined {

@@ -4,7 +4,9 @@ import { Command } from 'commander';
 import fc from 'fast-check';
 
 import { compare, type Divergence } from './compare.js';
+import { runDmaPrograms } from './dma/run.js';
 import { type Call, programs } from './program.js';
+import { replay } from './replay.js';
 import { openWorlds } from './worlds.js';
 
 interface Options {
@@ -12,6 +14,7 @@ interface Options {
   readonly sequences: string;
   readonly calls: string;
   readonly json?: true;
+  readonly dma?: true;
 }
 
 /** How many programs fast-check runs at a time; after a divergence the next batch goes on with a seed of its own. */
@@ -31,9 +34,16 @@ const command = new Command('conformance')
   .option('--seed <number>', 'seed of the programs', String(randomInt(2 ** 31)))
   .option('--sequences <count>', 'how many programs', '1000')
   .option('--calls <count>', 'calls in a program at most', '40')
+  .option('--dma', 'programs of maps, unmaps, dirty tracking and DMA of edu, with memory compared')
   .option('--json', 'end with one line of JSON');
 
-await main(command.parse().opts<Options>());
+await run(command.parse().opts<Options>());
+
+function run(options: Options): Promise<void> {
+  if (options.dma !== true) return main(options);
+  const { seed, sequences, json } = options;
+  return runDmaPrograms({ seed: Number(seed), sequences: Number(sequences), json: json === true });
+}
 
 async function main(options: Options): Promise<void> {
   const seed = Number(options.seed);
@@ -50,7 +60,7 @@ async function main(options: Options): Promise<void> {
   } finally {
     await worlds.close();
   }
-  for (const found of report.divergences) console.log(replay(found));
+  for (const found of report.divergences) console.log(replay(found.program, found.divergence));
   const { sequences, calls, divergences, decided } = report;
   if (options.json) console.log(JSON.stringify({ seed, sequences, calls, divergences: divergences.length, decided }));
   process.exitCode = divergences.length === 0 ? 0 : 1;
@@ -73,8 +83,7 @@ async function runBatch(
       for (const name of result.decided) report.decided[name] = (report.decided[name] ?? 0) + 1;
     }
     // Told before it is shrunk: shrinking takes minutes where an answer takes seconds to come.
-    if (result.divergence !== undefined && !shrinking)
-      console.log(`shrinking a ${replay({ program, divergence: result.divergence })}`);
+    if (result.divergence !== undefined && !shrinking) console.log(`shrinking a ${replay(program, result.divergence)}`);
     if (result.divergence !== undefined) shrinking = true;
     return result.divergence === undefined;
   });
@@ -84,17 +93,4 @@ async function runBatch(
   const again = await compare(program, worlds.real, worlds.software);
   if (again.divergence === undefined) throw new Error(`a divergence did not come again: ${JSON.stringify(program)}`);
   report.divergences.push({ program, divergence: again.divergence });
-}
-
-/** The shrunk program, one call a line, with the answers where the sides part. */
-function replay({ program, divergence }: { program: readonly Call[]; divergence: Divergence }): string {
-  const show = (value: unknown) =>
-    JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v));
-  const lines = program.slice(0, divergence.index + 1).map((call) => `  ${show(call)}`);
-  return [
-    `divergence (${divergence.what}):`,
-    ...lines,
-    `    real      ${show(divergence.real)}`,
-    `    software  ${show(divergence.software)}`,
-  ].join('\n');
 }

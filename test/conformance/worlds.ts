@@ -1,14 +1,10 @@
-import { readlink, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-
 import { linuxKernel } from '../../lib/kernel/linux.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import { addon } from '../../lib/native/addon.js';
 import { BDF } from '../guest/devices.js';
+import { bindToVfio } from './bind.js';
 import { ForkedProcess } from './other-process.js';
 import type { World, WorldGroup } from './world.js';
-
-const PCI_DEVICES = '/sys/bus/pci/devices';
 
 /** Both sides, set up alike. */
 export interface Worlds {
@@ -51,10 +47,6 @@ async function softwareMachine(groups: readonly WorldGroup[]): Promise<SoftwareM
 /** Binds the guest's edus to vfio-pci: two alone, one beside a function without a driver, one beside a driver's own. */
 async function realGroups(): Promise<WorldGroup[]> {
   const groups: WorldGroup[] = [];
-  for (const bdf of [BDF.edu, BDF.eduWide, BDF.pairEdu, BDF.blockedEdu]) {
-    await writeFile(`${PCI_DEVICES}/${bdf}/driver_override`, 'vfio-pci');
-    await writeFile('/sys/bus/pci/drivers_probe', bdf);
-    groups.push({ name: basename(await readlink(`${PCI_DEVICES}/${bdf}/iommu_group`)), device: bdf });
-  }
+  for (const bdf of [BDF.edu, BDF.eduWide, BDF.pairEdu, BDF.blockedEdu]) groups.push(await bindToVfio(bdf));
   return groups;
 }

@@ -161,14 +161,48 @@ describe('the edu model', () => {
     assert.equal(host.memory[0x20], 0, 'with a wider mask that address is another');
   });
 
-  it('keeps its buffer when an access is refused', () => {
+  it('reads zeros where an access is refused, and ends all the same', () => {
+    host.memory.fill(0x77);
+    const load = (): void => {
+      write(0x80, 0n, 8);
+      write(0x88, 0x40000n, 8);
+      write(0x90, 4n, 8);
+      write(0x98, 5n, 8);
+      host.tick();
+    };
+    load();
     host.refuse = true;
-    write(0x88, 0x40000n, 8);
-    write(0x90, 4n, 8);
-    write(0x98, 5n, 8);
-    host.tick();
+    load();
     assert.equal(read(0x98), 4n);
-    assert.equal(host.line, true, 'it ends and interrupts all the same');
+    assert.equal(host.line, true);
+    host.refuse = false;
+    write(0x80, 0x40000n, 8);
+    write(0x88, 0x100n, 8);
+    write(0x98, 3n, 8);
+    host.tick();
+    assert.deepEqual([...host.memory.subarray(0x100, 0x105)], [0, 0, 0, 0, 0x77]);
+  });
+
+  it('loses the refused pages of a transfer alone', () => {
+    const end = host.memory.length;
+    host.memory.fill(0x77);
+    write(0x80, 0x40000n, 8);
+    write(0x88, BigInt(end - 4), 8);
+    write(0x90, 8n, 8);
+    write(0x98, 3n, 8);
+    host.tick();
+    assert.deepEqual([...host.memory.subarray(end - 5)], [0x77, 0, 0, 0, 0]);
+    assert.ok(host.memory.subarray(0, 8).every((byte) => byte === 0x77));
+    host.memory.fill(0x55, end - 4);
+    write(0x80, BigInt(end - 4), 8);
+    write(0x88, 0x40000n, 8);
+    write(0x98, 1n, 8);
+    host.tick();
+    write(0x80, 0x40000n, 8);
+    write(0x88, 0n, 8);
+    write(0x98, 3n, 8);
+    host.tick();
+    assert.deepEqual([...host.memory.subarray(0, 9)], [0x55, 0x55, 0x55, 0x55, 0, 0, 0, 0, 0x77]);
   });
 
   it('is as after power-on when reset, with what it had begun forgotten', () => {

@@ -37,7 +37,7 @@ function pagesOf(size: bigint, pageSize: bigint): bigint {
   return pageSize > 0n ? size / (pageSize & -pageSize) : 0n;
 }
 
-/** A bit a page, in whole 64-bit words. */
-function bitmapBytes(pages: bigint): bigint {
+/** The bytes of a bitmap with a bit a page, in whole 64-bit words. */
+export function bitmapBytes(pages: bigint): bigint {
   return ((pages + 63n) / 64n) * 8n;
 }

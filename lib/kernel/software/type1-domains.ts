@@ -18,6 +18,13 @@ export interface Pinning {
   unpin(mapping: Mapping): void;
 }
 
+/** A range whose written pages are asked for. */
+export interface DirtyRange {
+  readonly iova: bigint;
+  readonly size: bigint;
+  readonly pageSize: bigint;
+}
+
 /** The domains behind one container, each with all of the container's mappings. */
 export class Type1Domains {
   #shared: SharedDomain[] = [];
@@ -138,9 +145,9 @@ export class Type1Domains {
     for (const { domain } of this.#all()) domain.setDirtyTracking(pageSize);
   }
 
-  /** Takes the pages that any domain's devices wrote. */
-  takeDirty(iova: bigint, size: bigint, pageSize: bigint): Uint8Array {
-    const dirty = new Uint8Array(Number((size / pageSize + 7n) / 8n));
+  /** Takes the pages that any domain's devices wrote. @param bytes of the bitmap, which may have room for more pages */
+  takeDirty({ iova, size, pageSize }: DirtyRange, bytes: bigint): Uint8Array {
+    const dirty = new Uint8Array(Number(bytes));
     for (const { domain } of this.#all()) {
       domain.takeDirty(iova, size, pageSize).forEach((byte, index) => (dirty[index] = (dirty[index] ?? 0) | byte));
     }

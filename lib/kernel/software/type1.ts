@@ -24,9 +24,9 @@ import { Mutex } from './mutex.js';
 import type { MachineSettings } from './options.js';
 import type { SoftwareProcess } from './process.js';
 import { refuse } from './refusal.js';
-import { Type1Domains } from './type1-domains.js';
+import { type DirtyRange, Type1Domains } from './type1-domains.js';
 import { type1Info } from './type1-info.js';
-import { checkBitmap, checkUnmapBitmap, isAligned, U64_MAX } from './type1-checks.js';
+import { bitmapBytes, checkBitmap, checkUnmapBitmap, isAligned, U64_MAX } from './type1-checks.js';
 
 /** sizeof(struct vfio_iommu_type1_dma_map), up to `size` */
 const MAP_SIZE = 32;
@@ -152,8 +152,12 @@ export class Type1 implements IommuDriver {
       if (vaddrOnly) return { size: this.#invalidateVaddrs(victims) };
       await this.#remove(victims);
       const size = victims.reduce((sum, mapping) => sum + mapping.size, 0n);
-      if (!wantsBitmap) return { size };
-      return { size, bitmap: this.#domains.takeDirty(unmap.iova, unmap.size, this.#pageSize) };
+      if (!wantsBitmap) {
+        if (this.#tracksDirty) this.#dropRecord(victims);
+        return { size };
+      }
+      const range = { iova: unmap.iova, size: unmap.size, pageSize: this.#pageSize };
+      return { size, bitmap: this.#domains.takeDirty(range, unmap.bitmap?.size ?? 0n) };
     });
   }
 
@@ -166,14 +170,14 @@ export class Type1 implements IommuDriver {
     });
   }
 
-  getDirtyBitmap(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+  getDirtyBitmap(range: DirtyRange): Promise<Uint8Array> {
     this.#checkDirtyTracking();
     checkBitmap(range);
     return this.#lock.run(() => {
       if (range.pageSize !== this.#pageSize || !isAligned(range.iova | range.size, this.#pageSize)) refuse('EINVAL');
       if (!this.#tracksDirty) refuse('EINVAL');
       this.#checkWhole(range.iova, lastOf(range));
-      return this.#domains.takeDirty(range.iova, range.size, range.pageSize);
+      return this.#domains.takeDirty(range, bitmapBytes(range.size / range.pageSize));
     });
   }
 
@@ -257,6 +261,13 @@ export class Type1 implements IommuDriver {
     for (const mapping of victims) {
       this.#mappings.delete(mapping);
       this.#forget(mapping);
+    }
+  }
+
+  /** What is mapped there next is clean. */
+  #dropRecord(victims: readonly Mapping[]): void {
+    for (const { iova, size } of victims) {
+      this.#domains.takeDirty({ iova, size, pageSize: this.#pageSize }, bitmapBytes(size / this.#pageSize));
     }
   }
 

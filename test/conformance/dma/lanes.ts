@@ -1,0 +1,40 @@
+import { linuxKernel } from '../../../lib/kernel/linux.js';
+import { SoftwareMachine } from '../../../lib/kernel/software/machine.js';
+import { BDF } from '../../guest/devices.js';
+import { bindToVfio } from '../bind.js';
+import type { DmaSides } from './compare.js';
+import { DmaSide } from './side.js';
+
+const ALL_BITS = (1n << 64n) - 1n;
+
+/** The edus that can work at the same time: alone, with a wide mask, with a second function, behind a bridge. */
+const DEVICES = [
+  { bdf: BDF.edu },
+  { bdf: BDF.eduWide, modelOptions: { dmaMask: ALL_BITS } },
+  { bdf: BDF.pairEdu },
+  { bdf: BDF.bridgedEdu },
+] as const;
+
+/** One edu of the guest's and its like in the software core; real transfers are slow, so several work side by side. */
+export interface Lane {
+  open(): Promise<DmaSides>;
+}
+
+/** Sets the lanes up; what `open` opened is closed before `close`. */
+export async function makeLanes(): Promise<{ readonly lanes: readonly Lane[]; close(): Promise<void> }> {
+  const machine = new SoftwareMachine();
+  const process = machine.process();
+  const lanes: Lane[] = [];
+  for (const device of DEVICES) {
+    const { name: group } = await bindToVfio(device.bdf);
+    const modelOptions = 'modelOptions' in device ? { modelOptions: device.modelOptions } : {};
+    await machine.addDevice({ name: device.bdf, group: Number(group), model: 'edu', ...modelOptions });
+    lanes.push({
+      open: async () => ({
+        real: await DmaSide.open(linuxKernel(), group, device.bdf),
+        software: await DmaSide.open(process, group, device.bdf),
+      }),
+    });
+  }
+  return { lanes, close: () => machine.close() };
+}
