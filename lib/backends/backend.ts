@@ -96,11 +96,20 @@ export interface DmaTarget {
   takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
 }
 
+/** A memfd whose memory is mapped shared; the descriptor stays open for as long as the mapping is. */
+export interface MemoryFile {
+  readonly fd: Fd;
+  /** Bytes. */
+  readonly offset: bigint;
+}
+
 /** One mapping. */
 export interface MapRequest {
   readonly vaddr: bigint;
   readonly iova: bigint;
   readonly size: bigint;
+  /** Where the memory lies in a memfd, if it does; a backend that can maps it by the file. */
+  readonly file?: MemoryFile | undefined;
   /** What the device may do. */
   readonly read: boolean;
   readonly write: boolean;

@@ -85,7 +85,8 @@ export class DmaSpace {
     const memory = await allocateMemory({ size, kind, hugePageSize, fallback });
     const buffer = new DmaBuffer(this.host, memory);
     try {
-      await buffer.map(this.#request(memory.buffer, options, false));
+      const file = memory.fd === undefined ? undefined : { fd: memory.fd, offset: 0n };
+      await buffer.map({ ...this.#request(memory.buffer, options, false), file });
       return buffer;
     } catch (error) {
       buffer.closeFd();

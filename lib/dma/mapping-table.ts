@@ -58,10 +58,11 @@ export class MappingTable {
 }
 
 /** Cuts a mapping into the kernel's mappings. */
-export function* chunksOf({ vaddr, iova, size, read, write, chunk }: MappingRecord): Generator<MapRequest> {
+export function* chunksOf({ vaddr, iova, size, read, write, file, chunk }: MappingRecord): Generator<MapRequest> {
   for (let done = 0n; done < size; done += chunk) {
     const left = size - done;
-    yield { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
+    const piece = { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
+    yield file === undefined ? piece : { ...piece, file: { fd: file.fd, offset: file.offset + done } };
   }
 }
 

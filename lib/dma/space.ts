@@ -1,4 +1,4 @@
-import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange } from '../backends/backend.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange, MemoryFile } from '../backends/backend.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
@@ -22,6 +22,7 @@ export interface SpaceRequest extends MapProgress {
   /** Bytes of one kernel mapping at most. */
   readonly chunk: bigint;
   readonly memory: unknown;
+  readonly file?: MemoryFile | undefined;
 }
 
 /**
@@ -61,10 +62,10 @@ export class AddressSpace implements DmaSpaceHost {
   map(request: SpaceRequest): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
-      const { vaddr, size, read, write, chunk, memory } = request;
+      const { vaddr, size, read, write, chunk, memory, file } = request;
       const iova = await this.#takeIova(request);
       const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false };
-      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, ...state };
+      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, ...state };
       this.#mappings.add(record);
       try {
         for (const target of this.#targets.targets) await mapInto(target, record, this, request);

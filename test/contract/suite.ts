@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readSync } from 'node:fs';
 
 import type { Device } from '../../lib/device.js';
 import type { DmaBuffer } from '../../lib/dma/holders.js';
@@ -205,6 +205,19 @@ export function describeContract(target: ContractTarget): void {
         await dmaToMemory(device, buffer, 4092);
         assert.deepEqual(bytesOf(buffer).slice(0, 4092), pattern(4092, 7));
         assert.deepEqual(bytesOf(buffer).slice(4092), new Uint8Array(4100));
+        await buffer.free();
+      });
+
+      it('reaches the memory of a memfd, mapped in pieces, where other processes see it', async () => {
+        await device.config.setBusMaster(true);
+        const buffer = await device.dma.allocate(16384, { kind: 'memfd', chunkSize: 4096 });
+        assert.ok(buffer.fd !== undefined);
+        fill(buffer, 5);
+        await dmaToDevice(device, buffer, 64);
+        await dmaToMemory(device, { iova: buffer.iova + 8192n }, 64);
+        const seen = new Uint8Array(64);
+        readSync(buffer.fd, seen, 0, 64, 8192);
+        assert.deepEqual(seen, pattern(64, 5));
         await buffer.free();
       });
 

@@ -1,11 +1,12 @@
 import { VfioError } from '../../errors.js';
-import type { IommufdKernel } from '../../kernel/iommufd.js';
+import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
 import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import { queryGroup, queryReservedRegions } from '../../pci-sysfs.js';
 import { Unwinding } from '../../unwinding.js';
 import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
+import { PageTables } from './page-tables.js';
 
 /** A kernel that has iommufd beside the groups. */
 export type KernelWithIommufd = VfioKernel & IommufdKernel;
@@ -18,13 +19,19 @@ export class AddressSpace implements DmaTarget {
   users = 0;
   /** Their folders in /sys, by name. */
   readonly devices = new Map<string, string>();
+  /** What its devices stand on. */
+  readonly pageTables: PageTables;
+  /** Unset once the kernel says that it cannot map a file's memory by the file. */
+  #mapsFiles = true;
 
   private constructor(
     private readonly kernel: KernelWithIommufd,
     readonly space: DmaSpaceHost,
     readonly iommufd: Fd,
     readonly ioasId: number,
-  ) {}
+  ) {
+    this.pageTables = new PageTables(kernel, iommufd, ioasId);
+  }
 
   /** @throws ENOENT where the kernel has no iommufd, EACCES */
   static async create(kernel: KernelWithIommufd, space: DmaSpaceHost): Promise<AddressSpace> {
@@ -48,14 +55,15 @@ export class AddressSpace implements DmaTarget {
 
   queryLimits(): Promise<DmaLimits> {
     const { iovaAlignment, ranges } = this.kernel.getIovaRanges(this.iommufd, this.ioasId);
+    const pageSizes = iovaAlignment > 0n ? iovaAlignment : PAGE_SIZES_UNKNOWN;
     return Promise.resolve({
       ranges,
       // The ranges are without them already.
       reserved: [],
-      pageSizes: iovaAlignment > 0n ? iovaAlignment : PAGE_SIZES_UNKNOWN,
+      pageSizes,
       entriesLeft: undefined,
       entryLimit: undefined,
-      dirtyPageSizes: 0n,
+      dirtyPageSizes: this.pageTables.tracks ? pageSizes : 0n,
     });
   }
 
@@ -70,10 +78,26 @@ export class AddressSpace implements DmaTarget {
     return readLockedMemory('iommufd');
   }
 
-  async map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {
+  async map({ vaddr, iova, size, read, write, file }: MapRequest): Promise<void> {
+    const { ioasId } = this;
     const access = (read ? IOMMU_IOAS_MAP_READABLE : 0) | (write ? IOMMU_IOAS_MAP_WRITEABLE : 0);
     const flags = IOMMU_IOAS_MAP_FIXED_IOVA | access;
-    await this.kernel.mapIoas(this.iommufd, { ioasId: this.ioasId, flags, vaddr, iova, size });
+    if (file !== undefined && (await this.#mapFile({ ioasId, flags, file: file.fd, start: file.offset, iova, size })))
+      return;
+    await this.kernel.mapIoas(this.iommufd, { ioasId, flags, vaddr, iova, size });
+  }
+
+  /** By the file the kernel pins whole folios, and needs no address of ours. @returns false where it cannot */
+  async #mapFile(map: IoasFileMap): Promise<boolean> {
+    if (!this.#mapsFiles) return false;
+    try {
+      await this.kernel.mapIoasFile(this.iommufd, map);
+      return true;
+    } catch (error) {
+      if (!(error instanceof VfioError) || error.code !== 'ENOTTY') throw error;
+      this.#mapsFiles = false;
+      return false;
+    }
   }
 
   /** As type1 does: a range in which nothing is mapped is no error. */
@@ -86,22 +110,18 @@ export class AddressSpace implements DmaTarget {
     }
   }
 
-  unmapDirty(): Promise<Uint8Array> {
-    return Promise.reject(noDirtyTracking());
+  /** iommufd cannot do both at once: what the device writes between the two is not told. */
+  async unmapDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+    const bitmap = await this.pageTables.dirty(range, true);
+    await this.unmap(range);
+    return bitmap;
   }
 
-  setDirtyTracking(): Promise<void> {
-    return Promise.reject(noDirtyTracking());
+  setDirtyTracking(enabled: boolean): Promise<void> {
+    return this.pageTables.setTracking(enabled);
   }
 
-  takeDirty(): Promise<Uint8Array> {
-    return Promise.reject(noDirtyTracking());
+  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+    return this.pageTables.dirty(range);
   }
-}
-
-function noDirtyTracking(): VfioError {
-  return new VfioError('an IOAS of iommufd tracks no dirty pages', {
-    code: 'ERR_NOT_SUPPORTED',
-    hint: "ask `dirtyPageSizes` first, or attach by the backend 'container'",
-  });
 }

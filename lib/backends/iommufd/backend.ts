@@ -105,12 +105,11 @@ export class IommufdBackend implements Backend {
     return addressSpace;
   }
 
-  async #openDevice(cdev: string, { iommufd, ioasId }: AddressSpace, undo: Unwinding): Promise<Fd> {
+  async #openDevice(cdev: string, { iommufd, pageTables }: AddressSpace, undo: Unwinding): Promise<Fd> {
     const fd = await this.#kernel.openCdev(cdev);
     undo.push(() => this.#kernel.close(fd));
-    await this.#kernel.bindIommufd(fd, iommufd);
-    await this.#kernel.attachIommufdPt(fd, ioasId);
-    undo.push(() => this.#kernel.detachIommufdPt(fd));
+    const deviceId = await this.#kernel.bindIommufd(fd, iommufd);
+    await pageTables.attach(fd, deviceId, undo);
     return fd;
   }
 
