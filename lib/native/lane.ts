@@ -78,6 +78,13 @@ export interface LaneAddon {
   notifierSetRef(notifier: NotifierHandle, ref: boolean): void;
   notifierClose(notifier: NotifierHandle): void;
 
+  /** The CPUs that the calling thread may run on, ascending. */
+  threadCpus(): number[];
+  /** Keeps the calling thread on CPUs, 0 to 8191. @throws EINVAL where the process may use none of them */
+  threadSetCpus(cpus: readonly number[]): void;
+  /** Throws what `threadSetCpus` would; changes nothing. */
+  cpusCheck(cpus: readonly number[]): void;
+
   workerCreate(): IoWorkerHandle;
   workerView(worker: IoWorkerHandle): SharedArrayBuffer;
   /**

@@ -5,10 +5,16 @@ import type { Piscina } from 'piscina';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle } from '../native/lane.js';
 
-/** What an I/O worker's thread is told. */
-export interface ServeTask {
-  readonly worker: IoWorkerHandle;
+/** How an I/O worker's thread is to serve. */
+export interface ServeSettings {
   readonly spinMicroseconds: number;
+  /** The CPUs that it keeps to. */
+  readonly cpus?: readonly number[] | undefined;
+}
+
+/** What an I/O worker's thread is told. */
+export interface ServeTask extends ServeSettings {
+  readonly worker: IoWorkerHandle;
   /** Gets one message when the thread serves. */
   readonly started: MessagePort;
 }
@@ -28,7 +34,7 @@ export class IoWorker {
 
   constructor(
     private readonly threads: Piscina,
-    private readonly spinMicroseconds: number,
+    private readonly settings: ServeSettings,
   ) {
     let tell: () => void = () => undefined;
     this.#firstStart = new Promise((resolve) => {
@@ -71,7 +77,7 @@ export class IoWorker {
     const { port1, port2 } = new MessageChannel();
     port1.once('message', tell);
     port1.unref();
-    const task: ServeTask = { worker: this.handle, spinMicroseconds: this.spinMicroseconds, started: port2 };
+    const task: ServeTask = { worker: this.handle, ...this.settings, started: port2 };
     try {
       await this.threads.run(task, { transferList: [port2] });
       return undefined;

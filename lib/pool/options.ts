@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 
 import { invalidArgument } from '../errors.js';
+import { placeWorkers, type CpuChoice } from './cpus.js';
 
 /** How a pool of I/O workers is built. */
 export interface PoolOptions {
@@ -12,15 +13,30 @@ export interface PoolOptions {
    * looking was in vain, down to none, and doubles it where work came soon after it slept. Default 50, and 0 on one CPU.
    */
   readonly spinMicroseconds?: number;
+  /**
+   * Where the workers run: the first on the first element, one CPU or some, and so on, from the start again when there
+   * are more workers. Default: where the scheduler likes. Pin them next to their device, and away from the CPUs of
+   * threads that spin or must not be disturbed (vCPUs): a worker and its producer on one CPU only answer by sleeping.
+   */
+  readonly cpus?: readonly CpuChoice[] | undefined;
+  /** In place of `cpus`: all workers run on the CPUs of this NUMA node, `numa_node` of the device in /sys. */
+  readonly numaNode?: number | undefined;
   /** Slots of each lane, a power of two from 2 to 65,536. Default 1024. */
   readonly laneCapacity?: number;
   /** Driver functions that may run at once, 0 to 64. Default 4. */
   readonly drivers?: number;
 }
 
-export type PoolSettings = Required<PoolOptions>;
+export interface PoolSettings {
+  readonly workers: number;
+  readonly spinMicroseconds: number;
+  readonly laneCapacity: number;
+  readonly drivers: number;
+  /** By worker; undefined for one that runs anywhere. */
+  readonly placement: readonly (readonly number[] | undefined)[];
+}
 
-/** Fills in and checks a pool's options. @throws ERR_INVALID_ARGUMENT */
+/** Fills in and checks a pool's options. @throws ERR_INVALID_ARGUMENT, what `placeWorkers` throws */
 export function poolSettings(options: PoolOptions = {}): PoolSettings {
   const cpus = availableParallelism();
   const settings = {
@@ -33,7 +49,7 @@ export function poolSettings(options: PoolOptions = {}): PoolSettings {
   requireWhole('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
   requireWhole('laneCapacity', settings.laneCapacity, 2, 65_536);
   requireWhole('drivers', settings.drivers, 0, 64);
-  return settings;
+  return { ...settings, placement: placeWorkers(settings.workers, options) };
 }
 
 function requireWhole(name: string, value: number, low: number, high: number): void {

@@ -43,12 +43,13 @@ export class WorkerPool {
     });
   }
 
-  /** Starts a pool. @throws ERR_INVALID_ARGUMENT */
+  /** Starts a pool. @throws ERR_INVALID_ARGUMENT; EINVAL, ENODEV for CPUs and nodes that cannot be had */
   static async start(options: PoolOptions = {}): Promise<WorkerPool> {
     const pool = new WorkerPool(poolSettings(options));
     try {
       for (let i = 0; i < pool.settings.workers; i++) {
-        const worker = new IoWorker(pool.#threads, pool.settings.spinMicroseconds);
+        const { spinMicroseconds, placement } = pool.settings;
+        const worker = new IoWorker(pool.#threads, { spinMicroseconds, cpus: placement[i] });
         pool.#workers.push(worker);
         pool.#lanes.push(new AsyncLane(worker.handle, pool.settings.laneCapacity));
       }

@@ -7,6 +7,7 @@ void RegisterLane(Napi::Env env, Napi::Object exports) {
   RegisterRegionFunctions(env, exports);
   RegisterProgram(env, exports);
   RegisterLaneFunctions(env, exports);
+  RegisterAffinity(env, exports);
 }
 
 }  // namespace vfio_engine

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { addon } from '../../lib/native/addon.js';
+import { cpusOfNode, parseCpuList, placeWorkers } from '../../lib/pool/cpus.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { killWorkers } from '../support/kill-workers.js';
+import { memoryRegion } from '../support/memory-region.js';
+
+/** How many threads of this process are kept to one CPU. */
+function threadsOn(cpu: number): number {
+  return readdirSync('/proc/self/task').filter((task) => {
+    const status = readFileSync(`/proc/self/task/${task}/status`, 'latin1');
+    return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] === String(cpu);
+  }).length;
+}
+
+describe('workers on CPUs of their own', () => {
+  const cpus = addon.threadCpus();
+  const [first, second] = cpus as [number, number];
+
+  it('run there, and so do those that replace them', async function () {
+    if (cpus.length < 2) {
+      this.test!.title += ' (skipped: the process may run on one CPU alone)';
+      this.skip();
+    }
+    const pool = await WorkerPool.start({ workers: 3, cpus: [first, [second]] });
+    try {
+      assert.deepEqual([threadsOn(first), threadsOn(second)], [2, 1]);
+      await killWorkers(pool);
+      const memory = await Promise.all([0, 1, 2].map(() => memoryRegion(pool.lane())));
+      for (const { region } of memory) await region.write32(0, 1);
+      assert.deepEqual([threadsOn(first), threadsOn(second)], [2, 1]);
+      for (const each of memory) await each.close();
+    } finally {
+      await pool.close();
+    }
+    assert.deepEqual([threadsOn(first), threadsOn(second)], [0, 0]);
+  });
+
+  it('are refused where they cannot be, before a thread is started', async () => {
+    for (const wrong of [[], [[]], [-1], [0.5], [[first, NaN]]]) {
+      await assert.rejects(WorkerPool.start({ cpus: wrong }), { code: 'ERR_INVALID_ARGUMENT' }, JSON.stringify(wrong));
+    }
+    await assert.rejects(WorkerPool.start({ cpus: [first], numaNode: 0 }), { code: 'ERR_INVALID_ARGUMENT' });
+    await assert.rejects(WorkerPool.start({ cpus: [first, 8191] }), {
+      code: 'EINVAL',
+      syscall: 'sched_setaffinity',
+      message: new RegExp(`none of CPU 8191 can be had: this process may run on CPU ${first}\\b`),
+    });
+    await assert.rejects(WorkerPool.start({ cpus: [8192] }), { code: 'ERR_OUT_OF_RANGE' });
+    await assert.rejects(WorkerPool.start({ numaNode: 4096 }), { code: 'ENODEV', path: /node4096\/cpulist$/ });
+    await assert.rejects(WorkerPool.start({ numaNode: -1 }), { code: 'ERR_INVALID_ARGUMENT' });
+  });
+
+  it('can be those of a NUMA node', () => {
+    const nodes = mkdtempSync(join(tmpdir(), 'vfio-nodes-'));
+    try {
+      mkdirSync(join(nodes, 'node1'));
+      writeFileSync(join(nodes, 'node1/cpulist'), `${first}\n`);
+      assert.deepEqual(cpusOfNode(1, nodes), [first]);
+      assert.deepEqual(placeWorkers(2, { numaNode: 1 }, nodes), [[first], [first]]);
+      assert.deepEqual(placeWorkers(2, {}, nodes), [undefined, undefined]);
+    } finally {
+      rmSync(nodes, { recursive: true });
+    }
+  });
+
+  it('are written as the kernel writes them', () => {
+    assert.deepEqual(parseCpuList('0-3,8,10-11\n'), [0, 1, 2, 3, 8, 10, 11]);
+    assert.deepEqual(parseCpuList('\n'), []);
+    assert.throws(() => parseCpuList('0-x'), { code: 'ERR_INVALID_ARGUMENT' });
+  });
+});
