@@ -31,6 +31,8 @@ export interface CaseSamples {
 /** One row of the result. `value` and `baseline` are medians, `p50` and `p99` those of the subject's samples. */
 export interface CaseResult {
   readonly name: string;
+  readonly title?: string;
+  readonly comparison?: string;
   readonly unit: string;
   readonly value: number;
   readonly baseline: number;

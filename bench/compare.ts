@@ -1,19 +1,33 @@
+import type { CaseResult } from './case.js';
 import type { BenchReport } from './main.js';
 
-/** Ratios move by a few per cent from run to run; beyond this a case got worse. */
-const TOLERANCE = 1.1;
+/** What a quiet machine's ratios differ by from run to run at least. */
+const LEAST_NOISE = 0.05;
+/** How many median deviations a difference has to have: 3 are some two standard deviations. */
+const DEVIATIONS = 3;
 
-/** Says which cases cost more of their baseline than they did. */
+/** Says which cases cost more of their baseline than they did, by more than the spreads of both runs explain. */
 export function compareReports(before: BenchReport, after: BenchReport): string {
   const known = new Map(before.cases.map((result) => [result.name, result]));
-  const lines: string[] = [];
-  for (const result of after.cases) {
+  const lines = after.cases.flatMap((result) => {
     const old = known.get(result.name);
-    if (old === undefined) lines.push(`new    ${result.name}: ratio ${result.ratio.toFixed(2)}`);
-    else if (result.ratio > old.ratio * TOLERANCE)
-      lines.push(`worse  ${result.name}: ratio ${old.ratio.toFixed(2)} -> ${result.ratio.toFixed(2)}`);
-  }
+    if (old === undefined) return [`new    ${result.name}: ratio ${result.ratio.toFixed(2)}`];
+    const [change, noise] = [result.ratio / old.ratio - 1, noiseOf(old, result)];
+    if (change <= noise) return [];
+    const figures = `ratio ${old.ratio.toFixed(2)} -> ${result.ratio.toFixed(2)}`;
+    return [`worse  ${result.name}: ${figures}, ${percent(change)} more where ${percent(noise)} may be chance`];
+  });
   const gone = before.cases.filter((result) => !after.cases.some((now) => now.name === result.name));
   lines.push(...gone.map((result) => `absent ${result.name}`));
   return lines.length === 0 ? `nothing got worse since ${before.commit}` : lines.join('\n');
+}
+
+/** The spreads of both sides of both runs together: they are independent. */
+function noiseOf(...results: readonly CaseResult[]): number {
+  const spreads = results.flatMap(({ spread }) => [spread.subject, spread.baseline]);
+  return Math.max(LEAST_NOISE, DEVIATIONS * Math.hypot(...spreads));
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }

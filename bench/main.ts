@@ -1,6 +1,6 @@
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { Command } from 'commander';
 import type { CaseResult, CaseSamples } from './case.js';
 import { compareReports } from './compare.js';
 import { caseNames, loadCase } from './find-case.js';
+import { readReport } from './report/report-file.js';
 import { barOf, meetsBar, summarize } from './summary.js';
 
 /** The whole of a run, as `--json FILE` writes it. */
@@ -18,6 +19,8 @@ export interface BenchReport {
   readonly commit: string;
   readonly node: string;
   readonly cpu: string;
+  /** When, in ISO 8601. */
+  readonly date?: string;
   readonly cases: readonly CaseResult[];
 }
 
@@ -47,11 +50,12 @@ async function main(names: string[], options: Options): Promise<void> {
     cases.push(result);
     console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
   }
-  const report: BenchReport = { commit: commit(), node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cases };
+  const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown' };
+  const report: BenchReport = { commit: commit(), ...machine, date: new Date().toISOString(), cases };
   console.log(table(cases));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   if (options.compare !== undefined) {
-    console.log(compareReports(JSON.parse(readFileSync(options.compare, 'utf8')) as BenchReport, report));
+    console.log(compareReports(readReport(options.compare), report));
   }
 }
 

@@ -9,6 +9,8 @@ export function summarize(benchCase: BenchCase, { subject, baseline }: CaseSampl
   const base = median([...baseline]);
   return {
     name: benchCase.name,
+    title: benchCase.title,
+    ...(benchCase.comparison === undefined ? {} : { comparison: benchCase.comparison }),
     unit: benchCase.unit,
     value,
     baseline: base,
