@@ -31,6 +31,11 @@ export function parseDeviceId(text: string): DeviceId {
   throw invalidArgument(`'${text}' is not the name of a device`, FORMS);
 }
 
+/** Tells the name of a mediated device: the kernel names them, and nothing else, by a UUID. Source: mdev_device_create */
+export function isUuid(name: string): boolean {
+  return UUID.test(name);
+}
+
 /**
  * Writes a PCI address in full.
  * @param domain 0 to 0xffff

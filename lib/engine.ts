@@ -3,6 +3,7 @@ import { ContainerBackend } from './backends/container/backend.js';
 import { FirstThatAttaches } from './backends/first-that-attaches.js';
 import { hasIommufd, IommufdBackend } from './backends/iommufd/backend.js';
 import type { IdOverrides } from './config-space/config-space.js';
+import { isUuid } from './device-id.js';
 import type { Device } from './device.js';
 import { announced } from './diagnostics.js';
 import { DmaSpace } from './dma/dma.js';
@@ -131,6 +132,7 @@ export class Engine {
     const undo = new Unwinding();
     try {
       const pool = await this.#startedPool();
+      undo.push(dma.host.countDevice({ mediated: isUuid(name) }));
       const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset });
       undo.push(() => attached.detach());
       const detach = (device: Device): Promise<void> => this.#detach(device);

@@ -18,8 +18,9 @@ export { LaneProducer, type LaneDescriptor } from './lane/producer.js';
 export { Op, type Operation } from './layout/slot.js';
 export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 
-export { DmaSpace } from './dma/dma.js';
-export { DmaBuffer, DmaMapping } from './dma/holders.js';
+export { DmaSpace, type DmaAllocateOptions, type DmaMapOptions, type DmaPoolOptions } from './dma/dma.js';
+export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/holders.js';
+export { DmaPool, type DmaPoolBuffer } from './dma/pool.js';
 export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';

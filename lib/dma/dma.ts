@@ -2,7 +2,8 @@ import type { IovaRange } from '../backends/backend.js';
 import { invalidArgument } from '../errors.js';
 import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
-import { allocateMemory, type MemoryKind } from './memory.js';
+import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory.js';
+import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
 import { locate, type DmaMemory } from './source.js';
 import { AddressSpace, type SpaceRequest } from './space.js';
 import type { MapProgress } from './targets.js';
@@ -27,14 +28,10 @@ export interface DmaMapOptions extends MapProgress {
 }
 
 /** How a buffer is to be made. */
-export interface DmaAllocateOptions extends DmaMapOptions {
-  /** Default `anonymous`. */
-  readonly kind?: MemoryKind;
-  /** With `hugepages`: 2 MiB (default) or 1 GiB, in bytes. */
-  readonly hugePageSize?: number;
-  /** With `hugepages`: `memfd` (default) takes ordinary pages where there are none; `pageSize` of the buffer tells. */
-  readonly fallback?: 'memfd' | 'error';
-}
+export interface DmaAllocateOptions extends DmaMapOptions, MemoryOptions {}
+
+/** A pool of buffers. */
+export interface DmaPoolOptions extends DmaAllocateOptions, DmaPoolShape {}
 
 /** A memory bank of a guest. */
 export interface MemoryBankOptions extends MapProgress {
@@ -81,8 +78,7 @@ export class DmaSpace {
    * @throws ENOMEM, ENOSPC, EINVAL, EEXIST, ERR_ABORTED
    */
   async allocate(size: number, options: DmaAllocateOptions = {}): Promise<DmaBuffer> {
-    const { kind = 'anonymous', hugePageSize, fallback } = options;
-    const memory = await allocateMemory({ size, kind, hugePageSize, fallback });
+    const memory = await allocateMemory({ ...options, size });
     const buffer = new DmaBuffer(this.host, memory);
     try {
       const file = memory.fd === undefined ? undefined : { fd: memory.fd, offset: 0n };
@@ -92,6 +88,22 @@ export class DmaSpace {
       buffer.closeFd();
       throw error;
     }
+  }
+
+  /**
+   * Makes buffers of one size, in memory that is allocated and mapped once.
+   * @throws what `allocate` throws
+   */
+  async createPool(options: DmaPoolOptions): Promise<DmaPool> {
+    const size = strideOf(options) * options.count;
+    const { bufferAlignment = 0, memoryAlignment = 0, alignment = 0 } = options;
+    // A page is what memory and IOVA are aligned to anyway.
+    const aligned = Math.max(bufferAlignment, PAGE_SIZE);
+    const wider = { memoryAlignment: Math.max(memoryAlignment, aligned), alignment: Math.max(alignment, aligned) };
+    return new DmaPool(
+      await this.allocate(size, bufferAlignment > PAGE_SIZE ? { ...options, ...wider } : options),
+      options,
+    );
   }
 
   /**
@@ -136,7 +148,6 @@ export class DmaSpace {
         errors.push(error);
       }
     }
-    this.#banks.clear();
     throwFirst(errors);
   }
 

@@ -1,6 +1,7 @@
-import { VfioError } from '../errors.js';
+import { invalidArgument, VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
+import { discardUnlessPinned } from './holdings.js';
 import type { MappingRecord } from './mapping-table.js';
 import type { SharedMemory } from './memory.js';
 import type { AddressSpace, SpaceRequest } from './space.js';
@@ -26,6 +27,12 @@ export class DmaMapping {
     return this.#live().size;
   }
 
+  /** Where the memory begins in the first page mapped, bytes; 0 unless pages around it are mapped too. */
+  get pageOffset(): number {
+    this.#live();
+    return Number(this.#offset);
+  }
+
   /** Whether devices reach it. */
   get mapped(): boolean {
     return this.#record?.ended === false;
@@ -44,7 +51,7 @@ export class DmaMapping {
   /** @internal */
   async map(request: SpaceRequest & { offset: bigint }): Promise<void> {
     this.#offset = request.offset;
-    this.#record = await this.#space.map(request);
+    this.#record = await this.#space.map({ ...request, onEnded: () => this.unmapped() });
   }
 
   /**
@@ -52,19 +59,27 @@ export class DmaMapping {
    * fails, the memory stays held, and a later call tries again.
    */
   async unmap(): Promise<void> {
-    const record = this.#record;
-    if (record === undefined) return;
-    await this.#space.unmap(record);
-    if (this.#record === undefined) return;
+    if (this.#record !== undefined) await this.#space.unmap(this.#record);
     this.#record = undefined;
-    this.unmapped();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unmap();
   }
 
-  /** What follows the unmapping, once. */
+  /**
+   * Takes it away from every device and tells which pages they wrote until the very end; only while writes are recorded.
+   * @param pageSize bytes, of `dirtyPageSizes` of the space
+   * @returns a bit a page, the first in bit 0 of byte 0; joined over all devices
+   * @throws ERR_CLOSED when it is unmapped, ERR_INVALID_ARGUMENT when nothing records, ERR_NOT_SUPPORTED
+   */
+  async unmapDirty(pageSize = 4096n): Promise<Uint8Array> {
+    const dirty = await this.#space.unmapDirty(this.#live(), pageSize);
+    this.#record = undefined;
+    return dirty;
+  }
+
+  /** What follows the unmapping, once, whoever unmaps. */
   protected unmapped(): void {
     // A mapping by itself has nothing more to let go.
   }
@@ -75,6 +90,12 @@ export class DmaMapping {
     }
     return this.#record;
   }
+}
+
+/** How memory may be discarded. */
+export interface DiscardOptions {
+  /** Whether the caller knows that the mediated devices have pinned none of it. Counts where all devices are mediated. */
+  readonly vouched?: boolean;
 }
 
 /** Memory allocated for DMA. */
@@ -106,6 +127,24 @@ export class DmaBuffer extends DmaMapping {
   /** Takes the memory away from every device, then lets it go. */
   free(): Promise<void> {
     return this.unmap();
+  }
+
+  /**
+   * Gives whole pages of the memory back to the machine, as a balloon does: they then read as zeroes. A device that has them
+   * pinned would go on with the old ones, so memory that devices reach is refused, unless all of them are mediated and
+   * the caller vouches that they have pinned none of it. Mappings of other threads and processes are not seen.
+   * @param offset bytes, a multiple of `pageSize`. @param length bytes, likewise
+   * @throws EBUSY while devices have it pinned; ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE
+   */
+  async discard(offset: number, length: number, { vouched = false }: DiscardOptions = {}): Promise<void> {
+    if (offset % this.pageSize !== 0 || length % this.pageSize !== 0) {
+      throw invalidArgument(`only whole pages of ${this.pageSize} bytes can be discarded`);
+    }
+    if (!(offset >= 0 && length > 0 && offset + length <= this.memory.byteLength)) {
+      throw new VfioError(`${length} bytes at ${offset} are outside of the buffer`, { code: 'ERR_OUT_OF_RANGE' });
+    }
+    const { memory } = this;
+    await discardUnlessPinned(memory, vouched, () => addon.memoryDiscard(memory, offset, length));
   }
 
   /** @internal */

@@ -14,6 +14,8 @@ export interface MappingRecord extends MapRequest {
   unmapping: Promise<void> | undefined;
   /** Whether no device reaches it any more. */
   ended: boolean;
+  /** Lets the memory go, when it has ended. */
+  release: () => void;
 }
 
 /** The mappings of a space, by IOVA. */

@@ -3,6 +3,7 @@ import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
 import { noFit, refusedRange } from './explain.js';
+import { holdBuffer } from './holdings.js';
 import { IovaAllocator } from './iova-allocator.js';
 import { MappingTable, type MappingRecord } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
@@ -22,6 +23,8 @@ export interface SpaceRequest extends MapProgress {
   /** Bytes of one kernel mapping at most. */
   readonly chunk: bigint;
   readonly memory: unknown;
+  /** Called once, when no device reaches it any more; after a map that failed, too. */
+  readonly onEnded?: (() => void) | undefined;
   readonly file?: MemoryFile | undefined;
 }
 
@@ -36,6 +39,7 @@ export class AddressSpace implements DmaSpaceHost {
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
   #tracking = false;
+  readonly #devices = { devices: 0, mediated: 0 };
 
   /** What can be mapped, ascending. */
   get ranges(): readonly IovaRange[] {
@@ -58,15 +62,30 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#mappings.records();
   }
 
+  /** Counts a device, before it reaches anything. @returns what counts it out, once it no longer does */
+  countDevice({ mediated }: { mediated: boolean }): () => void {
+    const count = (by: 1 | -1): void => {
+      this.#devices.devices += by;
+      if (mediated) this.#devices.mediated += by;
+    };
+    count(1);
+    return () => count(-1);
+  }
+
   /** Maps memory into every target. @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT, ERR_ABORTED */
   map(request: SpaceRequest): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
       const { vaddr, size, read, write, chunk, memory, file } = request;
       const iova = await this.#takeIova(request);
-      const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false };
+      const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false, release: () => undefined };
       const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, ...state };
       this.#mappings.add(record);
+      const letGo = holdBuffer(record, () => this.#devices);
+      record.release = () => {
+        letGo();
+        request.onEnded?.();
+      };
       try {
         for (const target of this.#targets.targets) await mapInto(target, record, this, request);
         return record;
@@ -90,6 +109,7 @@ export class AddressSpace implements DmaSpaceHost {
   async unmapDirty(record: MappingRecord, pageSize: bigint): Promise<Uint8Array> {
     let written: Uint8Array | undefined;
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
+    if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
     const unmapping = this.#gate.shared(async () => {
       const bitmap = new Uint8Array(Number((record.size / pageSize + 7n) / 8n));
       const { iova, size } = record;
@@ -201,6 +221,7 @@ export class AddressSpace implements DmaSpaceHost {
     record.ended = true;
     this.#mappings.delete(record);
     this.#allocator.release(record.iova, record.size);
+    record.release();
   }
 
   async #takeIova({ iova, size, alignment, limit }: SpaceRequest): Promise<bigint> {

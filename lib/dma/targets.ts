@@ -2,6 +2,7 @@ import type { DmaLimits, DmaTarget, IovaRange, ReservedRange } from '../backends
 import { VfioError } from '../errors.js';
 import { Unwinding, withFurther } from '../unwinding.js';
 import { explainMap } from './explain.js';
+import { discardsOf } from './holdings.js';
 import { intersect, subtract } from './iova-allocator.js';
 import { chunksOf, type MappingRecord } from './mapping-table.js';
 
@@ -83,6 +84,8 @@ export async function mapInto(
   let mapped = 0n;
   record.targets.add(target);
   undo.push(() => void record.targets.delete(target));
+  const discards = discardsOf(record);
+  if (discards !== undefined) await discards;
   for (const piece of chunksOf(record)) {
     try {
       if (signal?.aborted === true) throw aborted(signal);

@@ -28,6 +28,28 @@ export interface MemoryAddon {
   memfdCreate(name: string, size: bigint, hugePageSize: number): Fd;
   /** Allocates page-aligned zeroed anonymous shared memory. `size` in bytes, a multiple of the page size. */
   memoryAllocate(size: number): SharedArrayBuffer;
+  /**
+   * Maps a file from its start on (zeroed anonymous memory where `fd` is -1), for reading and writing, and gives the only
+   * hold on it. The descriptor stays the caller's.
+   * @param size bytes, of whole pages of the file. @param alignment of the address, bytes, a power of two; 0: a page
+   * @param guards whether touching the page before it, or after it, ends the process by SIGSEGV
+   * @param node the NUMA node that its pages are taken from; -1: as the thread's policy says
+   * @param populate whether all pages are taken now, on a thread of the pool
+   * @throws ENOMEM; of mbind ENOSYS without NUMA, EINVAL for no such node; EOPNOTSUPP for `populate` before Linux 5.14
+   */
+  memoryPlace(
+    fd: Fd,
+    size: number,
+    alignment: number,
+    guards: boolean,
+    node: number,
+    populate: boolean,
+  ): Promise<SharedArrayBuffer>;
+  /**
+   * Gives whole pages of shared memory back to the kernel, off the event loop; they then read as zeroes, for every process
+   * that shares them. Pages that a device has pinned are no longer these. @throws EINVAL
+   */
+  memoryDiscard(memory: SharedArrayBuffer, offset: number, length: number): Promise<void>;
   /** Gives the address of a byte of a buffer, for VFIO_IOMMU_MAP_DMA. The caller keeps the buffer alive. */
   bufferAddress(buffer: ArrayBufferView<ArrayBufferLike> | ArrayBufferLike, byteOffset: number): bigint;
   /** Copies from this process's memory without ever faulting. @throws EFAULT */

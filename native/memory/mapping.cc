@@ -35,37 +35,45 @@ uint8_t* MapMemory(size_t length, int prot, int flags, int fd, off_t offset) {
 }  // namespace
 
 // Owns the memory from its first line on: when watching cannot start, it is unmapped again.
-Mapping::Mapping(uint8_t* data, size_t length, size_t mapped_length, int prot)
-    : data_(data),
+Mapping::Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot)
+    : data_(placed.data),
       length_(length),
       mapped_length_(mapped_length),
+      reserved_(placed.reserved),
+      reserved_length_(placed.reserved_length),
       readable_((prot & PROT_READ) != 0),
       writable_((prot & PROT_WRITE) != 0) {
   try {
-    fault_slot_ = WatchFaults(data, mapped_length, prot);
+    fault_slot_ = WatchFaults(data_, mapped_length, prot);
   } catch (...) {
-    munmap(data, mapped_length);
+    munmap(reserved_, reserved_length_);
     throw;
   }
 }
 
 Mapping::~Mapping() {
   UnwatchFaults(fault_slot_);
-  munmap(data_, mapped_length_);
+  munmap(reserved_, reserved_length_);
 }
 
 std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int prot) {
   size_t mapped_length = MappedLength(fd, length);
   // The kernel sees the length as the caller gave it: a region's mmap checks it.
   uint8_t* data = MapMemory(length, prot, 0, fd, offset);
-  return std::shared_ptr<Mapping>(new Mapping(data, length, mapped_length, prot));
+  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length, prot));
 }
 
 std::shared_ptr<Mapping> Mapping::Allocate(size_t length) {
   size_t mapped_length = MappedLength(-1, length);
   constexpr int kProt = PROT_READ | PROT_WRITE;
   uint8_t* data = MapMemory(length, kProt, MAP_ANONYMOUS, -1, 0);
-  return std::shared_ptr<Mapping>(new Mapping(data, length, mapped_length, kProt));
+  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length, kProt));
+}
+
+std::shared_ptr<Mapping> Mapping::Place(int fd, size_t length, size_t alignment, bool guards) {
+  size_t mapped_length = MappedLength(fd, length);
+  PlacedMemory placed = PlaceMemory(fd, mapped_length, alignment, guards);
+  return std::shared_ptr<Mapping>(new Mapping(placed, length, mapped_length, PROT_READ | PROT_WRITE));
 }
 
 void Mapping::Revoke() {

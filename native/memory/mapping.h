@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "common/handle_table.h"
+#include "memory/placement.h"
 
 namespace vfio_engine {
 
@@ -21,6 +22,9 @@ class Mapping {
   static std::shared_ptr<Mapping> Map(int fd, off_t offset, size_t length, int prot);
   // Zeroed anonymous shared memory. Throws SysError("mmap"). Thread: any.
   static std::shared_ptr<Mapping> Allocate(size_t length);
+  // A file (a negative `fd`: anonymous memory) of `length` bytes at an aligned address, between guard pages where they
+  // are wanted (see placement.h). Does not take the descriptor. Throws SysError("mmap"). Thread: any.
+  static std::shared_ptr<Mapping> Place(int fd, size_t length, size_t alignment, bool guards);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -47,13 +51,16 @@ class Mapping {
   std::weak_ptr<void> view_store;
 
  private:
-  Mapping(uint8_t* data, size_t length, size_t mapped_length, int prot);
+  Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot);
   int prot() const;
 
   uint8_t* data_;
   size_t length_;
   // What mmap really took: whole pages, of the file's own size where it is of huge pages.
   size_t mapped_length_;
+  // That with the guard pages around it: what is unmapped in the end.
+  uint8_t* reserved_;
+  size_t reserved_length_;
   bool readable_;
   bool writable_;
   // Two threads may revoke and restore at once.

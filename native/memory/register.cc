@@ -9,6 +9,7 @@
 #include "memory/inspect.h"
 #include "memory/mapping.h"
 #include "memory/memfd.h"
+#include "memory/placement.h"
 #include "memory/view.h"
 
 namespace vfio_engine {
@@ -84,6 +85,42 @@ Napi::Value MemoryAllocate(const Napi::CallbackInfo& info) {
   return ViewOf(info.Env(), Mapping::Allocate(size));
 }
 
+Napi::Value MemoryPlace(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  size_t size = ArgSize(info, 1);
+  size_t alignment = ArgSize(info, 2);
+  if ((alignment & (alignment - 1)) != 0) ThrowArgRange(info, 2);
+  bool guards = ArgBoolean(info, 3);
+  int node = ArgInt32(info, 4);
+  bool populate = ArgBoolean(info, 5);
+  auto place = [=] {
+    std::shared_ptr<Mapping> mapping = Mapping::Place(fd, size, alignment, guards);
+    if (node >= 0) BindToNode(mapping->data(), mapping->length(), static_cast<uint32_t>(node));
+    if (populate) Populate(mapping->data(), mapping->length());
+    return mapping;
+  };
+  auto view = [](Napi::Env env, const std::shared_ptr<Mapping>& mapping) { return ViewOf(env, mapping); };
+  // Taking the pages takes time.
+  return populate ? RunAsync(info.Env(), place, view) : RunNow(info.Env(), place, view);
+}
+
+Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
+  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
+  size_t offset = ArgSize(info, 1);
+  size_t length = ArgSize(info, 2);
+  if (offset > bytes.length) ThrowArgRange(info, 1);
+  if (length > bytes.length - offset) ThrowArgRange(info, 2);
+  // Held until the promise is settled, so that the memory stays.
+  auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
+  return RunAsync(
+      info.Env(),
+      [start = bytes.data + offset, length] {
+        Discard(start, length);
+        return true;
+      },
+      [held](Napi::Env env, bool) { return env.Undefined(); });
+}
+
 Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
   BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
   size_t offset = ArgSize(info, 1);
@@ -126,6 +163,8 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingClose>(env, exports, "mappingClose");
   Export<MemfdCreate>(env, exports, "memfdCreate");
   Export<MemoryAllocate>(env, exports, "memoryAllocate");
+  Export<MemoryPlace>(env, exports, "memoryPlace");
+  Export<MemoryDiscard>(env, exports, "memoryDiscard");
   Export<BufferAddress>(env, exports, "bufferAddress");
   Export<MemoryRead>(env, exports, "memoryRead");
   Export<MemoryProbe>(env, exports, "memoryProbe");

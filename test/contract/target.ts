@@ -16,6 +16,8 @@ export interface ContractCapabilities {
   readonly mapped: boolean;
   /** Whether a group's number is told. */
   readonly groups: boolean;
+  /** Whether the pages that devices write can be told. */
+  readonly dirtyTracking: boolean;
 }
 
 export interface ContractSubject {

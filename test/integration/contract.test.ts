@@ -5,7 +5,7 @@ import { describeContract } from '../contract/suite.js';
 for (const isolation of ['thread', 'process'] as const) {
   describeContract({
     name: `the software core, its models in a ${isolation}`,
-    capabilities: { backend: 'container', mapped: false, groups: true },
+    capabilities: { backend: 'container', mapped: false, groups: true, dirtyTracking: true },
     async open() {
       const machine = new SoftwareMachine();
       await machine.addDevice({ name: 'f000:00:04.0', group: 0, model: 'edu', placement: isolation });

@@ -7,7 +7,7 @@ import { bind, restore, unbind } from '../../support/binding.js';
 for (const backend of ['container', 'iommufd'] as const) {
   describeContract({
     name: `the real kernel by ${backend}`,
-    capabilities: { backend, mapped: true, groups: backend === 'container' },
+    capabilities: { backend, mapped: true, groups: backend === 'container', dirtyTracking: backend === 'container' },
     async open() {
       await bind(BDF.edu);
       await bind(BDF.eduWide);

@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+import { addon } from '../../lib/native/addon.js';
+
+/** A line of /proc/self/maps or a block of /proc/self/smaps. */
+export interface MemoryArea {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly rights: string;
+  /** KiB, by the names of smaps: `Rss`, `KernelPageSize`. */
+  readonly facts: ReadonlyMap<string, number>;
+}
+
+const top = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Reads what the kernel tells of this process's memory, by ascending address. */
+export function memoryAreas(): MemoryArea[] {
+  const blocks = readFileSync('/proc/self/smaps', 'latin1').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
+  return blocks.map((block) => {
+    const [, start = '', end = '', rights = ''] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(block) ?? [];
+    const facts = [...block.matchAll(/^(\w+): +(\d+) kB$/gm)];
+    return {
+      start: BigInt(`0x${start}`),
+      end: BigInt(`0x${end}`),
+      rights,
+      facts: new Map(facts.map(([, name = '', value]) => [name, Number(value)])),
+    };
+  });
+}
+
+/** Finds what is at an address. */
+export function areaAt(address: bigint): MemoryArea {
+  const found = memoryAreas().find(({ start, end }) => start <= address && address < end);
+  if (found === undefined) throw new Error(`nothing is mapped at 0x${address.toString(16)}`);
+  return found;
+}
+
+export function addressOf(memory: SharedArrayBuffer): bigint {
+  return addon.bufferAddress(memory, 0);
+}
+
+/** How many mappings of files with this in their name the process has. */
+export function countMappings(name: string): number {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(name)).length;
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Collects garbage until the condition holds, for ten seconds; buffers of external memory are let go some time after. */
+export async function collectUntil(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition() && Date.now() < deadline) await collectGarbage(1);
+}
+
+/** Collects garbage some times, and lets what follows happen. */
+export async function collectGarbage(rounds = 20): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    collect();
+    await sleep(5);
+  }
+}
+
+/** Builds the addon that reads a byte anywhere, as nothing of ours does. @returns its path, and what removes it */
+export function buildTouch(): { readonly path: string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'vfio-engine-touch-'));
+  const path = join(folder, 'touch.node');
+  const config = readFileSync(join(top, 'native', 'build', 'config.gypi'), 'utf8');
+  const nodedir = /"nodedir": "([^"]+)"/.exec(config)?.[1] ?? '/usr';
+  const source = join(top, 'test', 'support', 'touch.c');
+  const args = ['-shared', '-fPIC', `-I${join(nodedir, 'include', 'node')}`, source, '-o', path];
+  const { status, stderr } = spawnSync('cc', args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`cc: ${stderr}`);
+  return { path, remove: () => rmSync(folder, { recursive: true }) };
+}
