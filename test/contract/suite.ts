@@ -3,9 +3,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync, readSync } from 'node:fs';
 
 import type { Device } from '../../lib/device.js';
-import type { DmaBuffer } from '../../lib/dma/holders.js';
 import { VfioError } from '../../lib/errors.js';
 import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+import { describeDmaMappings } from './dma-mappings.js';
+import { bytesOf, dmaToDevice, dmaToMemory, fill, pattern, rejects } from './edu-dma.js';
 import { type ContractSubject, type ContractTarget, EDU } from './target.js';
 
 /** What every backend does alike, on every kernel. The text is one; what differs is declared by the target. */
@@ -246,76 +247,7 @@ export function describeContract(target: ContractTarget): void {
       });
     });
 
-    describe('DMA mappings', () => {
-      it('all go at once, and a device reaches none of them', async () => {
-        await device.config.setBusMaster(true);
-        const { dma } = device;
-        const [first] = [await dma.allocate(4096), await dma.allocate(8192, { kind: 'memfd' })];
-        const bank = await dma.addBank({ gpa: 0x800000n, memory: new Uint8Array(first.memory) });
-        assert.equal(dma.mappingCount, 3);
-        const { iova } = first;
-        await dma.unmapAll();
-        assert.deepEqual([dma.mappingCount, first.mapped, bank.mapped], [0, false, false]);
-        await dmaToMemory(device, { iova }, 64);
-        assert.ok(first.bytes.every((byte) => byte === 0));
-        // Their IOVAs and the bank's place are free.
-        const again = await dma.addBank({ gpa: 0x800000n, memory: first.memory });
-        assert.equal((await dma.allocate(4096, { iova })).iova, iova);
-        await again.remove();
-        await dma.unmapAll();
-      });
-
-      it('tell the pages that a device wrote, also when they are unmapped', async () => {
-        const { dma } = device;
-        if (!target.capabilities.dirtyTracking) {
-          assert.equal(dma.dirtyPageSizes, 0n);
-          await rejects(dma.startDirtyTracking(), 'ERR_NOT_SUPPORTED');
-          return;
-        }
-        await device.config.setBusMaster(true);
-        const buffer = await dma.allocate(16 * 4096);
-        await rejects(buffer.unmapDirty(), 'ERR_INVALID_ARGUMENT');
-        await dma.startDirtyTracking();
-        const written = (page: number): Promise<void> => dmaToMemory(device, { iova: buffer.iovaOf(page * 4096) }, 64);
-        await written(3);
-        const taken = await dma.takeDirtyPages(buffer.iova, buffer.size);
-        assert.equal(taken.length, 2);
-        assert.equal((taken[0] ?? 0) & 0b1000, 0b1000);
-        await written(9);
-        const last = await buffer.unmapDirty();
-        assert.equal(last.length, 2);
-        assert.equal((last[1] ?? 0) & 0b10, 0b10);
-        assert.equal(buffer.mapped, false);
-        await rejects(buffer.unmapDirty(), 'ERR_CLOSED');
-        await dma.stopDirtyTracking();
-      });
-
-      it('keep their memory from being discarded', async () => {
-        const buffer = await device.dma.allocate(8192);
-        await rejects(buffer.discard(0, 4096), 'EBUSY');
-        await rejects(buffer.discard(0, 4096, { vouched: true }), 'EBUSY');
-        bytesOf(buffer).fill(1);
-        await buffer.free();
-        await buffer.discard(0, 4096);
-        assert.deepEqual([bytesOf(buffer)[0], bytesOf(buffer)[4096]], [0, 1]);
-      });
-
-      it('of a pool are one, and the device reaches each buffer', async () => {
-        await device.config.setBusMaster(true);
-        const pool = await device.dma.createPool({ bufferSize: 256, count: 8 });
-        assert.equal(device.dma.mappingCount, 1);
-        const [first, second] = [pool.take(), pool.take()];
-        assert.ok(first !== undefined && second !== undefined);
-        first.bytes.set(pattern(256, 5));
-        await dmaToDevice(device, first, 256);
-        await dmaToMemory(device, second, 256);
-        assert.deepEqual(Uint8Array.from(second.bytes), pattern(256, 5));
-        pool.give(first);
-        await rejects(pool.close(), 'EBUSY');
-        pool.give(second);
-        await pool.close();
-      });
-    });
+    describeDmaMappings(target, () => device);
 
     describe('interrupts', () => {
       it('arrive, each once', async () => {
@@ -348,51 +280,8 @@ function codeOf(error: unknown): string {
   return error.code;
 }
 
-async function rejects(promise: Promise<unknown>, ...codes: string[]): Promise<void> {
-  await assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof VfioError, String(error));
-    assert.ok(codes.includes(error.code), `${error.code}: ${error.message}`);
-    return true;
-  });
-}
-
 function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
-}
-
-function pattern(length: number, seed: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => (index * seed + 1) & 0xff);
-}
-
-function bytesOf(buffer: DmaBuffer): Uint8Array<SharedArrayBuffer> {
-  return new Uint8Array(buffer.memory);
-}
-
-function fill(buffer: DmaBuffer, seed: number): void {
-  bytesOf(buffer).set(pattern(buffer.memory.byteLength, seed));
-}
-
-function dmaToDevice(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
-  return runDma(device, iova, BigInt(EDU.buffer), length, EDU.dmaRun);
-}
-
-function dmaToMemory(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
-  return runDma(device, BigInt(EDU.buffer), iova, length, EDU.dmaRun | EDU.dmaToMemory);
-}
-
-async function runDma(
-  device: Device,
-  source: bigint,
-  destination: bigint,
-  length: number,
-  command: number,
-): Promise<void> {
-  const bar = device.region(0);
-  await bar.write64(EDU.dmaSource, source);
-  await bar.write64(EDU.dmaDestination, destination);
-  await bar.write64(EDU.dmaCount, BigInt(length));
-  await bar.write64(EDU.dmaCommand, BigInt(command));
-  await bar.pollUntil(EDU.dmaCommand, { width: 8, mask: BigInt(EDU.dmaRun), value: 0n }, { timeoutMs: 5000 });
 }
 
 /** Collects what a diagnostics channel publishes until `end`. */
