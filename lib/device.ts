@@ -5,6 +5,7 @@ import { invalidArgument, VfioError } from './errors.js';
 import type { DeviceInfos } from './kernel/kernel.js';
 import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
+import { irqIndexByName, type IrqName } from './irq/names.js';
 import type { DeviceInfo, RegionInfo } from './kernel/kernel.js';
 import type { WorkerPool } from './pool/pool.js';
 import type { Region } from './region/region.js';
@@ -130,11 +131,12 @@ export class Device {
 
   /**
    * Gives an interrupt; its `count` is 0 where the device lacks it.
-   * @param irqIndex VFIO_PCI_INTX_IRQ_INDEX and so on
+   * @param which VFIO_PCI_INTX_IRQ_INDEX and so on, or what a PCI device's are called: `intx`, `msi`, `msix`, `err`, `req`
+   * @throws ERR_INVALID_ARGUMENT for an index that the device lacks, ERR_CLOSED
    */
-  irq(irqIndex: number): DeviceIrq {
-    const irq = this.#live().irqs[irqIndex];
-    if (irq === undefined) throw invalidArgument(`${this.name} has no interrupt of index ${irqIndex}`);
+  irq(which: number | IrqName): DeviceIrq {
+    const irq = this.#live().irqs[typeof which === 'number' ? which : irqIndexByName[which]];
+    if (irq === undefined) throw invalidArgument(`${this.name} has no interrupt ${which}`);
     return irq;
   }
 

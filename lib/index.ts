@@ -21,6 +21,8 @@ export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 export { DmaSpace, type DmaAllocateOptions, type DmaMapOptions, type DmaPoolOptions } from './dma/dma.js';
 export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/holders.js';
 export { DmaPool, type DmaPoolBuffer } from './dma/pool.js';
+export { IrqWaiter, type IrqDescriptor, type WaitForIrqOptions } from './irq/waiter.js';
+export type { IrqName } from './irq/names.js';
 export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';

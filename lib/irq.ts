@@ -2,7 +2,9 @@ import { warn } from './diagnostics.js';
 import { invalidArgument, VfioError } from './errors.js';
 import { IrqProgrammer } from './irq/programmer.js';
 import { IrqVector, type NextOptions } from './irq/vector.js';
+import type { IrqDescriptor } from './irq/waiter.js';
 import type { Fd, IrqInfo, VfioKernel } from './kernel/kernel.js';
+import { addon } from './native/addon.js';
 import { Mutex } from './mutex.js';
 import { VFIO_IRQ_INFO_AUTOMASKED } from './uapi/vfio.js';
 import { Unwinding } from './unwinding.js';
@@ -20,7 +22,7 @@ export interface IrqOptions {
   readonly counts?: Int32Array;
   /** The user's own eventfds, by vector (an irqfd of KVM's, say); interrupts go there and nowhere else. */
   readonly eventfds?: ReadonlyMap<number, Fd>;
-  /** `eventfd`: nothing is delivered on this thread; `eventfd()` is for a worker to wait on. Default `main`. */
+  /** `eventfd`: nothing is delivered on this thread; `descriptor()` is for another to wait on. Default `main`. */
   readonly delivery?: 'main' | 'eventfd';
 }
 
@@ -83,13 +85,19 @@ export class DeviceIrq {
     });
   }
 
-  /** Turns vectors off, all by default. Their waits end with ERR_CLOSED. */
+  /**
+   * Turns vectors off, all by default. What came before is still delivered; then their waits end with ERR_CLOSED.
+   * Other vectors lose nothing.
+   */
   async disable(vectors: readonly number[] = this.enabled): Promise<void> {
     await this.#lock.run(async () => {
       const before = this.#fds();
       const after = new Map([...before].filter(([vector]) => !vectors.includes(vector)));
       await this.#programmer.change(before, after);
-      for (const vector of vectors) this.#drop(vector);
+      for (const vector of vectors) {
+        this.#vectors.get(vector)?.end();
+        this.#drop(vector);
+      }
     });
   }
 
@@ -101,6 +109,16 @@ export class DeviceIrq {
   /** Gives the eventfd of a vector, for a worker to wait on; it closes with the vector. */
   eventfd(vector = 0): Fd {
     return this.#on(vector).fd;
+  }
+
+  /**
+   * Gives a vector to another thread, which makes an `IrqWaiter` of it: exactly one, for it then owns the descriptor.
+   * @throws ERR_INVALID_ARGUMENT for a vector that is delivered on this thread, ERR_CLOSED for one that is off
+   */
+  descriptor(vector = 0): IrqDescriptor {
+    const { fd, watched, off } = this.#on(vector);
+    if (watched) throw invalidArgument(`vector ${vector} is delivered here`, "enable it with `delivery: 'eventfd'`");
+    return { fd: addon.dupFd(fd), off };
   }
 
   /** Masks a vector. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
@@ -118,9 +136,11 @@ export class DeviceIrq {
     return this.#lock.run(() => this.#programmer.unmaskBy(eventfd));
   }
 
-  /** Sends an interrupt to this side without the device, for tests. */
-  trigger(vector = 0): Promise<void> {
-    return this.#lock.run(() => this.#programmer.trigger(this.#checked(vector)));
+  /** Sends an interrupt to this side without the device, for tests: of one vector, or of several by one call. */
+  trigger(vector: number | readonly number[] = 0): Promise<void> {
+    if (typeof vector === 'number') return this.#lock.run(() => this.#programmer.trigger(this.#checked(vector)));
+    if (vector.length === 0) throw invalidArgument('no vector was named');
+    return this.#lock.run(() => this.#programmer.triggerAll(vector.map((each) => this.#checked(each))));
   }
 
   /** Lets the process end although vectors are on, or not. */

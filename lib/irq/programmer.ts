@@ -5,6 +5,7 @@ import {
   VFIO_IRQ_SET_ACTION_MASK,
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
+  VFIO_IRQ_SET_DATA_BOOL,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
 } from '../uapi/vfio.js';
@@ -18,6 +19,8 @@ export class IrqProgrammer {
   readonly #kernel: VfioKernel;
   readonly #device: Fd;
   readonly #name: string;
+  /** How many vectors the kernel has taken from the host; those off among them can come on again at no cost. */
+  #allocated = 0;
 
   constructor(
     kernel: VfioKernel,
@@ -37,8 +40,7 @@ export class IrqProgrammer {
       return;
     }
     if (from.size === 0) return this.#enable(to);
-    const grows = Math.max(...to.keys()) > Math.max(...from.keys());
-    if (grows && (this.info.flags & VFIO_IRQ_INFO_NORESIZE) !== 0) return this.#replace(from, to);
+    if (Math.max(...to.keys()) >= this.#allocated && (this.info.flags & VFIO_IRQ_INFO_NORESIZE) !== 0) return this.#replace(from, to);
     await this.#adjust(from, to);
   }
 
@@ -54,6 +56,15 @@ export class IrqProgrammer {
     return this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, vector, 1);
   }
 
+  /** Several by one call. */
+  triggerAll(vectors: readonly number[]): Promise<void> {
+    const start = Math.min(...vectors);
+    const bools = new Uint8Array(Math.max(...vectors) + 1 - start);
+    for (const vector of vectors) bools[vector - start] = 1;
+    const flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER;
+    return this.#set({ flags, start, count: bools.length, bools });
+  }
+
   /** Has the kernel unmask INTx whenever an eventfd counts; -1 ends it. */
   unmaskBy(fd: Fd): Promise<void> {
     return this.#set({
@@ -65,12 +76,11 @@ export class IrqProgrammer {
   }
 
   /** All at once, from vector 0 on: the kernel takes as many vectors from the host as the last one needs. */
-  #enable(to: VectorFds): Promise<void> {
+  async #enable(to: VectorFds): Promise<void> {
     const count = Math.max(...to.keys()) + 1;
-    return this.#connect(
-      0,
-      Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1),
-    );
+    const fds = Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1);
+    await this.#connect(0, fds);
+    this.#allocated = count;
   }
 
   /** Interrupts that the device sends between the two calls have nowhere to go: the kernel's limit, not ours. */
@@ -107,8 +117,9 @@ export class IrqProgrammer {
     return this.#set({ flags, start, count: fds.length, eventfds: fds });
   }
 
-  #disable(): Promise<void> {
-    return this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0);
+  async #disable(): Promise<void> {
+    await this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0);
+    this.#allocated = 0;
   }
 
   #act(action: number, start: number, count: number): Promise<void> {

@@ -19,10 +19,14 @@ export interface NextOptions {
 
 /** The eventfd of one vector, and who waits for it. Thread: the one that made it. */
 export class IrqVector {
+  /** 1 once it is closed: what waits for it in other threads looks here. */
+  readonly off = new Int32Array(new SharedArrayBuffer(4));
   readonly #owned: boolean;
   readonly #waiters = new Set<Waiter>();
   #watcher: WatcherHandle | undefined;
   #pending = 0;
+  #listener: IrqListener | undefined;
+  #closed = false;
 
   private constructor(
     readonly fd: Fd,
@@ -36,7 +40,8 @@ export class IrqVector {
     const vector = new IrqVector(addon.eventfdCreate(), true);
     if (listener === undefined) return vector;
     try {
-      vector.#watcher = addon.watcherCreate(vector.fd, (count) => vector.#deliver(count, listener));
+      vector.#listener = listener;
+      vector.watch();
       return vector;
     } catch (error) {
       vector.close();
@@ -49,13 +54,37 @@ export class IrqVector {
     return new IrqVector(fd, false);
   }
 
+  /** Takes over an eventfd, which is closed with the vector; nothing watches it before `watch`. */
+  static adopt(fd: Fd): IrqVector {
+    return new IrqVector(fd, true);
+  }
+
+  /** Has this thread's event loop watch the eventfd. @returns false where it does already */
+  watch(): boolean {
+    if (this.#watcher !== undefined) return false;
+    this.#watcher = addon.watcherCreate(this.fd, (count) => this.#deliver(count));
+    return true;
+  }
+
+  /** Whether this thread takes the counts. */
+  get watched(): boolean {
+    return this.#watcher !== undefined;
+  }
+
+  /** Takes the count of what this thread was told of and nobody waited for. */
+  take(): number {
+    const count = this.#pending;
+    this.#pending = 0;
+    return count;
+  }
+
   /** Waits for interrupts and takes their count, at once where some came since the last time. */
   next({ timeoutMs }: NextOptions = {}): Promise<number> {
     if (this.#watcher === undefined) {
-      const message = 'the interrupt goes to an eventfd: read it, by `eventfdWait` in a worker';
+      const message = 'the interrupt goes to an eventfd: wait for it with an `IrqWaiter`';
       return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
     }
-    if (this.#pending > 0) return Promise.resolve(this.#take());
+    if (this.#pending > 0) return Promise.resolve(this.take());
     return new Promise((resolve, reject) => {
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => expire(timeoutMs), timeoutMs);
       const settle = <T>(finish: (value: T) => void): ((value: T) => void) => {
@@ -77,30 +106,41 @@ export class IrqVector {
     if (this.#watcher !== undefined) addon.watcherSetRef(this.#watcher, ref);
   }
 
+  /**
+   * Delivers what lies in the eventfd and no turn of the event loop has taken, then ends the waits. For when the kernel
+   * has let go of the eventfd, so that no interrupt is lost with it.
+   */
+  end(): void {
+    if (this.#closed) return;
+    if (this.watched) {
+      const count = addon.eventfdRead(this.fd);
+      if (count > 0) this.#deliver(count);
+    }
+    this.#stop();
+  }
+
   /** Ends the watch and the waits. Closing twice does nothing. */
   close(): void {
+    Atomics.store(this.off, 0, 1);
+    Atomics.notify(this.off, 0);
+    this.#stop();
+    if (this.#owned && !this.#closed) addon.closeFdSync(this.fd);
+    this.#closed = true;
+  }
+
+  #stop(): void {
     const watcher = this.#watcher;
     this.#watcher = undefined;
     if (watcher !== undefined) addon.watcherClose(watcher);
     for (const waiter of [...this.#waiters]) {
       waiter.reject(new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' }));
     }
-    if (this.#owned && !this.#closed) addon.closeFdSync(this.fd);
-    this.#closed = true;
   }
 
-  #closed = false;
-
-  #deliver(count: number, listener: IrqListener): void {
+  #deliver(count: number): void {
     this.#pending += count;
     const [first] = this.#waiters;
-    first?.resolve(this.#take());
-    listener(count);
-  }
-
-  #take(): number {
-    const count = this.#pending;
-    this.#pending = 0;
-    return count;
+    first?.resolve(this.take());
+    this.#listener?.(count);
   }
 }

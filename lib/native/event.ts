@@ -16,8 +16,11 @@ export interface EventAddon {
   eventfdWrite(fd: Fd, value: number): void;
   /** Takes the count; 0 when there was none. Never blocks. */
   eventfdRead(fd: Fd): number;
-  /** Waits for a count and takes it; 0 when `timeoutMs` passed. Blocks: for worker threads. */
-  eventfdWait(fd: Fd, timeoutMs: number): number;
+  /**
+   * Waits for a count and takes it; 0 when `timeoutMs` passed. Blocks: for worker threads.
+   * @param spinMicroseconds how long to look before sleeping, up to 1000; default 0
+   */
+  eventfdWait(fd: Fd, timeoutMs: number, spinMicroseconds?: number): number;
   /** Calls back on this thread's event loop with each count taken from an eventfd; the descriptor stays the caller's. */
   watcherCreate(fd: Fd, callback: (count: number) => void): WatcherHandle;
   /** Lets the event loop end although the watcher lives (or not). */

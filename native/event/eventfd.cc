@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -67,8 +68,14 @@ uint64_t EventfdTake(int fd) {
   throw SysError(error_number, "read");
 }
 
-uint64_t EventfdWait(int fd, double timeout_ms) {
-  auto deadline = Clock::now() + std::chrono::nanoseconds(static_cast<int64_t>(timeout_ms * 1e6));
+uint64_t EventfdWait(int fd, double timeout_ms, double spin_us) {
+  auto start = Clock::now();
+  auto deadline = start + std::chrono::nanoseconds(static_cast<int64_t>(timeout_ms * 1e6));
+  auto spin_end = std::min(deadline, start + std::chrono::nanoseconds(static_cast<int64_t>(spin_us * 1e3)));
+  while (Clock::now() < spin_end) {
+    uint64_t count = EventfdTake(fd);
+    if (count != 0) return count;
+  }
   while (WaitReadable(fd, deadline)) {
     // Another reader may have been faster: then the wait goes on.
     uint64_t count = EventfdTake(fd);

@@ -19,7 +19,8 @@ void EventfdAdd(int fd, uint64_t value);
 // Takes the count without waiting; 0 when there was none. Throws SysError. Thread: any.
 uint64_t EventfdTake(int fd);
 
-// Waits for a count and takes it; 0 when the time passed. Throws SysError. Thread: any that may block.
-uint64_t EventfdWait(int fd, double timeout_ms);
+// Waits for a count and takes it; 0 when the time passed. Looks for `spin_us` before it sleeps, within the time. Throws
+// SysError. Thread: any that may block.
+uint64_t EventfdWait(int fd, double timeout_ms, double spin_us);
 
 }  // namespace vfio_engine

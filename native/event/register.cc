@@ -53,7 +53,14 @@ Napi::Value EventfdWaitSync(const Napi::CallbackInfo& info) {
   // A wait without an end is not offered: a thread in it cannot be stopped.
   constexpr double kLongestMs = 0x7FFFFFFF;
   if (!(timeout_ms >= 0 && timeout_ms <= kLongestMs)) ThrowArgRange(info, 1);
-  return Napi::Number::New(info.Env(), static_cast<double>(EventfdWait(fd, timeout_ms)));
+  double spin_us = 0;
+  if (!info[2].IsUndefined()) {
+    if (!info[2].IsNumber()) ThrowArgType(info, 2, "a number");
+    spin_us = info[2].As<Napi::Number>().DoubleValue();
+    constexpr double kLongestSpinUs = 1000;
+    if (!(spin_us >= 0 && spin_us <= kLongestSpinUs)) ThrowArgRange(info, 2);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(EventfdWait(fd, timeout_ms, spin_us)));
 }
 
 Napi::Value WatcherCreate(const Napi::CallbackInfo& info) {
