@@ -34,6 +34,8 @@ export class DeviceIrq {
   readonly #programmer: IrqProgrammer;
   readonly #name: string;
   readonly #vectors = new Map<number, IrqVector>();
+  /** By the user; the kernel masks INTx by itself as well. */
+  readonly #masked = new Set<number>();
   readonly #lock = new Mutex();
 
   /** @internal `Device.irq` gives them. */
@@ -121,14 +123,20 @@ export class DeviceIrq {
     return { fd: addon.dupFd(fd), off };
   }
 
-  /** Masks a vector. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
+  /** Masks a vector until it is unmasked. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
   mask(vector = 0): Promise<void> {
-    return this.#lock.run(() => this.#programmer.mask(this.#checked(vector)));
+    return this.#lock.run(async () => {
+      await this.#programmer.mask(this.#checked(vector));
+      this.#masked.add(vector);
+    });
   }
 
   /** Unmasks a vector; INTx that is still asserted comes again at once. */
   unmask(vector = 0): Promise<void> {
-    return this.#lock.run(() => this.#programmer.unmask(this.#checked(vector)));
+    return this.#lock.run(async () => {
+      this.#masked.delete(this.#checked(vector));
+      await this.#programmer.unmask(vector);
+    });
   }
 
   /** Has the kernel unmask INTx when an eventfd counts (KVM's resample); -1 ends it. */
@@ -178,8 +186,8 @@ export class DeviceIrq {
   async #unmaskAgain(vector: number): Promise<void> {
     try {
       await this.#lock.run(async () => {
-        // It may have been turned off meanwhile.
-        if (this.#vectors.has(vector)) await this.#programmer.unmask(vector);
+        // It may have been turned off meanwhile, or masked by the user, who then unmasks it.
+        if (this.#vectors.has(vector) && !this.#masked.has(vector)) await this.#programmer.unmask(vector);
       });
     } catch (error) {
       warn('INTx could not be unmasked after its handler', error, this.#name);
@@ -211,6 +219,7 @@ export class DeviceIrq {
   #drop(vector: number): void {
     const dropped = this.#vectors.get(vector);
     this.#vectors.delete(vector);
+    this.#masked.delete(vector);
     dropped?.close();
   }
 

@@ -40,7 +40,8 @@ export class IrqProgrammer {
       return;
     }
     if (from.size === 0) return this.#enable(to);
-    if (Math.max(...to.keys()) >= this.#allocated && (this.info.flags & VFIO_IRQ_INFO_NORESIZE) !== 0) return this.#replace(from, to);
+    if (Math.max(...to.keys()) >= this.#allocated && (this.info.flags & VFIO_IRQ_INFO_NORESIZE) !== 0)
+      return this.#replace(from, to);
     await this.#adjust(from, to);
   }
 

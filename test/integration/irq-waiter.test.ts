@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+
+import type { Device } from '../../lib/device.js';
+import { Engine } from '../../lib/engine.js';
+import { IrqWaiter } from '../../lib/irq/waiter.js';
+import type { DeviceIrq } from '../../lib/irq.js';
+import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { BAR, REG } from '../../lib/models/testdev/layout.js';
+import { openDescriptors } from '../support/resources.js';
+import type { IrqThreadData } from '../support/irq-thread.js';
+
+const NAME = 'f000:00:06.0';
+
+describe('interrupts in another thread', function () {
+  this.timeout(30_000);
+  let machine: SoftwareMachine;
+  let engine: Engine;
+  let device: Device;
+  let msix: DeviceIrq;
+  before(async () => {
+    machine = new SoftwareMachine();
+    await machine.addDevice({ name: NAME, model: 'testdev' });
+    engine = new Engine({ machine });
+  });
+  after(async () => {
+    await engine.close();
+    await machine.close();
+  });
+  beforeEach(async () => {
+    device = await engine.attach(NAME, { busMaster: true });
+    msix = device.irq('msix');
+  });
+  afterEach(() => device.detach());
+
+  const raise = (vector: number, times = 1): Promise<void> =>
+    device.region(BAR.REGISTERS).write32(REG.BURST, ((vector << 16) | times) >>> 0);
+
+  for (const way of ['wait', 'next'] as const) {
+    it(`are taken by ${way}, each once, until the vector is turned off`, async () => {
+      await msix.enable({ vectors: [0, 3], delivery: 'eventfd' });
+      const counts = new Int32Array(new SharedArrayBuffer(4));
+      const workerData: IrqThreadData = { descriptor: msix.descriptor(3), way, counts };
+      const thread = new Worker(new URL('../support/irq-thread.js', import.meta.url), { workerData });
+      const ended = once(thread, 'exit');
+      const told = once(thread, 'message');
+      for (let sent = 1; sent <= 50; sent++) {
+        await raise(3);
+        while (Atomics.load(counts, 0) < sent) await new Promise((resolve) => setImmediate(resolve));
+        assert.equal(Atomics.load(counts, 0), sent);
+      }
+      await raise(3, 1000);
+      await msix.disable([3]);
+      assert.deepEqual(await told, ['ERR_CLOSED']);
+      // What had come before the end is not lost with it.
+      assert.equal(Atomics.load(counts, 0), 1050);
+      await ended;
+    });
+  }
+
+  it('are waited for no longer than asked', async () => {
+    await msix.enable({ delivery: 'eventfd' });
+    const waiter = new IrqWaiter(msix.descriptor());
+    assert.throws(() => waiter.wait({ timeoutMs: 20 }), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => waiter.wait({ timeoutMs: 0, spinMicroseconds: 0 }), { code: 'ERR_TIMEOUT' });
+    await assert.rejects(waiter.next({ timeoutMs: 20 }), { code: 'ERR_TIMEOUT' });
+    await raise(0, 7);
+    assert.equal(waiter.wait({ timeoutMs: 5000 }), 7);
+    await raise(0, 2);
+    assert.equal(waiter.take(), 2);
+    assert.equal(waiter.take(), 0);
+    assert.throws(() => waiter.wait({ spinMicroseconds: 5000 }), { code: 'ERR_OUT_OF_RANGE' });
+    waiter.close();
+    waiter.close();
+  });
+
+  it('belong to one waiter, which closes its descriptor', async () => {
+    await msix.enable({ delivery: 'eventfd' });
+    const before = openDescriptors().length;
+    const waiter = new IrqWaiter(msix.descriptor());
+    assert.equal(openDescriptors().length, before + 1);
+    waiter.close();
+    assert.equal(openDescriptors().length, before);
+  });
+
+  it('are refused to others where this thread takes them, and of vectors that are off', async () => {
+    await msix.enable({ vectors: [0] });
+    assert.throws(() => msix.descriptor(0), { code: 'ERR_INVALID_ARGUMENT', message: /delivery: 'eventfd'/ });
+    assert.throws(() => msix.descriptor(1), { code: 'ERR_CLOSED' });
+    assert.throws(() => msix.descriptor(99), { code: 'ERR_INVALID_ARGUMENT' });
+  });
+
+  it('end for who comes after the vector was turned off, but not before what had come', async () => {
+    await msix.enable({ delivery: 'eventfd' });
+    const waiter = new IrqWaiter(msix.descriptor());
+    await raise(0, 3);
+    await msix.disable();
+    assert.equal(waiter.wait(), 3);
+    assert.throws(() => waiter.wait(), { code: 'ERR_CLOSED' });
+    await assert.rejects(waiter.next(), { code: 'ERR_CLOSED' });
+    waiter.close();
+  });
+
+  it('are sent to several vectors by one call, for tests', async () => {
+    await msix.enable({ vectors: 4 });
+    await msix.trigger([1, 3]);
+    assert.deepEqual([await msix.next(1), await msix.next(3)], [1, 1]);
+    await assert.rejects(msix.next(2, { timeoutMs: 20 }), { code: 'ERR_TIMEOUT' });
+    await assert.rejects(
+      Promise.resolve().then(() => msix.trigger([])),
+      { code: 'ERR_INVALID_ARGUMENT' },
+    );
+  });
+});

@@ -1,0 +1,28 @@
+// A thread that takes a vector's interrupts until it is turned off, and then tells their count.
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { VfioError } from '../../lib/errors.js';
+import { type IrqDescriptor, IrqWaiter } from '../../lib/irq/waiter.js';
+
+/** What the thread is given. */
+export interface IrqThreadData {
+  readonly descriptor: IrqDescriptor;
+  /** `wait` blocks the thread, `next` does not. */
+  readonly way: 'wait' | 'next';
+  /** Counts as they come, for the other side to see. */
+  readonly counts: Int32Array<SharedArrayBuffer>;
+}
+
+const { descriptor, way, counts } = workerData as IrqThreadData;
+const waiter = new IrqWaiter(descriptor);
+try {
+  for (;;) {
+    const count = way === 'wait' ? waiter.wait({ timeoutMs: 20_000 }) : await waiter.next({ timeoutMs: 20_000 });
+    Atomics.add(counts, 0, count);
+    Atomics.notify(counts, 0);
+  }
+} catch (error) {
+  parentPort?.postMessage(error instanceof VfioError ? error.code : String(error));
+} finally {
+  waiter.close();
+}
