@@ -4,6 +4,7 @@ import { readdirSync, readSync } from 'node:fs';
 
 import type { Device } from '../../lib/device.js';
 import { VfioError } from '../../lib/errors.js';
+import { IrqWaiter } from '../../lib/irq/waiter.js';
 import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { describeDmaMappings } from './dma-mappings.js';
 import { bytesOf, dmaToDevice, dmaToMemory, fill, pattern, rejects } from './edu-dma.js';
@@ -262,6 +263,24 @@ export function describeContract(target: ContractTarget): void {
           await bar.write32(EDU.acknowledge, round);
         }
         await msi.disable();
+      });
+
+      it('end the wait of a thread that may block', async () => {
+        await device.config.setBusMaster(true);
+        const msi = device.irq('msi');
+        await msi.enable({ delivery: 'eventfd' });
+        const waiter = new IrqWaiter(msi.descriptor());
+        try {
+          for (let round = 1; round <= 10; round++) {
+            await device.region(0).write32(EDU.raise, round);
+            assert.equal(waiter.wait({ timeoutMs: 5000 }), 1);
+            await device.region(0).write32(EDU.acknowledge, round);
+          }
+          await msi.disable();
+          assert.throws(() => waiter.wait({ timeoutMs: 5000 }), { code: 'ERR_CLOSED' });
+        } finally {
+          waiter.close();
+        }
       });
 
       it('can be tried without the device', async () => {
