@@ -1,6 +1,7 @@
 import { withContext } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR } from '../uapi/iommufd.js';
+import { dmaCalls } from './dma-calls.js';
 import type { IommufdKernel } from './iommufd.js';
 import type { Fd } from './kernel.js';
 import { linuxFiles } from './linux-files.js';
@@ -27,16 +28,19 @@ export const linuxIommufd: IommufdKernel = {
   },
   mapIoas: (iommufd, { ioasId, flags, vaddr, iova, size }) => {
     linuxFiles.map(iommufd);
-    return addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size);
+    return dmaCalls.make(iommufd, size, (sleeps) => addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size, sleeps));
   },
   mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) => {
     linuxFiles.map(iommufd);
-    return addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size);
+    return dmaCalls.make(iommufd, size, (sleeps) =>
+      addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size, sleeps),
+    );
   },
-  unmapIoas: (iommufd, ioasId, iova, size) => addon.ioasUnmap(iommufd, ioasId, iova, size),
+  unmapIoas: (iommufd, ioasId, iova, size) =>
+    dmaCalls.make(iommufd, size, (sleeps) => addon.ioasUnmap(iommufd, ioasId, iova, size, sleeps)),
   copyIoas: (iommufd, { flags, toIoasId, fromIoasId, toIova, fromIova, size }) => {
     linuxFiles.map(iommufd);
-    return addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size);
+    return dmaCalls.onPool(iommufd, () => addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size));
   },
   getOption: (iommufd, optionId, objectId) => addon.iommuOption(iommufd, false, optionId, objectId, 0n),
   setOption: (iommufd, optionId, objectId, value) => {

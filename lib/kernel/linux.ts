@@ -1,7 +1,7 @@
 import { withContext } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { linuxSysfs } from './linux-sysfs.js';
-import { VFIO_PCI_ERR_IRQ_INDEX } from '../uapi/vfio.js';
+import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../uapi/vfio.js';
 import {
   IOMMU_INFO_SIZE,
   parseDeviceInfos,
@@ -11,8 +11,9 @@ import {
   wantedArgsz,
 } from './answers.js';
 import type { DeviceExtras } from './device-extras.js';
+import { dmaCalls } from './dma-calls.js';
 import type { IommufdKernel } from './iommufd.js';
-import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
+import type { Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
 import { linuxDeviceExtras } from './linux-device.js';
 import { linuxFiles } from './linux-files.js';
 import { linuxIommufd } from './linux-iommufd.js';
@@ -25,6 +26,7 @@ export function linuxKernel(): LinuxKernel {
   return { ...containerCalls, ...groupCalls, ...deviceCalls, ...linuxIommufd, ...linuxDeviceExtras };
 }
 
+const LAST_ADDRESS = (1n << 64n) - 1n;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 /** No chain of capabilities is longer; the addon takes no larger argsz. */
@@ -52,16 +54,23 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
   getIommuInfo,
   mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
     linuxFiles.map(container);
-    return addon.type1MapDma(container, argsz, flags, vaddr, iova, size);
+    return dmaCalls.make(container, size, (sleeps) =>
+      addon.type1MapDma(container, argsz, flags, vaddr, iova, size, sleeps),
+    );
   },
-  unmapDma: async (container, { argsz, flags, iova, size, bitmap }): Promise<DmaUnmapResult> => {
+  unmapDma: (container, { argsz, flags, iova, size, bitmap }) => {
     const [pageSize, bitmapSize] = bitmap === undefined ? [0n, 0n] : [bitmap.pageSize, bitmap.size];
-    const result = await addon.type1UnmapDma(container, argsz, flags, iova, size, pageSize, bitmapSize);
-    return bitmap === undefined ? { size: result.size } : result;
+    const extent = (flags & VFIO_DMA_UNMAP_FLAG_ALL) === 0 ? size : LAST_ADDRESS;
+    return dmaCalls.make(container, extent, (sleeps) =>
+      addon.type1UnmapDma(container, argsz, flags, iova, size, pageSize, bitmapSize, sleeps),
+    );
   },
-  setDirtyTracking: (container, enabled) => addon.type1SetDirtyTracking(container, enabled),
+  setDirtyTracking: (container, enabled) =>
+    dmaCalls.onPool(container, () => addon.type1SetDirtyTracking(container, enabled)),
   getDirtyBitmap: (container, { iova, size, pageSize }) =>
-    addon.type1GetDirtyBitmap(container, iova, size, pageSize, bitmapSizeOf(size, pageSize)),
+    dmaCalls.onPool(container, () =>
+      addon.type1GetDirtyBitmap(container, iova, size, pageSize, bitmapSizeOf(size, pageSize)),
+    ),
 };
 
 const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContainer' | 'unsetContainer' | 'getDeviceFd'> =

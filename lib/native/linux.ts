@@ -1,5 +1,5 @@
 import type { HotResetInfo } from '../kernel/device-extras.js';
-import type { Fd } from '../kernel/kernel.js';
+import type { DmaUnmapResult, Fd } from '../kernel/kernel.js';
 
 /**
  * Source: native/linux. One function a system call of the container, group, device and iommufd interfaces.
@@ -18,6 +18,7 @@ export interface LinuxAddon {
 
   /** ioctl(VFIO_IOMMU_GET_INFO). @returns struct vfio_iommu_type1_info as the kernel left it, in `argsz` bytes or more */
   type1GetInfo(container: Fd, argsz?: number): Uint8Array;
+  /** @param sleeps runs it on the pool; else it answers, or throws, at once */
   type1MapDma(
     container: Fd,
     argsz: number | undefined,
@@ -25,8 +26,9 @@ export interface LinuxAddon {
     vaddr: bigint,
     iova: bigint,
     size: bigint,
-  ): Promise<void>;
-  /** @param bitmapSize bytes; 0n without VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP */
+    sleeps: boolean,
+  ): Promise<undefined> | undefined;
+  /** @param bitmapSize bytes; 0n without VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP. @param sleeps as for `type1MapDma` */
   type1UnmapDma(
     container: Fd,
     argsz: number | undefined,
@@ -35,7 +37,8 @@ export interface LinuxAddon {
     size: bigint,
     bitmapPageSize: bigint,
     bitmapSize: bigint,
-  ): Promise<{ size: bigint; bitmap: Uint8Array }>;
+    sleeps: boolean,
+  ): Promise<DmaUnmapResult> | DmaUnmapResult;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) START, STOP */
   type1SetDirtyTracking(container: Fd, enabled: boolean): Promise<void>;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) GET_BITMAP. @param bitmapSize bytes, a multiple of 8 */
@@ -113,7 +116,16 @@ export interface LinuxAddon {
   ioasIovaRanges(iommufd: Fd, ioasId: number): { iovaAlignment: bigint; ranges: { start: bigint; last: bigint }[] };
   /** @param ranges start and last (inclusive) in turn */
   ioasAllowIovas(iommufd: Fd, ioasId: number, ranges: BigUint64Array): void;
-  ioasMap(iommufd: Fd, ioasId: number, flags: number, vaddr: bigint, iova: bigint, length: bigint): Promise<bigint>;
+  /** @param sleeps as for `type1MapDma`, in the two that follow as well. @returns the iova */
+  ioasMap(
+    iommufd: Fd,
+    ioasId: number,
+    flags: number,
+    vaddr: bigint,
+    iova: bigint,
+    length: bigint,
+    sleeps: boolean,
+  ): Promise<bigint> | bigint;
   ioasMapFile(
     iommufd: Fd,
     ioasId: number,
@@ -122,8 +134,9 @@ export interface LinuxAddon {
     start: bigint,
     iova: bigint,
     length: bigint,
-  ): Promise<bigint>;
-  ioasUnmap(iommufd: Fd, ioasId: number, iova: bigint, length: bigint): Promise<bigint>;
+    sleeps: boolean,
+  ): Promise<bigint> | bigint;
+  ioasUnmap(iommufd: Fd, ioasId: number, iova: bigint, length: bigint, sleeps: boolean): Promise<bigint> | bigint;
   ioasCopy(
     iommufd: Fd,
     flags: number,

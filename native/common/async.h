@@ -90,6 +90,14 @@ Napi::Promise RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
+// On the pool where the call may sleep; else at once, giving the value itself or throwing: of a short call, a promise is
+// the larger part.
+template <class Work, class Convert>
+Napi::Value RunEitherPlain(Napi::Env env, bool sleeps, Work work, Convert convert) {
+  if (sleeps) return RunAsync(env, std::move(work), std::move(convert));
+  return convert(env, work());
+}
+
 // For work that returns nothing: the promise resolves to undefined.
 template <class Work>
 Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {

@@ -82,7 +82,7 @@ Napi::Value IoasAllowIovas(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (fd, ioasId, flags, vaddr, iova, length). Pins the memory; resolves to the iova, chosen by the kernel unless fixed.
+// (fd, ioasId, flags, vaddr, iova, length, sleeps). Pins the memory; gives the iova, chosen by the kernel unless fixed.
 Napi::Value IoasMap(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasMap request = {};
@@ -96,10 +96,10 @@ Napi::Value IoasMap(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasMap, "IOMMU_IOAS_MAP", &request);
     return request.iova;
   };
-  return RunAsync(info.Env(), work, ToBigInt);
+  return RunEitherPlain(info.Env(), ArgBoolean(info, 6), work, ToBigInt);
 }
 
-// (fd, ioasId, flags, file, start, iova, length). Linux 6.13.
+// (fd, ioasId, flags, file, start, iova, length, sleeps). Linux 6.13.
 Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasMapFile request = {};
@@ -114,10 +114,10 @@ Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasMapFile, "IOMMU_IOAS_MAP_FILE", &request);
     return request.iova;
   };
-  return RunAsync(info.Env(), work, ToBigInt);
+  return RunEitherPlain(info.Env(), ArgBoolean(info, 7), work, ToBigInt);
 }
 
-// (fd, ioasId, iova, length). Whole areas alone; resolves to the count of bytes unmapped.
+// (fd, ioasId, iova, length, sleeps). Whole areas alone; gives the count of bytes unmapped.
 Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasUnmap request = {};
@@ -129,7 +129,7 @@ Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasUnmap, "IOMMU_IOAS_UNMAP", &request);
     return request.length;
   };
-  return RunAsync(info.Env(), work, ToBigInt);
+  return RunEitherPlain(info.Env(), ArgBoolean(info, 4), work, ToBigInt);
 }
 
 // (fd, flags, toIoasId, fromIoasId, toIova, fromIova, length). The pinned pages are shared by both.

@@ -20,7 +20,7 @@ Napi::Value Type1GetInfo(const Napi::CallbackInfo& info) {
   return ToUint8Array(info.Env(), answer);
 }
 
-// Pins the memory: takes time in proportion to its size.
+// Pins the memory: takes time in proportion to its size. (fd, argsz, flags, vaddr, iova, size, sleeps)
 Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   vfio_iommu_type1_dma_map map = {};
@@ -29,7 +29,8 @@ Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   map.vaddr = ArgUint64(info, 3);
   map.iova = ArgUint64(info, 4);
   map.size = ArgUint64(info, 5);
-  return RunAsyncVoid(info.Env(), [=]() mutable { Ioctl(fd, VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", &map); });
+  auto work = [=]() mutable { return Ioctl(fd, VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", &map); };
+  return RunEitherPlain(info.Env(), ArgBoolean(info, 6), work, [](Napi::Env env, int) { return env.Undefined(); });
 }
 
 struct Unmapped {
@@ -56,7 +57,7 @@ Unmapped Unmap(int fd, UnmapRequest request) {
   return {request.size, std::move(bits)};
 }
 
-// (fd, argsz, flags, iova, size, bitmapPageSize, bitmapSize): the last two are 0n without a bitmap.
+// (fd, argsz, flags, iova, size, bitmapPageSize, bitmapSize, sleeps): the sizes are 0n without a bitmap.
 Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   UnmapRequest request = {};
@@ -67,13 +68,13 @@ Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
   request.size = ArgUint64(info, 4);
   request.bitmap.pgsize = ArgUint64(info, 5);
   request.bitmap.size = ArgUint64(info, 6);
-  auto convert = [](Napi::Env env, Unmapped unmapped) -> Napi::Value {
+  auto convert = [with_bitmap](Napi::Env env, Unmapped unmapped) -> Napi::Value {
     Napi::Object result = Napi::Object::New(env);
     result.Set("size", Napi::BigInt::New(env, unmapped.size));
-    result.Set("bitmap", ToUint8Array(env, unmapped.bitmap));
+    if (with_bitmap) result.Set("bitmap", ToUint8Array(env, unmapped.bitmap));
     return result;
   };
-  return RunAsync(info.Env(), [=] { return Unmap(fd, request); }, convert);
+  return RunEitherPlain(info.Env(), ArgBoolean(info, 7), [=] { return Unmap(fd, request); }, convert);
 }
 
 // vfio_iommu_type1_dirty_bitmap with the range that follows it in GET_BITMAP.

@@ -137,7 +137,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
   it('refuses arguments that no call takes, before any call', () => {
     assert.throws(() => kernel.getRegionInfo(file, -1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => kernel.getRegionInfo(file, 0, 2 ** 20 + 1), { code: 'ERR_OUT_OF_RANGE' });
-    assert.throws(() => addon.ioasMap(file, 1, 7, -1n, 0n, 1n), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => addon.ioasMap(file, 1, 7, -1n, 0n, 1n, true), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => addon.deviceSetIrqs(file, undefined, 0, 0, 0, 0, [] as never, true), {
       code: 'ERR_INVALID_ARGUMENT',
     });
