@@ -24,6 +24,11 @@ export interface Baseline {
   transferLoop(fd: number, fileOffset: number, operations: number): number;
   /** Two threads of C, one operation at a time over slots as a lane's. @returns the mean cost of each sample */
   laneThreads(samples: number, roundTripsInSample: number): Float64Array;
+  /**
+   * Sends messages, by a register's write or into the eventfd, to a thread of C in read(2). @returns nanoseconds each
+   * @param gapNs how long the sender waits before each, so that the thread sleeps
+   */
+  msiLatency(eventfd: number, register: Uint8Array | null, samples: number, gapNs: number, cpu: number): Float64Array;
 }
 
 /** What is set up once. */

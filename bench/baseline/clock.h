@@ -29,4 +29,5 @@ inline uint8_t* BytesOf(const Napi::Value& value) {
 
 void RegisterAccess(Napi::Env env, Napi::Object exports);
 void RegisterLane(Napi::Env env, Napi::Object exports);
+void RegisterMsi(Napi::Env env, Napi::Object exports);
 void RegisterProgram(Napi::Env env, Napi::Object exports);

@@ -4,6 +4,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterAccess(env, exports);
   RegisterLane(env, exports);
+  RegisterMsi(env, exports);
   RegisterProgram(env, exports);
   return exports;
 }

@@ -1,0 +1,19 @@
+import { IrqVector } from '../../lib/irq/vector.js';
+import { addon } from '../../lib/native/addon.js';
+import type { BenchCase } from '../case.js';
+import { prepareMsi } from '../msi.js';
+
+const msiLatency: BenchCase = {
+  name: 'msi-latency',
+  title: 'a message (a vector’s eventfd written) until the next statement of the thread that waits',
+  unit: 'us',
+  bar: 1.3,
+  comparison: 'IrqWaiter.wait in a worker with read(eventfd) in a thread of C',
+  prepare: () => {
+    const { fd, off } = IrqVector.create(undefined);
+    const close = (): Promise<void> => Promise.resolve(addon.closeFdSync(fd));
+    return Promise.resolve(prepareMsi({ eventfd: fd, descriptor: { fd: addon.dupFd(fd), off }, close }));
+  },
+};
+
+export default msiLatency;
