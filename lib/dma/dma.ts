@@ -4,7 +4,7 @@ import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
 import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory.js';
 import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
-import { locate, type DmaMemory } from './source.js';
+import { locate, locateAll, type DmaMemory, type Located } from './source.js';
 import { AddressSpace, type SpaceRequest } from './space.js';
 import type { MapProgress } from './targets.js';
 
@@ -48,6 +48,9 @@ const LAST_BELOW_4G = 0xffffffffn;
 const LAST = (1n << 64n) - 1n;
 const FOLLOWED_CHUNK = 256 * MIB;
 
+/** A request with where the user's memory begins in it. */
+type HolderRequest = SpaceRequest & { readonly offset: bigint };
+
 /**
  * An address space for DMA: what is mapped in it, every device attached to it reaches, those attached later too.
  * Thread: the one that made it; the memory is usable on all.
@@ -82,7 +85,7 @@ export class DmaSpace {
     const buffer = new DmaBuffer(this.host, memory);
     try {
       const file = memory.fd === undefined ? undefined : { fd: memory.fd, offset: 0n };
-      await buffer.map({ ...this.#request(memory.buffer, options, false), file });
+      await buffer.map({ ...requestOf(memory.buffer, options, false), file });
       return buffer;
     } catch (error) {
       buffer.closeFd();
@@ -115,7 +118,22 @@ export class DmaSpace {
    */
   async map(memory: DmaMemory, options: DmaMapOptions & { readonly surroundings?: boolean } = {}): Promise<DmaMapping> {
     const mapping = new DmaMapping(this.host);
-    await mapping.map(this.#request(memory, options, options.surroundings ?? false));
+    await mapping.map(requestOf(memory, options, options.surroundings ?? false));
+    return mapping;
+  }
+
+  /**
+   * Maps several memories as one, one after the other in the IOVAs: all or none, and unmapped together. Those that lie one
+   * behind the other in the process too become one mapping of the kernel's, so that its limit is met late. The offset
+   * that `iovaOf` takes runs over all of them.
+   * @throws as `map`
+   */
+  async mapList(memories: readonly DmaMemory[], options: DmaMapOptions = {}): Promise<DmaMapping> {
+    const runs = locateAll(memories);
+    const size = runs.reduce((sum, run) => sum + run.size, 0n);
+    const vaddr = runs[0]?.vaddr ?? 0n;
+    const mapping = new DmaMapping(this.host);
+    await mapping.map({ ...placed({ vaddr, size, offset: 0n }, [...memories], options), runs });
     return mapping;
   }
 
@@ -126,7 +144,7 @@ export class DmaSpace {
   async addBank({ gpa, memory, writable = true, ...options }: MemoryBankOptions): Promise<MemoryBank> {
     const access = writable ? 'readwrite' : 'read';
     const bank = new MemoryBank(this.host, () => void this.#banks.delete(gpa));
-    await bank.map(this.#request(memory, { ...options, iova: gpa, access }, false));
+    await bank.map(requestOf(memory, { ...options, iova: gpa, access }, false));
     this.#banks.set(gpa, bank);
     return bank;
   }
@@ -176,28 +194,31 @@ export class DmaSpace {
   takeDirtyPages(iova: bigint, size: bigint, pageSize = 4096n): Promise<Uint8Array> {
     return this.host.takeDirty({ iova, size, pageSize });
   }
+}
 
-  #request(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): SpaceRequest & { offset: bigint } {
-    const { vaddr, size, offset } = locate(memory, surroundings);
-    const { access = 'readwrite', iova, signal, onProgress } = options;
-    const followed = signal !== undefined || onProgress !== undefined;
-    const chunk = options.chunkSize ?? (followed ? FOLLOWED_CHUNK : undefined);
-    if (chunk !== undefined && (chunk <= 0 || chunk % 4096 !== 0)) {
-      throw invalidArgument(`a piece of ${chunk} bytes is not of whole pages`);
-    }
-    return {
-      vaddr,
-      size,
-      offset,
-      iova,
-      alignment: BigInt(options.alignment ?? (size >= BigInt(2 * MIB) ? 2 * MIB : 4096)),
-      limit: options.below4G === true ? LAST_BELOW_4G : (options.limit ?? LAST),
-      read: access !== 'write',
-      write: access !== 'read',
-      chunk: chunk === undefined ? size : BigInt(chunk),
-      memory,
-      signal,
-      onProgress,
-    };
+function requestOf(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): HolderRequest {
+  return placed(locate(memory, surroundings), memory, options);
+}
+
+function placed({ vaddr, size, offset }: Located, memory: unknown, options: DmaMapOptions): HolderRequest {
+  const { access = 'readwrite', iova, signal, onProgress } = options;
+  const followed = signal !== undefined || onProgress !== undefined;
+  const chunk = options.chunkSize ?? (followed ? FOLLOWED_CHUNK : undefined);
+  if (chunk !== undefined && (chunk <= 0 || chunk % 4096 !== 0)) {
+    throw invalidArgument(`a piece of ${chunk} bytes is not of whole pages`);
   }
+  return {
+    vaddr,
+    size,
+    offset,
+    iova,
+    alignment: BigInt(options.alignment ?? (size >= BigInt(2 * MIB) ? 2 * MIB : 4096)),
+    limit: options.below4G === true ? LAST_BELOW_4G : (options.limit ?? LAST),
+    read: access !== 'write',
+    write: access !== 'read',
+    chunk: chunk === undefined ? size : BigInt(chunk),
+    memory,
+    signal,
+    onProgress,
+  };
 }

@@ -19,21 +19,23 @@ const holdings = new WeakMap<object, Set<Holding>>();
 /** Discards under way, by the buffer; none of them fails. */
 const discards = new WeakMap<object, Set<Promise<void>>>();
 
-/** Takes note that a buffer is mapped in a space. @returns what ends that */
+/** Takes note that a record's buffers are mapped in a space. @returns what ends that */
 export function holdBuffer(record: MappingRecord, counts: () => DeviceCounts): () => void {
-  const buffer = bufferOf(record.memory);
-  if (buffer === undefined) return () => undefined;
-  const known = holdings.get(buffer) ?? new Set<Holding>();
-  holdings.set(buffer, known);
   const holding = { record, counts };
-  known.add(holding);
-  return () => void known.delete(holding);
+  const sets = buffersOf(record.memory).map((buffer) => {
+    const known = holdings.get(buffer) ?? new Set<Holding>();
+    holdings.set(buffer, known);
+    return known.add(holding);
+  });
+  return () => {
+    for (const known of sets) known.delete(holding);
+  };
 }
 
 /** Gives what resolves when no part of a record's memory is being discarded: only then may it be pinned. */
 export function discardsOf({ memory }: MappingRecord): Promise<void> | undefined {
-  const buffer = bufferOf(memory);
-  return buffer !== undefined && discards.has(buffer) ? endOfDiscards(buffer) : undefined;
+  const buffers = buffersOf(memory);
+  return buffers.some((buffer) => discards.has(buffer)) ? endOfDiscards(buffers) : undefined;
 }
 
 /**
@@ -77,11 +79,16 @@ function pinned(hint: string): VfioError {
   return systemError('EBUSY', 'discard', { hint });
 }
 
-async function endOfDiscards(buffer: object): Promise<void> {
-  for (let under = discards.get(buffer); under !== undefined; under = discards.get(buffer)) await Promise.all(under);
+async function endOfDiscards(buffers: readonly object[]): Promise<void> {
+  for (;;) {
+    const under = buffers.flatMap((buffer) => [...(discards.get(buffer) ?? [])]);
+    if (under.length === 0) return;
+    await Promise.all(under);
+  }
 }
 
-function bufferOf(memory: unknown): object | undefined {
-  if (ArrayBuffer.isView(memory)) return memory.buffer;
-  return typeof memory === 'object' && memory !== null ? memory : undefined;
+function buffersOf(memory: unknown): object[] {
+  if (Array.isArray(memory)) return [...new Set(memory.flatMap(buffersOf))];
+  if (ArrayBuffer.isView(memory)) return [memory.buffer];
+  return typeof memory === 'object' && memory !== null ? [memory] : [];
 }

@@ -2,10 +2,19 @@ import type { DmaTarget, MapRequest } from '../backends/backend.js';
 import { PAGE_SIZE } from './memory.js';
 import { RangeTree } from './range-tree.js';
 
+/** Memory in one piece. */
+export interface MemoryRun {
+  readonly vaddr: bigint;
+  /** Bytes, of whole pages. */
+  readonly size: bigint;
+}
+
 /** A range of the space that is mapped, being mapped or being unmapped. */
 export interface MappingRecord extends MapRequest {
-  /** What the memory belongs to: held as long as a device can reach it. */
+  /** What the memory belongs to, or a list of that: held as long as a device can reach it. */
   readonly memory: unknown;
+  /** Where the memory lies, one run after the other in the IOVAs; undefined where it is one piece at `vaddr`. */
+  readonly runs?: readonly MemoryRun[] | undefined;
   /** The most bytes of one kernel mapping. */
   readonly chunk: bigint;
   /** The targets that it is mapped in. */
@@ -60,11 +69,16 @@ export class MappingTable {
 }
 
 /** Cuts a mapping into the kernel's mappings. */
-export function* chunksOf({ vaddr, iova, size, read, write, file, chunk }: MappingRecord): Generator<MapRequest> {
-  for (let done = 0n; done < size; done += chunk) {
-    const left = size - done;
-    const piece = { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
-    yield file === undefined ? piece : { ...piece, file: { fd: file.fd, offset: file.offset + done } };
+export function* chunksOf(record: MappingRecord): Generator<MapRequest> {
+  const { read, write, file, chunk } = record;
+  let { iova } = record;
+  for (const { vaddr, size } of record.runs ?? [record]) {
+    for (let done = 0n; done < size; done += chunk) {
+      const left = size - done;
+      const piece = { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
+      yield file === undefined ? piece : { ...piece, file: { fd: file.fd, offset: file.offset + done } };
+    }
+    iova += size;
   }
 }
 

@@ -2,6 +2,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 
 import { invalidArgument } from '../errors.js';
 import { addon } from '../native/addon.js';
+import type { MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 
 /** Memory of the user's: whole, or the part of it that a view shows. */
@@ -43,6 +44,23 @@ export function locate(memory: DmaMemory, surroundings: boolean): Located {
     `the memory is not of whole pages: it starts ${offset} bytes into a page and ends ${tail} bytes into one`,
     'take memory of `dma.allocate`, or map it with `surroundings: true`, which shows its pages whole to the device',
   );
+}
+
+/**
+ * Finds the pages of several memories; those that lie one behind the other are one run.
+ * @throws ERR_INVALID_ARGUMENT for one that does not consist of whole pages, and for none
+ */
+export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
+  if (memories.length === 0) throw invalidArgument('there is no memory to map');
+  const runs: MemoryRun[] = [];
+  for (const memory of memories) {
+    const { vaddr, size } = locate(memory, false);
+    const before = runs.at(-1);
+    if (before !== undefined && before.vaddr + before.size === vaddr) {
+      runs[runs.length - 1] = { vaddr: before.vaddr, size: before.size + size };
+    } else runs.push({ vaddr, size });
+  }
+  return runs;
 }
 
 /** A resizable buffer moves no more than another, but what it gives up is gone under the device. */

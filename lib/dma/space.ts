@@ -5,7 +5,7 @@ import { throwFirst, Unwinding } from '../unwinding.js';
 import { noFit, refusedRange } from './explain.js';
 import { holdBuffer } from './holdings.js';
 import { IovaAllocator } from './iova-allocator.js';
-import { MappingTable, type MappingRecord } from './mapping-table.js';
+import { MappingTable, type MappingRecord, type MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
 
@@ -23,6 +23,8 @@ export interface SpaceRequest extends MapProgress {
   /** Bytes of one kernel mapping at most. */
   readonly chunk: bigint;
   readonly memory: unknown;
+  /** The memory's pieces, where it has several; their sizes make up `size`, and `vaddr` is the first's. */
+  readonly runs?: readonly MemoryRun[] | undefined;
   /** Called once, when no device reaches it any more; after a map that failed, too. */
   readonly onEnded?: (() => void) | undefined;
   readonly file?: MemoryFile | undefined;
@@ -76,10 +78,10 @@ export class AddressSpace implements DmaSpaceHost {
   map(request: SpaceRequest): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
-      const { vaddr, size, read, write, chunk, memory, file } = request;
+      const { vaddr, size, read, write, chunk, memory, file, runs } = request;
       const iova = await this.#takeIova(request);
       const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false, release: () => undefined };
-      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, ...state };
+      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, ...state };
       this.#mappings.add(record);
       const letGo = holdBuffer(record, () => this.#devices);
       record.release = () => {
@@ -185,14 +187,20 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#gate.exclusive(() => {
       this.#targets.delete(target);
       for (const record of this.#mappings.records()) record.targets.delete(target);
-      this.#allocator.setRanges(this.#targets.ranges(), this.#mappings.ranges());
+      this.#changeRanges();
       return Promise.resolve();
     });
   }
 
   #setLimits(target: DmaTarget, limits: DmaLimits): void {
     this.#targets.set(target, limits);
-    this.#allocator.setRanges(this.#targets.ranges(), this.#mappings.ranges());
+    this.#changeRanges();
+  }
+
+  /** The allocator starts anew with other ranges, which takes time in proportion to what is mapped. */
+  #changeRanges(): void {
+    const ranges = this.#targets.ranges();
+    if (!sameRanges(ranges, this.#allocator.ranges)) this.#allocator.setRanges(ranges, this.#mappings.ranges());
   }
 
   async #unmap(record: MappingRecord): Promise<void> {
@@ -237,12 +245,13 @@ export class AddressSpace implements DmaSpaceHost {
     return iova;
   }
 
-  #checkPages({ vaddr, size, iova, alignment }: SpaceRequest): void {
+  #checkPages({ vaddr, size, iova, alignment, runs = [] }: SpaceRequest): void {
     const { pageSize } = this.#targets;
     if (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n) {
       throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
     }
-    if ((vaddr | size | (iova ?? 0n)) % pageSize === 0n) return;
+    const all = runs.reduce((bits, run) => bits | run.vaddr | run.size, vaddr | size | (iova ?? 0n));
+    if (all % pageSize === 0n) return;
     throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
   }
 
@@ -253,6 +262,11 @@ export class AddressSpace implements DmaSpaceHost {
       }
     }
   }
+}
+
+function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
+  if (one.length !== other.length) return false;
+  return one.every(({ start, last }, index) => start === other[index]?.start && last === other[index]?.last);
 }
 
 function join(target: Uint8Array, source: Uint8Array): void {

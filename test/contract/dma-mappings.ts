@@ -63,6 +63,24 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       assert.deepEqual([bytesOf(buffer)[0], bytesOf(buffer)[4096]], [0, 1]);
     });
 
+    it('of a list are reached one after the other, and end together', async () => {
+      const device = deviceOf();
+      await device.config.setBusMaster(true);
+      const [one, other] = [await device.dma.allocate(8192), await device.dma.allocate(4096)];
+      const tail = new Uint8Array(one.memory, 4096, 4096);
+      const list = await device.dma.mapList([other.memory, tail]);
+      bytesOf(other).fill(0x5a);
+      bytesOf(one).fill(0x5a);
+      await dmaToMemory(device, { iova: list.iovaOf(4096 - 32) }, 64);
+      assert.deepEqual([other.bytes[4063], other.bytes[4064], tail[31], tail[32]], [0x5a, 0, 0, 0x5a]);
+      const { iova } = list;
+      await list.unmap();
+      bytesOf(other).fill(0x5a);
+      await dmaToMemory(device, { iova: iova + 4064n }, 64);
+      assert.deepEqual([other.bytes[4064], tail[32]], [0x5a, 0x5a]);
+      await device.dma.unmapAll();
+    });
+
     it('of a pool are one, and the device reaches each buffer', async () => {
       const device = deviceOf();
       await device.config.setBusMaster(true);
