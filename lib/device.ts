@@ -3,6 +3,8 @@ import type { ConfigSpace } from './config-space/config-space.js';
 import type { DmaSpace } from './dma/dma.js';
 import { invalidArgument, VfioError } from './errors.js';
 import type { DeviceInfos } from './kernel/kernel.js';
+import { DeviceFeatures } from './device/features.js';
+import { hotReset, queryHotReset, type HotResetDevice } from './device/hot-reset.js';
 import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
 import { irqIndexByName, type IrqName } from './irq/names.js';
@@ -39,10 +41,13 @@ export interface DriverOptions {
 export class Device {
   readonly #parts: DeviceParts;
   #detaching: Promise<void> | undefined;
+  /** What it can beside, low power among it: probed before use. */
+  readonly features: DeviceFeatures;
 
   /** @internal Use `Engine.attach`. */
   constructor(parts: DeviceParts) {
     this.#parts = parts;
+    this.features = new DeviceFeatures(parts.name, () => this.#live().attached);
   }
 
   /** What the kernel calls it: a whole bdf or a UUID. */
@@ -156,6 +161,23 @@ export class Device {
       throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
     await calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd));
+  }
+
+  /**
+   * Tells which devices a reset of the slot or bus would take along, this one among them; undefined where there is
+   * neither to reset, nor a kernel that can. Source: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
+   */
+  queryHotReset(): HotResetDevice[] | undefined {
+    return queryHotReset(this.#live().attached);
+  }
+
+  /**
+   * Resets the slot or bus with every device on it; the kernel saves and restores their config space.
+   * @throws ERR_NOT_SUPPORTED; EPERM when it takes along a device that is not the engine's, by name; EINVAL when one is
+   *   not bound to a VFIO driver, ENOTTY when the reset failed, EAGAIN
+   */
+  async hotReset(): Promise<void> {
+    await hotReset(this.#live().attached, this.name);
   }
 
   /**

@@ -23,6 +23,8 @@ export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/ho
 export { DmaPool, type DmaPoolBuffer } from './dma/pool.js';
 export { IrqWaiter, type IrqDescriptor, type WaitForIrqOptions } from './irq/waiter.js';
 export type { IrqName } from './irq/names.js';
+export type { DeviceFeatures, LowPowerOptions } from './device/features.js';
+export type { HotResetDevice } from './device/hot-reset.js';
 export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';

@@ -33,6 +33,8 @@ export interface AttachedDevice {
   readonly info: DeviceInfo;
   /** The IOMMU group's number; undefined where the backend has no groups. */
   readonly groupId: string | undefined;
+  /** The open group of a number; undefined for one that this way of attaching does not hold. Absent without groups. */
+  readonly groupFd?: (groupId: string) => Fd | undefined;
   /** Whether the device has an address space for DMA; without an IOMMU it has none. */
   readonly hasDma: boolean;
   /** Gives all back in the reverse order, whatever fails. @throws the first error, the further ones as its cause */

@@ -78,6 +78,7 @@ export class ContainerBackend implements Backend {
       deviceFd,
       info,
       groupId: group.id,
+      groupFd: (groupId) => this.#groups.fdOf(groupId),
       hasDma: !group.noiommu,
       detach: () => this.#lock.run(() => undo.runOrThrow()),
     };

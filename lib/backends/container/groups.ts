@@ -1,5 +1,5 @@
 import { systemError, VfioError } from '../../errors.js';
-import type { VfioKernel } from '../../kernel/kernel.js';
+import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import type { GroupId } from '../../pci-sysfs.js';
 import { Unwinding } from '../../unwinding.js';
 import type { DmaSpaceHost } from '../backend.js';
@@ -39,6 +39,11 @@ export class GroupTable {
     }
     entry.references += 1;
     return { group: entry.group, release: () => this.#release(entry) };
+  }
+
+  /** The descriptor of a group that is open. */
+  fdOf(groupId: string): Fd | undefined {
+    return this.#entries.get(groupId)?.group.fd;
   }
 
   async #open(id: GroupId, space: DmaSpaceHost): Promise<GroupEntry> {
