@@ -17,18 +17,22 @@ export class Mutex {
 /** Sections that run side by side, and ones that run alone. One that is to run alone is not overtaken. Thread: one. */
 export class Gate {
   readonly #alone = new Mutex();
-  readonly #shared = new Set<Promise<unknown>>();
+  /** How many run side by side now. */
+  #running = 0;
+  /** How many are to run alone, or do. */
   #waiting = 0;
+  /** Tells the first of those that nothing else runs. */
+  #quiet: (() => void) | undefined;
 
   /** Runs a section beside other shared ones, and never beside one that runs alone. */
   async shared<T>(section: () => Promise<T>): Promise<T> {
     while (this.#waiting > 0) await this.#alone.run(() => Promise.resolve());
-    const running = section();
-    this.#shared.add(running);
+    this.#running += 1;
     try {
-      return await running;
+      return await section();
     } finally {
-      this.#shared.delete(running);
+      this.#running -= 1;
+      if (this.#running === 0) this.#quiet?.();
     }
   }
 
@@ -37,11 +41,18 @@ export class Gate {
     this.#waiting += 1;
     try {
       return await this.#alone.run(async () => {
-        await Promise.allSettled(this.#shared);
+        if (this.#running > 0) await this.#untilQuiet();
         return section();
       });
     } finally {
       this.#waiting -= 1;
     }
+  }
+
+  async #untilQuiet(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#quiet = resolve;
+    });
+    this.#quiet = undefined;
   }
 }

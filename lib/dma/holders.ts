@@ -51,7 +51,7 @@ export class DmaMapping {
   /** @internal */
   async map(request: SpaceRequest & { offset: bigint }): Promise<void> {
     this.#offset = request.offset;
-    this.#record = await this.#space.map({ ...request, onEnded: () => this.unmapped() });
+    this.#record = await this.#space.map(request, () => this.unmapped());
   }
 
   /**

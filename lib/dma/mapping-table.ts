@@ -69,7 +69,11 @@ export class MappingTable {
 }
 
 /** Cuts a mapping into the kernel's mappings. */
-export function* chunksOf(record: MappingRecord): Generator<MapRequest> {
+export function chunksOf(record: MappingRecord): Iterable<MapRequest> {
+  return record.runs === undefined && record.size <= record.chunk ? [record] : cut(record);
+}
+
+function* cut(record: MappingRecord): Generator<MapRequest> {
   const { read, write, file, chunk } = record;
   let { iova } = record;
   for (const { vaddr, size } of record.runs ?? [record]) {

@@ -19,6 +19,8 @@ export interface Located {
 }
 
 const PAGE = BigInt(PAGE_SIZE);
+/** Where shared buffers begin: for their whole life, and to ask costs a view of them. */
+const addresses = new WeakMap<SharedArrayBuffer, bigint>();
 
 /**
  * Finds the pages of memory that is to be mapped.
@@ -31,7 +33,7 @@ export function locate(memory: DmaMemory, surroundings: boolean): Located {
   const byteOffset = ArrayBuffer.isView(memory) ? memory.byteOffset : 0;
   if (memory.byteLength === 0) throw invalidArgument('an empty buffer, or one that was transferred, cannot be mapped');
   keepInPlace(buffer, memory.byteLength);
-  const address = addon.bufferAddress(buffer, byteOffset);
+  const address = addressOf(buffer) + BigInt(byteOffset);
   const end = address + BigInt(memory.byteLength);
   const offset = address % PAGE;
   const tail = end % PAGE;
@@ -61,6 +63,15 @@ export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
     } else runs.push({ vaddr, size });
   }
   return runs;
+}
+
+function addressOf(buffer: ArrayBufferLike): bigint {
+  if (!(buffer instanceof SharedArrayBuffer)) return addon.bufferAddress(buffer, 0);
+  const known = addresses.get(buffer);
+  if (known !== undefined) return known;
+  const address = addon.bufferAddress(buffer, 0);
+  addresses.set(buffer, address);
+  return address;
 }
 
 /** A resizable buffer moves no more than another, but what it gives up is gone under the device. */

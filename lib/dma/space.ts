@@ -25,8 +25,6 @@ export interface SpaceRequest extends MapProgress {
   readonly memory: unknown;
   /** The memory's pieces, where it has several; their sizes make up `size`, and `vaddr` is the first's. */
   readonly runs?: readonly MemoryRun[] | undefined;
-  /** Called once, when no device reaches it any more; after a map that failed, too. */
-  readonly onEnded?: (() => void) | undefined;
   readonly file?: MemoryFile | undefined;
 }
 
@@ -74,19 +72,23 @@ export class AddressSpace implements DmaSpaceHost {
     return () => count(-1);
   }
 
-  /** Maps memory into every target. @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT, ERR_ABORTED */
-  map(request: SpaceRequest): Promise<MappingRecord> {
+  /**
+   * Maps memory into every target.
+   * @param onEnded called once, when no device reaches it any more; after a map that failed, too
+   * @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT, ERR_ABORTED
+   */
+  map(request: SpaceRequest, onEnded?: () => void): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
       const { vaddr, size, read, write, chunk, memory, file, runs } = request;
-      const iova = await this.#takeIova(request);
+      const iova = this.#takeIova(request) ?? (await this.#refuse(request));
       const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false, release: () => undefined };
       const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, ...state };
       this.#mappings.add(record);
       const letGo = holdBuffer(record, () => this.#devices);
       record.release = () => {
         letGo();
-        request.onEnded?.();
+        onEnded?.();
       };
       try {
         for (const target of this.#targets.targets) await mapInto(target, record, this, request);
@@ -99,11 +101,7 @@ export class AddressSpace implements DmaSpaceHost {
 
   /** Unmaps from every target; what one keeps, keeps the memory too. A later call tries again. @throws the kernel's */
   unmap(record: MappingRecord): Promise<void> {
-    record.unmapping ??= this.#gate
-      .shared(() => this.#unmap(record))
-      .finally(() => {
-        record.unmapping = undefined;
-      });
+    record.unmapping ??= this.#unmapOnce(record);
     return record.unmapping;
   }
 
@@ -203,6 +201,14 @@ export class AddressSpace implements DmaSpaceHost {
     if (!sameRanges(ranges, this.#allocator.ranges)) this.#allocator.setRanges(ranges, this.#mappings.ranges());
   }
 
+  async #unmapOnce(record: MappingRecord): Promise<void> {
+    try {
+      await this.#gate.shared(() => this.#unmap(record));
+    } finally {
+      record.unmapping = undefined;
+    }
+  }
+
   async #unmap(record: MappingRecord): Promise<void> {
     if (record.ended) return;
     const errors: unknown[] = [];
@@ -232,26 +238,28 @@ export class AddressSpace implements DmaSpaceHost {
     record.release();
   }
 
-  async #takeIova({ iova, size, alignment, limit }: SpaceRequest): Promise<bigint> {
-    if (iova === undefined) {
-      const chosen = this.#allocator.allocate({ size, alignment, limit });
-      if (chosen === undefined) throw noFit(size, limit, this.ranges);
-      return chosen;
-    }
-    if (!this.#allocator.reserve(iova, size)) {
-      const taken = this.#mappings.overlapping(iova, size);
-      throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
-    }
-    return iova;
+  /** @returns undefined where the range is not to be had */
+  #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint | undefined {
+    if (iova === undefined) return this.#allocator.allocate({ size, alignment, limit });
+    return this.#allocator.reserve(iova, size) ? iova : undefined;
   }
 
-  #checkPages({ vaddr, size, iova, alignment, runs = [] }: SpaceRequest): void {
+  /** Says why a range is not to be had. */
+  async #refuse({ iova, size, limit }: SpaceRequest): Promise<never> {
+    if (iova === undefined) throw noFit(size, limit, this.ranges);
+    const taken = this.#mappings.overlapping(iova, size);
+    throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
+  }
+
+  #checkPages({ vaddr, size, iova, alignment, runs }: SpaceRequest): void {
     const { pageSize } = this.#targets;
     if (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n) {
       throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
     }
-    const all = runs.reduce((bits, run) => bits | run.vaddr | run.size, vaddr | size | (iova ?? 0n));
-    if (all % pageSize === 0n) return;
+    const one = vaddr | size | (iova ?? 0n);
+    const all = runs === undefined ? one : runs.reduce((bits, run) => bits | run.vaddr | run.size, one);
+    // Wrapped to 64 bits, so that it is compiled to machine words.
+    if (BigInt.asUintN(64, all & (pageSize - 1n)) === 0n) return;
     throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
   }
 

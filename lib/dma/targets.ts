@@ -1,4 +1,4 @@
-import type { DmaLimits, DmaTarget, IovaRange, ReservedRange } from '../backends/backend.js';
+import type { DmaLimits, DmaTarget, IovaRange, MapRequest, ReservedRange } from '../backends/backend.js';
 import { VfioError } from '../errors.js';
 import { Unwinding, withFurther } from '../unwinding.js';
 import { explainMap } from './explain.js';
@@ -11,6 +11,7 @@ const DEFAULT_RANGES: readonly IovaRange[] = [
   { start: 0n, last: 0xfedfffffn },
   { start: 0xfef00000n, last: 0xffffffffffffn },
 ];
+const SMALLEST_PAGE = 4096n;
 const ALL: readonly IovaRange[] = [{ start: 0n, last: (1n << 64n) - 1n }];
 
 /** How a map goes on while it runs. */
@@ -29,6 +30,7 @@ export interface SpaceView {
 /** The IOMMU objects of a space and what all of them can map. */
 export class TargetSet {
   readonly #limits = new Map<DmaTarget, DmaLimits>();
+  #pageSize = SMALLEST_PAGE;
 
   get targets(): Iterable<DmaTarget> {
     return this.#limits.keys();
@@ -40,10 +42,12 @@ export class TargetSet {
 
   set(target: DmaTarget, limits: DmaLimits): void {
     this.#limits.set(target, limits);
+    this.#pageSize = largestOf(this.#limits.values());
   }
 
   delete(target: DmaTarget): void {
     this.#limits.delete(target);
+    this.#pageSize = largestOf(this.#limits.values());
   }
 
   /** What every target can map; with one more as if it were there. */
@@ -60,7 +64,7 @@ export class TargetSet {
 
   /** The smallest page that every target can map, bytes. */
   get pageSize(): bigint {
-    return [...this.#limits.values()].reduce((largest, { pageSizes }) => max(largest, lowestBit(pageSizes)), 4096n);
+    return this.#pageSize;
   }
 
   /** The page sizes in which every target tracks writes. */
@@ -80,28 +84,50 @@ export async function mapInto(
   space: SpaceView,
   { signal, onProgress }: MapProgress = {},
 ): Promise<void> {
-  const undo = new Unwinding();
-  let mapped = 0n;
   record.targets.add(target);
-  undo.push(() => void record.targets.delete(target));
-  const discards = discardsOf(record);
-  if (discards !== undefined) await discards;
-  for (const piece of chunksOf(record)) {
-    try {
-      if (signal?.aborted === true) throw aborted(signal);
-      await target.map(piece);
-    } catch (error) {
-      const others = [...space.records()].filter((other) => other !== record && other.targets.has(target));
-      const context = { ranges: space.ranges, remaining: record.size - mapped, others };
-      const failure = await explainMap(error, piece, target, context);
-      const further = await undo.run();
-      if (further.length > 0) record.targets.add(target);
-      throw withFurther(failure, further);
+  const done: MapRequest[] = [];
+  try {
+    const discards = discardsOf(record);
+    if (discards !== undefined) await discards;
+    for (const piece of chunksOf(record)) {
+      if (signal?.aborted === true) throw await failedMap(aborted(signal), piece, target, { record, space });
+      try {
+        await target.map(piece);
+      } catch (error) {
+        throw await failedMap(error, piece, target, { record, space });
+      }
+      done.push(piece);
+      onProgress?.(piece.iova + piece.size - record.iova);
     }
-    undo.push(async () => void (await target.unmap(piece)));
-    mapped += piece.size;
-    onProgress?.(mapped);
+  } catch (error) {
+    throw await takeBack(error, done, target, record);
   }
+}
+
+/** Explains why a piece was not mapped. */
+function failedMap(
+  error: unknown,
+  piece: MapRequest,
+  target: DmaTarget,
+  { record, space }: { readonly record: MappingRecord; readonly space: SpaceView },
+): Promise<unknown> {
+  const others = [...space.records()].filter((other) => other !== record && other.targets.has(target));
+  const remaining = record.iova + record.size - piece.iova;
+  return explainMap(error, piece, target, { ranges: space.ranges, remaining, others });
+}
+
+/** Unmaps the pieces that were mapped before one failed. @returns the failure, with what the unmapping met */
+async function takeBack(
+  failure: unknown,
+  done: readonly MapRequest[],
+  target: DmaTarget,
+  record: MappingRecord,
+): Promise<unknown> {
+  const undo = new Unwinding();
+  for (const piece of done) undo.push(async () => void (await target.unmap(piece)));
+  const further = await undo.run();
+  if (further.length === 0) record.targets.delete(target);
+  return withFurther(failure, further);
 }
 
 /** Unmaps a record from a target where it is mapped. */
@@ -113,6 +139,11 @@ export async function unmapFrom(target: DmaTarget, record: MappingRecord): Promi
 
 function aborted(signal: AbortSignal): VfioError {
   return new VfioError('the map was aborted', { code: 'ERR_ABORTED', cause: signal.reason });
+}
+
+/** The page size that all of them can map. */
+function largestOf(limits: Iterable<DmaLimits>): bigint {
+  return [...limits].reduce((largest, { pageSizes }) => max(largest, lowestBit(pageSizes)), SMALLEST_PAGE);
 }
 
 function lowestBit(bits: bigint): bigint {

@@ -1,4 +1,4 @@
-import { calling } from '../../hints.js';
+import { calling, hinted } from '../../hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import {
@@ -55,10 +55,11 @@ export class ContainerTarget implements DmaTarget {
   }
 
   async unmap({ iova, size }: Range): Promise<bigint> {
-    const unmapped = await calling('unmapDma', {}, () =>
-      this.#kernel.unmapDma(this.#container, { flags: 0, iova, size }),
-    );
-    return unmapped.size;
+    try {
+      return (await this.#kernel.unmapDma(this.#container, { flags: 0, iova, size })).size;
+    } catch (error) {
+      throw hinted(error, 'unmapDma');
+    }
   }
 
   async unmapDirty({ iova, size, pageSize }: DirtyRange): Promise<Uint8Array> {
