@@ -1,5 +1,6 @@
 import type { IovaRange } from '../backends/backend.js';
 import { invalidArgument } from '../errors.js';
+import { addon } from '../native/addon.js';
 import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
 import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory.js';
@@ -111,8 +112,8 @@ export class DmaSpace {
 
   /**
    * Maps memory that is there, where it lies: a SharedArrayBuffer, the memory of a WebAssembly module, or a view. The
-   * object is held until it is unmapped; an ArrayBuffer can from now on not be transferred by postMessage, and has not
-   * to be by `transfer()` while it is mapped.
+   * bytes are held until they are unmapped, though an ArrayBuffer is transferred or its WebAssembly memory grows; such a
+   * buffer is empty then, and the device goes on with the bytes that it had.
    * @param options `surroundings` maps whole the pages that the memory only shares, for the device to see
    * @throws ERR_INVALID_ARGUMENT for memory that is not of whole pages; EINVAL, EEXIST, ENOSPC, ENOMEM, EFAULT
    */
@@ -133,7 +134,7 @@ export class DmaSpace {
     const size = runs.reduce((sum, run) => sum + run.size, 0n);
     const vaddr = runs[0]?.vaddr ?? 0n;
     const mapping = new DmaMapping(this.host);
-    await mapping.map({ ...placed({ vaddr, size, offset: 0n }, [...memories], options), runs });
+    await mapping.map({ ...placed({ vaddr, size, offset: 0n }, memories.map(held), options), runs });
     return mapping;
   }
 
@@ -197,7 +198,13 @@ export class DmaSpace {
 }
 
 function requestOf(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): HolderRequest {
-  return placed(locate(memory, surroundings), memory, options);
+  return placed(locate(memory, surroundings), held(memory), options);
+}
+
+/** What keeps the bytes: a SharedArrayBuffer itself; an ArrayBuffer can be emptied while it lives. */
+function held(memory: DmaMemory): unknown {
+  const buffer = ArrayBuffer.isView(memory) ? memory.buffer : memory;
+  return buffer instanceof SharedArrayBuffer ? memory : [memory, addon.bufferHold(buffer)];
 }
 
 function placed({ vaddr, size, offset }: Located, memory: unknown, options: DmaMapOptions): HolderRequest {

@@ -81,7 +81,7 @@ export class RangeTree {
     lasts[index] = newLast;
     if (index === 0) this.#rekey();
     if (newStart > start || newLast < last) this.#narrow(start, last);
-    this.#widen(newStart, newLast);
+    if (newStart < start || newLast > last) this.#widen(newStart, newLast);
   }
 
   clear(): void {

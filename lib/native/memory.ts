@@ -52,6 +52,11 @@ export interface MemoryAddon {
   memoryDiscard(memory: SharedArrayBuffer, offset: number, length: number): Promise<void>;
   /** Gives the address of a byte of a buffer, for VFIO_IOMMU_MAP_DMA. The caller keeps the buffer alive. */
   bufferAddress(buffer: ArrayBufferView<ArrayBufferLike> | ArrayBufferLike, byteOffset: number): bigint;
+  /**
+   * Takes a hold on a buffer's bytes: they stay where they are until it is collected, though the buffer is transferred or the
+   * WebAssembly memory that it belongs to grows. @throws ERR_INVALID_ARGUMENT
+   */
+  bufferHold(buffer: ArrayBufferLike): object;
   /** Copies from this process's memory without ever faulting. @throws EFAULT */
   memoryRead(vaddr: bigint, target: Uint8Array): void;
   /**

@@ -5,6 +5,7 @@
 #include "common/async.h"
 #include "common/export.h"
 #include "memory/buffer_bytes.h"
+#include "memory/buffer_hold.h"
 #include "memory/external_buffer.h"
 #include "memory/inspect.h"
 #include "memory/mapping.h"
@@ -128,6 +129,13 @@ Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), reinterpret_cast<uint64_t>(bytes.data + offset));
 }
 
+Napi::Value BufferHold(const Napi::CallbackInfo& info) {
+  std::shared_ptr<void> hold = HoldBytes(info[0]);
+  if (hold == nullptr) ThrowArgType(info, 0, "an ArrayBuffer or a SharedArrayBuffer");
+  using Hold = std::shared_ptr<void>;
+  return Napi::External<Hold>::New(info.Env(), new Hold(std::move(hold)), [](Napi::BasicEnv, Hold* held) { delete held; });
+}
+
 Napi::Value MemoryRead(const Napi::CallbackInfo& info) {
   uint64_t vaddr = ArgUint64(info, 0);
   ArgBytes(info, 1);
@@ -166,6 +174,7 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MemoryPlace>(env, exports, "memoryPlace");
   Export<MemoryDiscard>(env, exports, "memoryDiscard");
   Export<BufferAddress>(env, exports, "bufferAddress");
+  Export<BufferHold>(env, exports, "bufferHold");
   Export<MemoryRead>(env, exports, "memoryRead");
   Export<MemoryProbe>(env, exports, "memoryProbe");
   Export<MemoryProbeAsync>(env, exports, "memoryProbeAsync");

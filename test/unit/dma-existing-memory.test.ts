@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { DmaSpace } from '../../lib/dma/dma.js';
 import { addon } from '../../lib/native/addon.js';
@@ -9,12 +11,14 @@ const PAGE = 4096;
 /** TypeScript knows it with the types of browsers alone. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
-    Memory: new (shape: { initial: number; maximum: number; shared: true }) => {
+    Memory: new (shape: { initial: number; maximum: number; shared: boolean }) => {
       readonly buffer: SharedArrayBuffer;
       grow(pages: number): number;
     };
   };
 };
+
+const transfer = transferMethod();
 
 describe('memory that is there, mapped for DMA', () => {
   const space = new DmaSpace();
@@ -74,6 +78,23 @@ describe('memory that is there, mapped for DMA', () => {
     assert.equal(collected, true);
   });
 
+  for (const [what, make] of [
+    ['an ArrayBuffer that is transferred', transferred],
+    ['a WebAssembly memory that is not shared, grows and is forgotten', grown],
+  ] as const) {
+    it(`the bytes of ${what} stay while they are mapped, and no longer`, async () => {
+      const { address, unmap } = await make(space);
+      const bytes = new Uint8Array(PAGE);
+      await collectGarbage();
+      addon.memoryRead(address, bytes);
+      assert.deepEqual([bytes[0], bytes[PAGE - 1]], [0x5a, 0x5a]);
+      await unmap();
+      const isGone = (): boolean => !addon.memoryProbe(address, BigInt(PAGE), false) || firstByte(address) !== 0x5a;
+      await collectUntil(isGone);
+      assert.ok(isGone());
+    });
+  }
+
   it('refuses what moves or goes away', async () => {
     const moved = new ArrayBuffer(2 * PAGE);
     await space.map(moved, { surroundings: true });
@@ -91,3 +112,41 @@ describe('memory that is there, mapped for DMA', () => {
     await assert.rejects(space.map(new SharedArrayBuffer(0)), { code: 'ERR_INVALID_ARGUMENT' });
   });
 });
+
+/** Node.js 20 has it behind a flag, which counts for contexts that are made later. */
+function transferMethod(): (this: ArrayBuffer) => ArrayBuffer {
+  if (!('transfer' in ArrayBuffer.prototype)) setFlagsFromString('--harmony-rab-gsab-transfer');
+  return runInNewContext('ArrayBuffer.prototype.transfer') as (this: ArrayBuffer) => ArrayBuffer;
+}
+
+interface Mapped {
+  readonly address: bigint;
+  readonly unmap: () => Promise<void>;
+}
+
+/** In functions of their own, so that nothing but the mapping holds the memory. */
+async function transferred(space: DmaSpace): Promise<Mapped> {
+  // So large that its memory is a mapping of its own, which goes when it is freed.
+  const buffer = new ArrayBuffer(64 << 20);
+  return mapAndEmpty(space, buffer, () => void transfer.call(buffer));
+}
+
+async function grown(space: DmaSpace): Promise<Mapped> {
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 8, shared: false });
+  return mapAndEmpty(space, memory.buffer, () => void memory.grow(1));
+}
+
+async function mapAndEmpty(space: DmaSpace, buffer: ArrayBufferLike, empty: () => void): Promise<Mapped> {
+  const address = addon.bufferAddress(buffer, PAGE);
+  new Uint8Array(buffer).fill(0x5a);
+  const mapping = await space.map(buffer, { surroundings: true });
+  empty();
+  assert.equal(buffer.byteLength, 0);
+  return { address, unmap: () => mapping.unmap() };
+}
+
+function firstByte(address: bigint): number | undefined {
+  const bytes = new Uint8Array(1);
+  addon.memoryRead(address, bytes);
+  return bytes[0];
+}

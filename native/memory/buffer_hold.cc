@@ -1,0 +1,22 @@
+#include "memory/buffer_hold.h"
+
+// Node-API holds the object alone, so this asks V8, which the headers that we are built with belong to. node.h defines
+// it again.
+#undef NAPI_VERSION
+#include <node.h>
+
+#include <cstring>
+
+namespace vfio_engine {
+
+std::shared_ptr<void> HoldBytes(napi_value__* buffer) {
+  v8::Local<v8::Value> value;
+  // A napi_value is a v8::Local by another name.
+  static_assert(sizeof(buffer) == sizeof(value), "napi_value holds a local handle");
+  std::memcpy(static_cast<void*>(&value), &buffer, sizeof(value));
+  if (value->IsArrayBuffer()) return value.As<v8::ArrayBuffer>()->GetBackingStore();
+  if (value->IsSharedArrayBuffer()) return value.As<v8::SharedArrayBuffer>()->GetBackingStore();
+  return nullptr;
+}
+
+}  // namespace vfio_engine
