@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { NO_COUNTS, readCounts, type Counts } from '../support/counts.js';
 import { CHECKOUT } from './checkout.js';
 import { GUEST_DEFAULTS, runGuest } from './guest.js';
@@ -16,11 +17,13 @@ export interface SpecsRequest {
   readonly grep: string | undefined;
   /** An empty folder for the results. */
   readonly results: string;
+  /** Where the report goes. */
+  readonly stdout: Writable;
   readonly stop: AbortSignal;
 }
 
 /**
- * Boots a profile and runs mocha on its specs inside, with its report on stdout.
+ * Boots a profile and runs mocha on its specs inside, with its report on `stdout`.
  * @returns the counts; a guest that did not get through its specs counts as one failed test, so that no sum can hide it
  */
 export async function runSpecs(request: SpecsRequest): Promise<Counts> {
@@ -31,13 +34,15 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
     profile: request.profile,
     argv: mochaCommand(request, countsFile),
     out: request.results,
-    stdout: process.stdout,
+    stdout: request.stdout,
     stderr: process.stderr,
     stop: request.stop,
   });
   reportFailure(run);
   if (run.bootMs !== undefined) {
-    console.log(`guest ${request.profile}: up after ${seconds(run.bootMs)}, off after ${seconds(run.totalMs)}`);
+    request.stdout.write(
+      `guest ${request.profile}: up after ${seconds(run.bootMs)}, off after ${seconds(run.totalMs)}\n`,
+    );
   }
   if (complaintOf(run) !== undefined) return { ...NO_COUNTS, failed: 1 };
   return checkedCounts(countsFile, exitCodeOf(run), request.profile);

@@ -1,9 +1,11 @@
 // `npm run test:guest`: boots each profile, runs mocha on its specs inside, adds up. The last line is the counts.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { Command, Option } from 'commander';
-import { addCounts, countsLine, isGreen, NO_COUNTS } from '../support/counts.js';
+import { addCounts, type Counts, countsLine, isGreen, NO_COUNTS } from '../support/counts.js';
 import { kernelImage, NotSetUpError } from './checkout.js';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './profiles.js';
 import { stopOnSignals } from './signals.js';
@@ -15,6 +17,9 @@ interface Options {
   readonly grep?: string;
   readonly counts?: string;
 }
+
+/** More than a report has: a guest whose report is not read yet goes on. */
+const REPORT_BYTES = 64 << 20;
 
 await new Command('test:guest')
   .description('Runs the guest specs in a guest with a kernel that has all of VFIO.')
@@ -44,18 +49,47 @@ async function main(options: Options): Promise<number> {
 
 /** @returns 0 when every profile ran a test and none failed */
 async function runProfiles(options: Options, results: string): Promise<number> {
-  const stop = stopOnSignals();
   const profiles = options.profile === undefined ? PROFILE_NAMES : [options.profile];
+  const runs = startAll(profiles, options, results);
   let sum = NO_COUNTS;
   let green = true;
-  for (const profile of profiles) {
-    console.log(`guest ${profile}: ${PROFILES[profile].summary}`);
-    const counts = await runSpecs({ profile, grep: options.grep, results: join(results, profile), stop });
+  for (const [index, { run, report }] of runs.entries()) {
+    if (index > 0) report.pipe(process.stdout, { end: false });
+    const counts = await run();
+    // The counts stand below all of it.
+    report.end();
+    await finished(report);
     sum = addCounts(sum, counts);
     green &&= isGreen(counts);
-    if (stop.aborted) break;
   }
   if (options.counts !== undefined) writeFileSync(options.counts, `${JSON.stringify(sum)}\n`);
   console.log(countsLine(sum));
   return green ? 0 : 1;
+}
+
+interface ProfileRun {
+  readonly run: () => Promise<Counts>;
+  readonly report: PassThrough;
+}
+
+/**
+ * Boots the profiles: side by side where there is a CPU for each, with the report of a later one held back until the
+ * earlier ones are through, else one after the other.
+ */
+function startAll(profiles: readonly ProfileName[], { grep }: Options, results: string): ProfileRun[] {
+  const stop = stopOnSignals();
+  const sideBySide = availableParallelism() >= profiles.length;
+  return profiles.map((profile, index) => {
+    const report = new PassThrough({ highWaterMark: REPORT_BYTES });
+    if (index === 0) report.pipe(process.stdout, { end: false });
+    const start = (): Promise<Counts> => {
+      report.write(`guest ${profile}: ${PROFILES[profile].summary}\n`);
+      return runSpecs({ profile, grep, results: join(results, profile), stdout: report, stop });
+    };
+    if (!sideBySide) return { report, run: start };
+    const running = start();
+    // Seen when its turn comes; until then it is nobody's unhandled rejection.
+    running.catch(() => undefined);
+    return { report, run: () => running };
+  });
 }
