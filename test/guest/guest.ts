@@ -14,6 +14,8 @@ import { qemuArguments } from './qemu.js';
 /** One command to run in a guest of its own. */
 export interface GuestRequest {
   readonly profile: ProfileName;
+  /** Whether it takes the time alone that nobody else wants. */
+  readonly aside?: boolean;
   /** Whether the guest's CPUs tick by themselves; see PERIODIC_TICK. */
   readonly periodicTick?: boolean;
   /** Program and arguments. */
@@ -32,6 +34,8 @@ export interface GuestRequest {
   readonly echoConsole?: Writable | undefined;
   readonly stop: AbortSignal;
 }
+
+const ASIDE = ['nice', '-n', '15'];
 
 export const GUEST_DEFAULTS = { cpus: 2, memory: 2048, deadlineMs: 900_000, silenceMs: 180_000 } as const;
 
@@ -57,7 +61,8 @@ export async function runGuest(request: GuestRequest): Promise<GuestRun> {
     const { cpus, memory } = request;
     const profile = withTick(PROFILES[request.profile], request.periodicTick);
     const args = qemuArguments({ profile, kernel, initramfs, files, out, cpus, memory });
-    return await runMachine(['qemu-system-x86_64', ...args], { ...request, control, echoConsole: request.echoConsole });
+    const command = [...(request.aside === true ? ASIDE : []), 'qemu-system-x86_64', ...args];
+    return await runMachine(command, { ...request, control, echoConsole: request.echoConsole });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -17,6 +17,8 @@ export interface SpecsRequest {
   readonly grep: string | undefined;
   /** An empty folder for the results. */
   readonly results: string;
+  /** Whether the guest has to make do with one CPU and the time that others leave. */
+  readonly aside: boolean;
   /** Where the report goes. */
   readonly stdout: Writable;
   readonly stop: AbortSignal;
@@ -32,6 +34,7 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
     ...GUEST_DEFAULTS,
     silenceMs: SILENCE_MS,
     profile: request.profile,
+    ...(request.aside ? { aside: true, cpus: 1 } : {}),
     argv: mochaCommand(request, countsFile),
     out: request.results,
     stdout: request.stdout,

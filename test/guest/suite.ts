@@ -84,7 +84,14 @@ function startAll(profiles: readonly ProfileName[], { grep }: Options, results: 
     if (index === 0) report.pipe(process.stdout, { end: false });
     const start = (): Promise<Counts> => {
       report.write(`guest ${profile}: ${PROFILES[profile].summary}\n`);
-      return runSpecs({ profile, grep, results: join(results, profile), stdout: report, stop });
+      return runSpecs({
+        profile,
+        grep,
+        results: join(results, profile),
+        stdout: report,
+        aside: index > 0 && sideBySide,
+        stop,
+      });
     };
     if (!sideBySide) return { report, run: start };
     const running = start();
