@@ -31,9 +31,11 @@ export async function openLaneBench({
   const backing = inMemory ? openMemory(4096 * regions) : await openBacking(4096 * regions);
   const { fd, fileOffset } = backing;
   const handles: number[] = [];
+  const mappings: number[] = [];
   for (let index = 0; index < regions; index++) {
     const offset = 4096 * index;
-    const areas = trapped ? [] : [[0, 4096, await backing.map(offset, 4096)] as const];
+    if (!trapped) mappings.push(await backing.map(offset, 4096));
+    const areas = mappings.slice(index).map((mapping) => [0, 4096, mapping] as const);
     handles.push(addon.regionCreate(4096, 3, fd, 0, fileOffset + BigInt(offset), 0, areas));
   }
   return {
@@ -45,6 +47,8 @@ export async function openLaneBench({
     close: async () => {
       await pool.close();
       for (const handle of handles) await addon.regionClose(handle);
+      // A mapping holds its device open.
+      for (const mapping of mappings) addon.mappingEnd(mapping);
       await backing.close();
     },
   };

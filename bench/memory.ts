@@ -39,8 +39,7 @@ export async function openMemoryRegion(size: number, how: 'mapped' | 'trapped'):
     close: async () => {
       await addon.regionClose(handle);
       // A view that is left would keep the device open.
-      addon.mappingRevoke(mapping);
-      addon.mappingClose(mapping);
+      addon.mappingEnd(mapping);
       await backing.close();
     },
   };

@@ -32,5 +32,5 @@ export const LANE = {
   slotsOffset: 256,
 } as const;
 
-/** A worker's control block: 0 doorbell (both), 4 sleeping (worker), 8 stop. All u32. */
-export const WORKER = { sleeping: 4 } as const;
+/** A worker's control block: 0 doorbell (both), 4 sleeping, 8 how long it looks for work now, microseconds (worker). All u32. */
+export const WORKER = { sleeping: 4, spin: 8 } as const;

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
 import type { Piscina } from 'piscina';
 
+import { WORKER } from '../layout/lane.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle } from '../native/lane.js';
 
@@ -26,6 +27,7 @@ const MOST_SHORT_LIVES = 5;
 /** One I/O worker: its lanes outlive the thread that serves them, which is replaced when it dies. */
 export class IoWorker {
   readonly handle: IoWorkerHandle = addon.workerCreate();
+  readonly #control = new Int32Array(addon.workerView(this.handle));
   replacements = 0;
   #stopping = false;
   #shortLives = 0;
@@ -41,6 +43,11 @@ export class IoWorker {
       tell = resolve;
     });
     this.#serving = this.#serve(tell);
+  }
+
+  /** As it stands now; 0 before a thread serves. */
+  get lookingMicroseconds(): number {
+    return Atomics.load(this.#control, WORKER.spin / 4);
   }
 
   /** Resolves when a thread serves; rejects when none could. */

@@ -66,6 +66,11 @@ export class WorkerPool {
     return this.#workers.length;
   }
 
+  /** How long each worker now looks for work before it sleeps, microseconds: between 0 and `spinMicroseconds`, as it pays. */
+  get lookingMicroseconds(): number[] {
+    return this.#workers.map((worker) => worker.lookingMicroseconds);
+  }
+
   /** @internal The threads that run now, for tests that end them. */
   get threads(): readonly Worker[] {
     return this.#threads.threads;

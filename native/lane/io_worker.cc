@@ -88,7 +88,10 @@ void IoWorker::Sleep(uint64_t microseconds) {
 
 bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
   if (serving_.exchange(true)) throw SysError(EBUSY, "workerServe");
-  if (!spin_us_) spin_us_ = spin_us;
+  if (!spin_us_) {
+    spin_us_ = spin_us;
+    control().spin_us.store(spin_us, std::memory_order_relaxed);
+  }
   uint64_t now = NowUs();
   const uint64_t end = now + uint64_t{max_ms} * 1000u;
   uint64_t idle_since = now;
@@ -126,6 +129,7 @@ void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
   } else {
     spin_us_ = *spin_us_ / 2 < kLeastSpinUs ? 0 : *spin_us_ / 2;
   }
+  control().spin_us.store(*spin_us_, std::memory_order_relaxed);
 }
 
 void IoWorker::AddLane(std::shared_ptr<Lane> lane) {

@@ -148,6 +148,7 @@ Napi::Value LaneLayout(const Napi::CallbackInfo& info) {
   layout.Set("deadline", offsetof(Slot, deadline_us));
   layout.Set("status", offsetof(Slot, status));
   layout.Set("sleeping", offsetof(WorkerControl, sleeping));
+  layout.Set("spin", offsetof(WorkerControl, spin_us));
   return layout;
 }
 

@@ -63,7 +63,8 @@ struct WorkerControl {
   // Counts wake-ups; the worker sleeps on it.
   std::atomic<uint32_t> doorbell;
   std::atomic<uint32_t> sleeping;
-  std::atomic<uint32_t> stop;
+  // How long it looks for work before it sleeps, as it stands now.
+  std::atomic<uint32_t> spin_us;
   uint8_t pad[52];
 };
 static_assert(sizeof(WorkerControl) == 64);

@@ -26,6 +26,35 @@ describe('a pool of workers', function () {
     assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
   });
 
+  it('looks for work as long as it pays', async () => {
+    const most = 20_000;
+    const pool = await WorkerPool.start({ workers: 1, spinMicroseconds: most });
+    const memory = await memoryRegion(pool.lane());
+    const until = async (holds: () => boolean, meanwhile: () => unknown): Promise<void> => {
+      for (const end = Date.now() + 20_000; !holds();) {
+        assert.ok(Date.now() < end, `it looks for ${pool.lookingMicroseconds.join()} us`);
+        await meanwhile();
+      }
+    };
+    const looking = (): number => pool.lookingMicroseconds[0] ?? NaN;
+    try {
+      assert.equal(looking(), most);
+      // Nothing to do: half as long each time, and then not at all.
+      await until(
+        () => looking() === 0,
+        () => new Promise((resolve) => setTimeout(resolve, 5)),
+      );
+      // Work that comes while it has hardly slept: twice as long each time, up to what was asked for.
+      await until(
+        () => looking() === most,
+        () => memory.region.read32(0),
+      );
+    } finally {
+      await memory.close();
+      await pool.close();
+    }
+  });
+
   it('refuses options that cannot be', async () => {
     for (const options of [{ workers: 0 }, { workers: 1.5 }, { spinMicroseconds: -1 }, { laneCapacity: 100_000 }]) {
       await assert.rejects(WorkerPool.start(options), { code: 'ERR_INVALID_ARGUMENT' });
