@@ -1,6 +1,6 @@
 // `npm run bench:guest -- [--json FILE] [case...]`: the cases on real VFIO regions, and what only the real kernel has.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +26,7 @@ try {
   const inside = ['node', join(here, 'guest-main.js'), '--rounds', rounds, '--json', report, ...command.args];
   const { status } = spawnSync(process.execPath, [...guest, ...inside], { stdio: 'inherit' });
   process.exitCode = status ?? 1;
-  if (status === 0 && json !== undefined) copyFileSync(report, json);
+  if (json !== undefined && existsSync(report)) copyFileSync(report, json);
 } finally {
   rmSync(out, { recursive: true, force: true });
 }

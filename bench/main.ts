@@ -46,9 +46,15 @@ await main(command.parse().args, command.opts<Options>());
 async function main(names: string[], options: Options): Promise<void> {
   const cases: CaseResult[] = [];
   for (const name of names.length > 0 ? names : caseNames()) {
-    const result = await runCase(name, options.rounds);
-    cases.push(result);
-    console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
+    try {
+      const result = await runCase(name, options.rounds);
+      cases.push(result);
+      console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
+    } catch (error) {
+      // What the others measured is not lost.
+      console.error(`${name}: FAILED: ${String(error)}`);
+      process.exitCode = 1;
+    }
   }
   const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown' };
   const report: BenchReport = { commit: commit(), ...machine, date: new Date().toISOString(), cases };

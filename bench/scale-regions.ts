@@ -12,7 +12,7 @@ export function scaleRegions(name: string, regions: number): BenchCase {
     bar: 1.2,
     comparison: `${regions} regions with one`,
     async prepare() {
-      const bench = await openLaneBench({ regions });
+      const bench = await openLaneBench({ regions, inMemory: true });
       const lane = first(bench.lanes);
       return {
         subject: () => [produce(lane, bench.regions, OPERATIONS)],

@@ -25,10 +25,12 @@ struct ioas_alloc { uint32_t size, flags, out_ioas_id; };
 struct ioas_range { uint64_t start, last; };
 struct ioas_ranges { uint32_t size, ioas_id, num_iovas, reserved; uint64_t allowed_iovas, out_alignment; };
 struct iommu_destroy { uint32_t size, id; };
+struct hw_info { uint32_t size, flags, dev_id, data_len; uint64_t data_uptr; uint32_t type, reserved; uint64_t capabilities; };
 #define DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define DEVICE_ATTACH_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define DEVICE_DETACH_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
 #define IOMMUFD_DESTROY _IO(';', 0x80)
+#define IOMMUFD_GET_HW_INFO _IO(';', 0x8a)
 #define IOMMUFD_IOAS_ALLOC _IO(';', 0x81)
 #define IOMMUFD_IOAS_RANGES _IO(';', 0x84)
 
@@ -172,6 +174,9 @@ static struct times by_cdev(const char* device_name, const char* path) {
   check(ioctl(device, DEVICE_BIND_IOMMUFD, &bind), "VFIO_DEVICE_BIND_IOMMUFD");
   struct ioas_alloc ioas = {.size = sizeof(ioas)};
   check(ioctl(iommu, IOMMUFD_IOAS_ALLOC, &ioas), "IOMMU_IOAS_ALLOC");
+  char data[256];
+  struct hw_info hw = {.size = sizeof(hw), .dev_id = bind.out_devid, .data_len = sizeof(data), .data_uptr = (uintptr_t)data};
+  if (ioctl(iommu, IOMMUFD_GET_HW_INFO, &hw) < 0 && errno != EOPNOTSUPP) check(-1, "IOMMU_GET_HW_INFO");
   struct attach_pt attach = {.argsz = sizeof(attach), .pt_id = ioas.out_ioas_id};
   check(ioctl(device, DEVICE_ATTACH_PT, &attach), "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
   struct ioas_range ranges[64];
