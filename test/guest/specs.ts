@@ -11,6 +11,9 @@ const TEST_TIMEOUT_MS = 60_000;
 /** Longer than any test may take: past it, mocha itself hangs. */
 const SILENCE_MS = 100_000;
 
+/** Without KVM the compiler's threads take more of a short run than what they compile gives back. */
+const IN_TCG = ['--no-opt', '--no-sparkplug'];
+
 export interface SpecsRequest {
   readonly profile: ProfileName;
   /** Mocha's --grep, undefined for every test. */
@@ -56,6 +59,7 @@ function mochaCommand(request: SpecsRequest, countsFile: string): string[] {
   return [
     ...[
       process.execPath,
+      ...IN_TCG,
       join(CHECKOUT, 'node_modules/mocha/bin/mocha.js'),
       '--no-package',
       '--no-config',

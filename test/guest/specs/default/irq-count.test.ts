@@ -7,7 +7,7 @@ import { IrqCounters, WAYS } from '../../../support/irq-counters.js';
 import { BDF } from '../../devices.js';
 import { bind, restore } from '../../support/binding.js';
 
-const TRIGGERS = 3000;
+const TRIGGERS = 2000;
 
 /** Vectors that one call triggers at most; those between the first and the last that are off are passed by. */
 const MOST_AT_ONCE = 8;
