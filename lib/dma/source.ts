@@ -82,5 +82,6 @@ function keepInPlace(buffer: ArrayBufferLike, byteLength: number): void {
   }
   // V8 keeps the bytes of small typed arrays on its heap, and moves them.
   if (byteLength < PAGE_SIZE) throw invalidArgument('an ArrayBuffer of less than a page cannot be mapped');
-  markAsUntransferable(buffer);
+  // That of a WebAssembly memory is not to be marked: Node.js 26 then aborts when the memory grows.
+  if (addon.bufferIsDetachable(buffer)) markAsUntransferable(buffer);
 }

@@ -57,6 +57,8 @@ export interface MemoryAddon {
    * WebAssembly memory that it belongs to grows. @throws ERR_INVALID_ARGUMENT
    */
   bufferHold(buffer: ArrayBufferLike): object;
+  /** Whether an ArrayBuffer can be transferred: that of a WebAssembly memory cannot. */
+  bufferIsDetachable(buffer: ArrayBuffer): boolean;
   /** Copies from this process's memory without ever faulting. @throws EFAULT */
   memoryRead(vaddr: bigint, target: Uint8Array): void;
   /**

@@ -9,11 +9,25 @@
 
 namespace vfio_engine {
 
-std::shared_ptr<void> HoldBytes(napi_value__* buffer) {
+namespace {
+
+v8::Local<v8::Value> ToLocal(napi_value__* buffer) {
   v8::Local<v8::Value> value;
   // A napi_value is a v8::Local by another name.
   static_assert(sizeof(buffer) == sizeof(value), "napi_value holds a local handle");
   std::memcpy(static_cast<void*>(&value), &buffer, sizeof(value));
+  return value;
+}
+
+}  // namespace
+
+bool IsDetachable(napi_value__* buffer) {
+  v8::Local<v8::Value> value = ToLocal(buffer);
+  return value->IsArrayBuffer() && value.As<v8::ArrayBuffer>()->IsDetachable();
+}
+
+std::shared_ptr<void> HoldBytes(napi_value__* buffer) {
+  v8::Local<v8::Value> value = ToLocal(buffer);
   if (value->IsArrayBuffer()) return value.As<v8::ArrayBuffer>()->GetBackingStore();
   if (value->IsSharedArrayBuffer()) return value.As<v8::SharedArrayBuffer>()->GetBackingStore();
   return nullptr;

@@ -129,6 +129,11 @@ Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), reinterpret_cast<uint64_t>(bytes.data + offset));
 }
 
+Napi::Value BufferIsDetachable(const Napi::CallbackInfo& info) {
+  napi_value buffer = info[0];
+  return Napi::Boolean::New(info.Env(), IsDetachable(buffer));
+}
+
 Napi::Value BufferHold(const Napi::CallbackInfo& info) {
   std::shared_ptr<void> hold = HoldBytes(info[0]);
   if (hold == nullptr) ThrowArgType(info, 0, "an ArrayBuffer or a SharedArrayBuffer");
@@ -175,6 +180,7 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MemoryDiscard>(env, exports, "memoryDiscard");
   Export<BufferAddress>(env, exports, "bufferAddress");
   Export<BufferHold>(env, exports, "bufferHold");
+  Export<BufferIsDetachable>(env, exports, "bufferIsDetachable");
   Export<MemoryRead>(env, exports, "memoryRead");
   Export<MemoryProbe>(env, exports, "memoryProbe");
   Export<MemoryProbeAsync>(env, exports, "memoryProbeAsync");
