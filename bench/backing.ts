@@ -31,7 +31,7 @@ export function openMemory(size: number): Backing {
   return {
     fd,
     fileOffset: 0n,
-    map: (offset, length) => addon.mappingCreate(fd, BigInt(offset), length, 3),
+    map: (offset, length) => Promise.resolve(addon.mappingCreate(fd, BigInt(offset), length, 3)),
     close: () => addon.closeFd(fd),
   };
 }

@@ -10,7 +10,7 @@ import { DmaSpace } from './dma/dma.js';
 import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
 import type { TrapRegions } from './device/open-regions.js';
-import { armRequest, type OnRequest } from './device/request.js';
+import { RequestWatch, type OnRequest } from './device/request.js';
 import { VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
 import type { SoftwareMachine } from './kernel/software/machine.js';
@@ -133,13 +133,15 @@ export class Engine {
     try {
       const pool = await this.#startedPool();
       undo.push(dma.host.countDevice({ mediated: isUuid(name) }));
-      const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset });
-      undo.push(() => attached.detach());
+      const request = new RequestWatch(onRequest);
+      undo.push(() => request.close());
+      const meanwhile = (): void => request.prepare();
+      const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset, meanwhile });
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const parts = { name, dma, ids, busMaster, trap, pool, lane: pool.lane(), detach };
       const device = await openDevice(attached, parts, undo);
       this.#devices.set(device, undo);
-      await armRequest(device, onRequest);
+      await request.arm(device);
       return device;
     } catch (error) {
       throw await undo.failed(error);

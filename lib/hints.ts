@@ -70,15 +70,15 @@ export function hinted(error: unknown, call: KernelCall, context: { device?: str
   return withContext(error, { ...context, hint: hintFor(call, error.code) });
 }
 
-/** Makes a call of the kernel's; a failure gets the device and the hint. */
-export async function calling<T>(
-  call: KernelCall,
-  context: { device?: string; path?: string },
-  work: () => T | Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
+/** Makes a call of the kernel's, one that answers at once or by a promise; a failure gets the device and the hint. */
+export function calling<T>(call: KernelCall, context: { device?: string; path?: string }, work: () => T): T {
+  const explain = (error: unknown): never => {
     throw hinted(error, call, context);
+  };
+  try {
+    const result = work();
+    return result instanceof Promise ? (result.catch(explain) as T) : result;
+  } catch (error) {
+    return explain(error);
   }
 }

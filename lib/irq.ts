@@ -70,21 +70,14 @@ export class DeviceIrq {
    * @throws ERR_INVALID_ARGUMENT for a vector that is on or is not there; EINVAL when another interrupt is on; ENOSPC
    */
   async enable(options: IrqOptions = {}): Promise<void> {
-    await this.#lock.run(async () => {
-      const wanted = this.#wanted(options.vectors ?? 1);
-      const undo = new Unwinding();
-      const before = this.#fds();
-      try {
-        for (const vector of wanted) {
-          const added = this.#create(vector, options);
-          this.#vectors.set(vector, added);
-          undo.push(() => this.#drop(vector));
-        }
-        await this.#programmer.change(before, this.#fds());
-      } catch (error) {
-        throw await undo.failed(error);
-      }
+    await this.#lock.run(() => {
+      return this.#turnOn(this.#wanted(options.vectors ?? 1), (vector) => this.#create(vector, options));
     });
+  }
+
+  /** @internal Turns vector 0 on, with what was made for it before the device was there; it is closed if that fails. */
+  async enableWith(made: IrqVector): Promise<void> {
+    await this.#lock.run(() => this.#turnOn(this.#wanted(1), () => made));
   }
 
   /**
@@ -159,6 +152,20 @@ export class DeviceIrq {
   /** @internal Ends all that is delivered here; the device is about to be closed, which turns it off in the kernel. */
   drop(): void {
     for (const vector of this.enabled) this.#drop(vector);
+  }
+
+  async #turnOn(wanted: readonly number[], create: (vector: number) => IrqVector): Promise<void> {
+    const undo = new Unwinding();
+    const before = this.#fds();
+    try {
+      for (const vector of wanted) {
+        this.#vectors.set(vector, create(vector));
+        undo.push(() => this.#drop(vector));
+      }
+      await this.#programmer.change(before, this.#fds());
+    } catch (error) {
+      throw await undo.failed(error);
+    }
   }
 
   #create(vector: number, { handler, counts, eventfds, delivery = 'main' }: IrqOptions): IrqVector {

@@ -1,16 +1,27 @@
 /** Runs asynchronous sections one after the other, in the order they asked. Thread: one. */
 export class Mutex {
-  #last: Promise<unknown> = Promise.resolve();
+  /** The end of the last section, undefined when there is none to wait for. */
+  #last: Promise<unknown> | undefined;
 
-  /** Runs a section when all before it have ended, however they ended. */
+  /** Runs a section when all before it have ended, however they ended: at once where there is none. */
   run<T>(section: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(section, section);
+    const result = this.#last === undefined ? started(section) : this.#last.then(section, section);
+    const ended = (): void => {
+      if (this.#last === last) this.#last = undefined;
+    };
     // A section's failure is its caller's to see, not the next section's.
-    this.#last = result.then(
-      () => undefined,
-      () => undefined,
-    );
+    const last: Promise<void> = result.then(ended, ended);
+    this.#last = last;
     return result;
+  }
+}
+
+/** Starts a section now; one that throws instead of rejecting rejects too. */
+function started<T>(section: () => Promise<T>): Promise<T> {
+  try {
+    return section();
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
 }
 

@@ -28,7 +28,9 @@ export class Unwinding {
     const errors: unknown[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
-        await step();
+        const undoing = step();
+        // A step that is done is not waited for: the next one may start what takes its time.
+        if (undoing !== undefined) await undoing;
       } catch (error) {
         errors.push(error);
       }
@@ -45,6 +47,16 @@ export class Unwinding {
   async runOrThrow(): Promise<void> {
     throwFirst(await this.run());
   }
+}
+
+/** Waits for all that is under way, whatever fails. @throws the first error, with the further ones as its cause */
+export async function allOf<T extends readonly unknown[] | []>(
+  doing: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const settled = await Promise.allSettled(doing);
+  throwFirst(settled.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : [])));
+  // What failed has been thrown.
+  return Promise.all(doing);
 }
 
 /** Throws the first of some errors, with the further ones as its cause; nothing where there is none. */

@@ -23,6 +23,11 @@ export interface AttachRequest {
   readonly space: DmaSpaceHost;
   /** Whether the device is reset when it can be; a failure is a warning. */
   readonly reset: boolean;
+  /**
+   * Called when a thread of the pool has begun to open the device, which takes its time: for what needs no device. It may
+   * be called again by a further way of attaching, and throws nothing.
+   */
+  readonly meanwhile?: () => void;
 }
 
 /** A device attached by a backend. */

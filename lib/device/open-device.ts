@@ -6,7 +6,7 @@ import { DeviceIrq } from '../irq.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
-import type { Unwinding } from '../unwinding.js';
+import { allOf, type Unwinding } from '../unwinding.js';
 import { configIo } from './config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
@@ -25,20 +25,26 @@ export interface OpenOptions {
   readonly detach: (device: Device) => Promise<void>;
 }
 
-/** Gathers what a user holds of an attached device; what has to be closed again is added to `undo`. */
+/** Gathers what a user holds of an attached device, and gives it back if that fails: how it is is added to `undo`. */
 export async function openDevice(attached: AttachedDevice, options: OpenOptions, undo: Unwinding): Promise<Device> {
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
+  const irqs: DeviceIrq[] = [];
+  undo.push(() => giveBack(attached, irqs));
   const infos = queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
-  const irqs = infos.irqs.map((irq, index) => {
-    return new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 });
-  });
-  // The device's own closing turns them off in the kernel.
-  undo.push(() => irqs.forEach((irq) => irq.drop()));
+  for (const [index, irq] of infos.irqs.entries()) {
+    irqs.push(new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 }));
+  }
   return new Device({ name, attached, infos, regions, config, irqs, dma, pool: options.pool, detach });
+}
+
+/** The closing of the device turns its interrupts off in the kernel: while a thread of the pool does so, they end here. */
+async function giveBack(attached: AttachedDevice, irqs: readonly DeviceIrq[]): Promise<void> {
+  const ending = Promise.resolve().then(() => irqs.forEach((irq) => irq.drop()));
+  await allOf([attached.detach(), ending]);
 }
 
 function openConfig(

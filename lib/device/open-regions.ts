@@ -7,7 +7,7 @@ import type { PlannedArea } from '../region/plan.js';
 import { Region } from '../region/region.js';
 import { PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../uapi/pci.js';
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
-import { throwFirst, type Unwinding } from '../unwinding.js';
+import { allOf, type Unwinding } from '../unwinding.js';
 
 /** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
 const MSIX_ENTRY_SIZE = 16;
@@ -44,8 +44,7 @@ export async function openRegions(
 
 /** At once: each waits for the threads that are inside, which may as well be waited for together. */
 async function closeAll(regions: readonly (Region | undefined)[]): Promise<void> {
-  const closings = await Promise.allSettled(regions.flatMap((region) => region?.close() ?? []));
-  throwFirst(closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : [])));
+  await allOf(regions.map((region) => region?.close()));
 }
 
 /** Which BARs are I/O ports: their registers say so, VFIO does not, but for what can be mapped, which is memory. */

@@ -1,6 +1,7 @@
 import { announceRequest, warn } from '../diagnostics.js';
 import type { Device } from '../device.js';
 import { VfioError } from '../errors.js';
+import { IrqVector } from '../irq/vector.js';
 import { VFIO_IRQ_INFO_EVENTFD, VFIO_PCI_REQ_IRQ_INDEX } from '../uapi/vfio.js';
 
 /** Called when the kernel asks for a device back, before the engine detaches it. */
@@ -16,18 +17,52 @@ export const REQUEST_HANDLER_MS = 5000;
  * Gives a device back when the kernel asks for it: somebody unbinds its driver, or pulls it out, and waits, without end
  * and without a signal's help, until its user closes it. Where the device has no such interrupt (mediated devices may
  * not) or it cannot be had, the device works without; the second is a warning.
- * Source: vfio_pci_core_request, VFIO_PCI_REQ_IRQ_INDEX
+ * Thread: the one that attaches the device. Source: vfio_pci_core_request, VFIO_PCI_REQ_IRQ_INDEX
  */
-export async function armRequest(device: Device, onRequest: OnRequest): Promise<void> {
-  if (onRequest === 'ignore') return;
-  const irq = device.irqs[VFIO_PCI_REQ_IRQ_INDEX];
-  if (irq === undefined || irq.count === 0 || (irq.flags & VFIO_IRQ_INFO_EVENTFD) === 0) return;
-  try {
-    await irq.enable({ handler: () => giveBack(device, onRequest) });
+export class RequestWatch {
+  readonly #onRequest: OnRequest;
+  #device: Device | undefined;
+  #vector: IrqVector | undefined;
+
+  constructor(onRequest: OnRequest) {
+    this.#onRequest = onRequest;
+  }
+
+  /** Makes what the interrupt comes by, which needs no device yet; `arm` tries again where it fails. */
+  prepare(): void {
+    if (this.#onRequest === 'ignore') return;
+    try {
+      this.#vector ??= this.#create();
+    } catch (error) {
+      if (!(error instanceof VfioError)) throw error;
+    }
+  }
+
+  /** Asks the kernel for the interrupt. */
+  async arm(device: Device): Promise<void> {
+    const irq = device.irqs[VFIO_PCI_REQ_IRQ_INDEX];
+    const there = irq !== undefined && irq.count > 0 && (irq.flags & VFIO_IRQ_INFO_EVENTFD) !== 0;
+    if (this.#onRequest === 'ignore' || !there) return this.close();
+    this.#device = device;
+    try {
+      await irq.enableWith((this.#vector ??= this.#create()));
+    } catch (error) {
+      warn('the device will not be given back when its driver is unbound', error, device.name);
+    }
+  }
+
+  /** Ends the watch; the device's interrupt does so too. */
+  close(): void {
+    this.#vector?.close();
+  }
+
+  #create(): IrqVector {
+    const vector = IrqVector.create(() => {
+      if (this.#device !== undefined) void giveBack(this.#device, this.#onRequest);
+    });
     // A device that waits to be asked for is no reason to stay.
-    irq.setRef(false);
-  } catch (error) {
-    warn('the device will not be given back when its driver is unbound', error, device.name);
+    vector.setRef(false);
+    return vector;
   }
 }
 

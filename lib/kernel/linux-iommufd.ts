@@ -1,25 +1,25 @@
-import { withContext } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR } from '../uapi/iommufd.js';
 import { dmaCalls } from './dma-calls.js';
 import type { IommufdKernel } from './iommufd.js';
-import type { Fd } from './kernel.js';
 import { linuxFiles } from './linux-files.js';
+import { opening, promised } from './promised.js';
 
 /** The real kernel's iommufd. */
 export const linuxIommufd: IommufdKernel = {
-  openIommufd: () => opening('/dev/iommu', addon.iommufdOpen()),
+  openIommufd: () => opening('/dev/iommu', () => addon.iommufdOpen()),
   openCdev: (name) =>
-    opening(`/dev/vfio/devices/${name}`, addon.cdevOpen(name)).then((device) => linuxFiles.addDevice(device)),
+    opening(`/dev/vfio/devices/${name}`, () => addon.cdevOpen(name)).then((device) => linuxFiles.addDevice(device)),
   bindIommufd: async (device, iommufd) => {
     const id = await addon.cdevBindIommufd(device, iommufd);
     linuxFiles.joined(device, iommufd);
     return id;
   },
-  attachIommufdPt: (device, ptId) => addon.cdevAttachIommufdPt(device, ptId, linuxFiles.isAmongMapped(device)),
-  detachIommufdPt: (device) => addon.cdevDetachIommufdPt(device, linuxFiles.isAmongMapped(device)),
+  attachIommufdPt: (device, ptId) =>
+    promised(() => addon.cdevAttachIommufdPt(device, ptId, linuxFiles.isAmongMapped(device))),
+  detachIommufdPt: (device) => promised(() => addon.cdevDetachIommufdPt(device, linuxFiles.isAmongMapped(device))),
 
-  destroy: (iommufd, id) => addon.iommuDestroy(iommufd, id, linuxFiles.isMapped(iommufd)),
+  destroy: (iommufd, id) => promised(() => addon.iommuDestroy(iommufd, id, linuxFiles.isMapped(iommufd))),
   allocIoas: (iommufd) => addon.ioasAlloc(iommufd),
   getIovaRanges: (iommufd, ioasId) => addon.ioasIovaRanges(iommufd, ioasId),
   allowIovas: (iommufd, ioasId, ranges) => {
@@ -56,10 +56,3 @@ export const linuxIommufd: IommufdKernel = {
   },
   getHwInfo: (iommufd, deviceId) => addon.iommuGetHwInfo(iommufd, deviceId),
 };
-
-/** Adds the file to the error of an open. */
-function opening(path: string, opened: Promise<Fd>): Promise<Fd> {
-  return opened.catch((error: unknown) => {
-    throw withContext(error, { path });
-  });
-}

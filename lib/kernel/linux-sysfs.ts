@@ -2,6 +2,7 @@ import { promises as fs, readdirSync } from 'node:fs';
 
 import { addon } from '../native/addon.js';
 import type { Sysfs } from '../sysfs.js';
+import { promised } from './promised.js';
 import { writeElsewhere } from './write-elsewhere.js';
 
 /**
@@ -16,7 +17,3 @@ export const linuxSysfs: Sysfs = {
   writeSlowly: writeElsewhere,
   exists: (path) => promised(() => addon.sysfsExists(path)),
 };
-
-function promised<T>(read: () => T): Promise<T> {
-  return new Promise((resolve) => resolve(read()));
-}

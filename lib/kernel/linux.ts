@@ -17,6 +17,7 @@ import type { Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js'
 import { linuxDeviceExtras } from './linux-device.js';
 import { linuxFiles } from './linux-files.js';
 import { linuxIommufd } from './linux-iommufd.js';
+import { opening, promised } from './promised.js';
 
 /** The machine's kernel, with what it has beyond the seam. */
 export type LinuxKernel = VfioKernel & IommufdKernel & DeviceExtras;
@@ -47,10 +48,10 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
   kind: 'linux',
   sysfs: linuxSysfs,
   close: (fd) => linuxFiles.close(fd),
-  openContainer: () => opening('/dev/vfio/vfio', addon.containerOpen()),
+  openContainer: () => opening('/dev/vfio/vfio', () => addon.containerOpen()),
   getApiVersion: (container) => addon.containerGetApiVersion(container),
   checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
-  setIommu: (container, type) => addon.containerSetIommu(container, type),
+  setIommu: (container, type) => promised(() => addon.containerSetIommu(container, type)),
   getIommuInfo,
   mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
     linuxFiles.map(container);
@@ -75,7 +76,7 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
 
 const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContainer' | 'unsetContainer' | 'getDeviceFd'> =
   {
-    openGroup: (name) => opening(`/dev/vfio/${name}`, addon.groupOpen(name)),
+    openGroup: (name) => opening(`/dev/vfio/${name}`, () => addon.groupOpen(name)),
     getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
     setContainer: async (group, container) => {
       await addon.groupSetContainer(group, container, linuxFiles.isMapped(container));
@@ -115,13 +116,16 @@ const deviceCalls: Pick<
   setIrqs: (device, set) => {
     // The kernel's own interrupts take nothing of the machine's.
     const sleeps = set.index < VFIO_PCI_ERR_IRQ_INDEX;
-    return addon.deviceSetIrqs(device, set.argsz, set.flags, set.index, set.start, set.count, irqData(set), sleeps);
+    const { argsz, flags, index, start, count } = set;
+    return promised(() => addon.deviceSetIrqs(device, argsz, flags, index, start, count, irqData(set), sleeps));
   },
   resetDevice: (device) => addon.deviceReset(device),
   pread: (device, fileOffset, length) => addon.devicePread(device, fileOffset, length),
   pwrite: (device, fileOffset, data) => addon.devicePwrite(device, fileOffset, data),
   mmap: (device, fileOffset, length, prot) =>
-    addon.mappingCreate(device, fileOffset, length, (prot.read ? PROT_READ : 0) | (prot.write ? PROT_WRITE : 0)),
+    promised(() =>
+      addon.mappingCreate(device, fileOffset, length, (prot.read ? PROT_READ : 0) | (prot.write ? PROT_WRITE : 0)),
+    ),
   ioTarget: (device) => ({ kind: 'fd', fd: device }),
 };
 
@@ -152,11 +156,4 @@ function bitmapSizeOf(size: bigint, pageSize: bigint): bigint {
   if (pageSize === 0n) return 0n;
   const pages = (size + pageSize - 1n) / pageSize;
   return ((pages + 63n) / 64n) * 8n;
-}
-
-/** Adds the file to the error of an open. */
-function opening(path: string, opened: Promise<Fd>): Promise<Fd> {
-  return opened.catch((error: unknown) => {
-    throw withContext(error, { path });
-  });
 }

@@ -32,7 +32,7 @@ export interface LaneAddon {
     areas: readonly (readonly [offset: number, size: number, mapping: MappingHandle])[],
   ): RegionHandle;
   /** Takes it away, waits until no thread is inside, lets the device's memory go (0xFF under the views). @throws EBADF */
-  regionClose(region: RegionHandle): Promise<void>;
+  regionClose(region: RegionHandle): Promise<void> | undefined;
   // Properties and not methods, because hot paths take these functions out of the addon.
   /**
    * One checked access on this thread: a load or store where the region is mapped, else a transfer.

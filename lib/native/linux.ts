@@ -11,10 +11,10 @@ import type { DmaUnmapResult, Fd } from '../kernel/kernel.js';
  */
 export interface LinuxAddon {
   /** open(/dev/vfio/vfio) */
-  containerOpen(): Promise<Fd>;
+  containerOpen(): Fd;
   containerGetApiVersion(container: Fd): number;
   containerCheckExtension(container: Fd, extension: number): number;
-  containerSetIommu(container: Fd, type: number): Promise<void>;
+  containerSetIommu(container: Fd, type: number): void;
 
   /** ioctl(VFIO_IOMMU_GET_INFO). @returns struct vfio_iommu_type1_info as the kernel left it, in `argsz` bytes or more */
   type1GetInfo(container: Fd, argsz?: number): Uint8Array;
@@ -60,8 +60,8 @@ export interface LinuxAddon {
   groupOpen(name: string): Promise<Fd>;
   /** ioctl(VFIO_GROUP_GET_STATUS). @returns the flags */
   groupGetStatus(group: Fd, argsz?: number): number;
-  groupSetContainer(group: Fd, container: Fd, sleeps: boolean): Promise<void>;
-  groupUnsetContainer(group: Fd, sleeps: boolean): Promise<void>;
+  groupSetContainer(group: Fd, container: Fd, sleeps: boolean): Promise<void> | undefined;
+  groupUnsetContainer(group: Fd, sleeps: boolean): Promise<void> | undefined;
   groupGetDeviceFd(group: Fd, name: string): Promise<Fd>;
 
   deviceGetInfo(device: Fd, argsz?: number): { flags: number; numRegions: number; numIrqs: number };
@@ -84,7 +84,7 @@ export interface LinuxAddon {
     count: number,
     data: Uint8Array,
     sleeps: boolean,
-  ): Promise<void>;
+  ): Promise<void> | undefined;
   deviceReset(device: Fd): Promise<void>;
   devicePread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array>;
   devicePwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number>;
@@ -106,12 +106,12 @@ export interface LinuxAddon {
   /** ioctl(VFIO_DEVICE_BIND_IOMMUFD). @returns the device's id within the iommufd */
   cdevBindIommufd(device: Fd, iommufd: Fd): Promise<number>;
   /** ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT). @returns the page table's id */
-  cdevAttachIommufdPt(device: Fd, ptId: number, sleeps: boolean): Promise<number>;
-  cdevDetachIommufdPt(device: Fd, sleeps: boolean): Promise<void>;
+  cdevAttachIommufdPt(device: Fd, ptId: number, sleeps: boolean): number | Promise<number>;
+  cdevDetachIommufdPt(device: Fd, sleeps: boolean): Promise<void> | undefined;
 
   /** open(/dev/iommu) */
-  iommufdOpen(): Promise<Fd>;
-  iommuDestroy(iommufd: Fd, id: number, sleeps: boolean): Promise<void>;
+  iommufdOpen(): Fd;
+  iommuDestroy(iommufd: Fd, id: number, sleeps: boolean): Promise<void> | undefined;
   ioasAlloc(iommufd: Fd): number;
   ioasIovaRanges(iommufd: Fd, ioasId: number): { iovaAlignment: bigint; ranges: { start: bigint; last: bigint }[] };
   /** @param ranges start and last (inclusive) in turn */

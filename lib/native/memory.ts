@@ -3,9 +3,7 @@ import type { Fd, MappingHandle } from '../kernel/kernel.js';
 /** Source: native/memory. Memory that devices, threads and processes share. */
 export interface MemoryAddon {
   /** mmap(2) with MAP_SHARED; `prot` is PROT_READ (1), PROT_WRITE (2) or both. The descriptor stays the caller's. */
-  mappingCreate(fd: Fd, fileOffset: bigint, length: number, prot: number): Promise<MappingHandle>;
-  /** The same on this thread: for a server's thread, which blocks anyway. */
-  mappingCreateSync(fd: Fd, fileOffset: bigint, length: number, prot: number): MappingHandle;
+  mappingCreate(fd: Fd, fileOffset: bigint, length: number, prot: number): MappingHandle;
   /** Gives a SharedArrayBuffer over the whole mapping; it keeps the memory mapped while any thread holds it. */
   mappingView(mapping: MappingHandle): SharedArrayBuffer;
   /** Lets the file go and leaves memory of 0xFF under every view. */
@@ -44,7 +42,7 @@ export interface MemoryAddon {
     guards: boolean,
     node: number,
     populate: boolean,
-  ): Promise<SharedArrayBuffer>;
+  ): SharedArrayBuffer | Promise<SharedArrayBuffer>;
   /**
    * Gives whole pages of shared memory back to the kernel, off the event loop; they then read as zeroes, for every process
    * that shares them. Pages that a device has pinned are no longer these. @throws EINVAL

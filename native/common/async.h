@@ -62,27 +62,17 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
-// The same at once, on the calling thread, for calls that the kernel answers without sleeping: a thread of the pool costs
-// more than they do. The promise is settled when it is returned.
+// On the pool where the call may sleep; else at once, on the calling thread, giving the value itself or throwing: a thread of
+// the pool costs more than a short call does, and so does a promise.
 template <class Work, class Convert>
-Napi::Promise RunNow(Napi::Env env, Work work, Convert convert) {
-  Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
-  try {
-    deferred.Resolve(convert(env, work()));
-  } catch (const SysError& error) {
-    deferred.Reject(ToJsError(env, error).Value());
-  }
-  return deferred.Promise();
+Napi::Value RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
+  if (sleeps) return RunAsync(env, std::move(work), std::move(convert));
+  return convert(env, work());
 }
 
-// On the pool where the call may sleep, else at once.
-template <class Work, class Convert>
-Napi::Promise RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
-  return sleeps ? RunAsync(env, std::move(work), std::move(convert)) : RunNow(env, std::move(work), std::move(convert));
-}
-
+// The same for work that returns nothing.
 template <class Work>
-Napi::Promise RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
+Napi::Value RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   auto with_result = [work = std::move(work)]() mutable {
     work();
     return true;
@@ -90,17 +80,9 @@ Napi::Promise RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
-// On the pool where the call may sleep; else at once, giving the value itself or throwing: of a short call, a promise is
-// the larger part.
-template <class Work, class Convert>
-Napi::Value RunEitherPlain(Napi::Env env, bool sleeps, Work work, Convert convert) {
-  if (sleeps) return RunAsync(env, std::move(work), std::move(convert));
-  return convert(env, work());
-}
-
-// For work that returns nothing: the promise resolves to undefined.
+// On the pool, for work that returns nothing: the promise resolves to undefined.
 template <class Work>
-Napi::Promise RunAsyncVoid(Napi::Env env, Work work) {
+Napi::Value RunAsyncVoid(Napi::Env env, Work work) {
   return RunEitherVoid(env, true, std::move(work));
 }
 

@@ -37,11 +37,10 @@ inline Napi::Promise OpenAsync(Napi::Env env, std::string path) {
       [](Napi::Env env, UniqueFd fd) -> Napi::Value { return Napi::Number::New(env, fd.Release()); });
 }
 
-// For nodes whose opening makes an object and waits for nothing.
-inline Napi::Promise OpenNow(Napi::Env env, const std::string& path) {
-  return RunNow(
-      env, [&] { return UniqueFd(Check(open(path.c_str(), O_RDWR | O_CLOEXEC), "open")); },
-      [](Napi::Env env, UniqueFd fd) -> Napi::Value { return Napi::Number::New(env, fd.Release()); });
+// For nodes whose opening makes an object and waits for nothing. Throws SysError.
+inline Napi::Value OpenNow(Napi::Env env, const std::string& path) {
+  UniqueFd fd(Check(open(path.c_str(), O_RDWR | O_CLOEXEC), "open"));
+  return Napi::Number::New(env, fd.Release());
 }
 
 // A name within a directory; a slash would lead out of it.

@@ -20,7 +20,8 @@ Napi::Value ContainerCheckExtension(const Napi::CallbackInfo& info) {
 Napi::Value ContainerSetIommu(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uint32_t type = ArgUint32(info, 1);
-  return RunEitherVoid(info.Env(), false, [=] { Ioctl(fd, VFIO_SET_IOMMU, "VFIO_SET_IOMMU", type); });
+  Ioctl(fd, VFIO_SET_IOMMU, "VFIO_SET_IOMMU", type);
+  return info.Env().Undefined();
 }
 
 }  // namespace

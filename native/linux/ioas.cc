@@ -96,7 +96,7 @@ Napi::Value IoasMap(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasMap, "IOMMU_IOAS_MAP", &request);
     return request.iova;
   };
-  return RunEitherPlain(info.Env(), ArgBoolean(info, 6), work, ToBigInt);
+  return RunEither(info.Env(), ArgBoolean(info, 6), work, ToBigInt);
 }
 
 // (fd, ioasId, flags, file, start, iova, length, sleeps). Linux 6.13.
@@ -114,7 +114,7 @@ Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasMapFile, "IOMMU_IOAS_MAP_FILE", &request);
     return request.iova;
   };
-  return RunEitherPlain(info.Env(), ArgBoolean(info, 7), work, ToBigInt);
+  return RunEither(info.Env(), ArgBoolean(info, 7), work, ToBigInt);
 }
 
 // (fd, ioasId, iova, length, sleeps). Whole areas alone; gives the count of bytes unmapped.
@@ -129,7 +129,7 @@ Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
     Ioctl(fd, uapi::kIoasUnmap, "IOMMU_IOAS_UNMAP", &request);
     return request.length;
   };
-  return RunEitherPlain(info.Env(), ArgBoolean(info, 4), work, ToBigInt);
+  return RunEither(info.Env(), ArgBoolean(info, 4), work, ToBigInt);
 }
 
 // (fd, flags, toIoasId, fromIoasId, toIova, fromIova, length). The pinned pages are shared by both.

@@ -30,7 +30,7 @@ Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   map.iova = ArgUint64(info, 4);
   map.size = ArgUint64(info, 5);
   auto work = [=]() mutable { return Ioctl(fd, VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", &map); };
-  return RunEitherPlain(info.Env(), ArgBoolean(info, 6), work, [](Napi::Env env, int) { return env.Undefined(); });
+  return RunEither(info.Env(), ArgBoolean(info, 6), work, [](Napi::Env env, int) { return env.Undefined(); });
 }
 
 struct Unmapped {
@@ -74,7 +74,7 @@ Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
     if (with_bitmap) result.Set("bitmap", ToUint8Array(env, unmapped.bitmap));
     return result;
   };
-  return RunEitherPlain(info.Env(), ArgBoolean(info, 7), [=] { return Unmap(fd, request); }, convert);
+  return RunEither(info.Env(), ArgBoolean(info, 7), [=] { return Unmap(fd, request); }, convert);
 }
 
 // vfio_iommu_type1_dirty_bitmap with the range that follows it in GET_BITMAP.

@@ -25,17 +25,6 @@ std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   off_t offset = ArgOffset(info, 1);
-  size_t length = ArgSize(info, 2);
-  int prot = ArgInt32(info, 3);
-  return RunNow(
-      info.Env(), [=] { return Mappings().Add(Mapping::Map(fd, offset, length, prot)); },
-      [](Napi::Env env, uint32_t handle) { return Napi::Number::New(env, handle); });
-}
-
-// For a server's thread, which blocks anyway.
-Napi::Value MappingCreateSync(const Napi::CallbackInfo& info) {
-  int fd = ArgFd(info, 0);
-  auto offset = static_cast<off_t>(ArgUint64(info, 1));
   uint32_t handle = Mappings().Add(Mapping::Map(fd, offset, ArgSize(info, 2), ArgInt32(info, 3)));
   return Napi::Number::New(info.Env(), handle);
 }
@@ -102,7 +91,7 @@ Napi::Value MemoryPlace(const Napi::CallbackInfo& info) {
   };
   auto view = [](Napi::Env env, const std::shared_ptr<Mapping>& mapping) { return ViewOf(env, mapping); };
   // Taking the pages takes time.
-  return populate ? RunAsync(info.Env(), place, view) : RunNow(info.Env(), place, view);
+  return RunEither(info.Env(), populate, place, view);
 }
 
 Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
@@ -167,7 +156,6 @@ Napi::Value MemoryProbeAsync(const Napi::CallbackInfo& info) {
 
 void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingCreate>(env, exports, "mappingCreate");
-  Export<MappingCreateSync>(env, exports, "mappingCreateSync");
   Export<MappingView>(env, exports, "mappingView");
   Export<MappingEnd>(env, exports, "mappingEnd");
   Export<MappingRevoke>(env, exports, "mappingRevoke");

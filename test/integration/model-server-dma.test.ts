@@ -47,9 +47,9 @@ describe('the DMA of a served testdev', () => {
   const status = (): number => client.read32(2, REG.DMA_STATUS);
 
   /** A file of memory that this test sees as well. */
-  async function memory(size: bigint): Promise<{ fd: number; bytes: Uint8Array; close(): void }> {
+  function memory(size: bigint): { fd: number; bytes: Uint8Array; close(): void } {
     const fd = addon.memfdCreate('dma', size, 0);
-    const mapping = await addon.mappingCreate(fd, 0n, Number(size), 3);
+    const mapping = addon.mappingCreate(fd, 0n, Number(size), 3);
     const close = (): void => {
       addon.mappingClose(mapping);
       addon.closeFdSync(fd);
@@ -68,8 +68,8 @@ describe('the DMA of a served testdev', () => {
     client.sendRaw(wire.encodeMessage({ id: ask.header.id, command: ask.header.command, type: 'reply', errno }));
   }
 
-  it('goes directly to memory that came with a descriptor, from its offset on and across two maps', async () => {
-    const ram = await memory(0x10000n);
+  it('goes directly to memory that came with a descriptor, from its offset on and across two maps', () => {
+    const ram = memory(0x10000n);
     assert.equal(map(0x8000_0000n, 2n * PAGE, READ | WRITE, ram.fd, 0x3000n), 'ok');
     assert.equal(map(0x8000_2000n, PAGE, READ | WRITE, ram.fd, 0x8000n), 'ok');
     ram.bytes.set([1, 2], 0x4ffe);
@@ -81,8 +81,8 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('goes nowhere after an unmap, which is a range and need not hold anything', async () => {
-    const ram = await memory(4n * PAGE);
+  it('goes nowhere after an unmap, which is a range and need not hold anything', () => {
+    const ram = memory(4n * PAGE);
     for (let page = 0n; page < 4n; page += 1n) {
       assert.equal(map(page * PAGE, PAGE, READ | WRITE, ram.fd, page * PAGE), 'ok');
     }
@@ -104,8 +104,8 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('keeps to the rights of a map, and changes nothing when part of an access is refused', async () => {
-    const ram = await memory(2n * PAGE);
+  it('keeps to the rights of a map, and changes nothing when part of an access is refused', () => {
+    const ram = memory(2n * PAGE);
     assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
     assert.equal(map(PAGE, PAGE, WRITE, ram.fd, PAGE), 'ok');
     ram.bytes.fill(0x11, 0, 0x1000);
@@ -126,8 +126,8 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('maps memory read-only where the descriptor is, and refuses a file that is too short', async () => {
-    const ram = await memory(PAGE);
+  it('maps memory read-only where the descriptor is, and refuses a file that is too short', () => {
+    const ram = memory(PAGE);
     assert.equal(map(0n, 2n * PAGE, READ, ram.fd), 'EINVAL');
     assert.equal(map(0n, PAGE, READ | 0x80, ram.fd), 'EINVAL');
     assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');

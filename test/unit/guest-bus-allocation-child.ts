@@ -25,7 +25,7 @@ function memoryRegion(boxed: boolean): PlaceableRegion {
   };
 }
 
-const region = await MemfdRegion.open();
+const region = MemfdRegion.open();
 process.stdout.write(
   JSON.stringify({
     plain: garbagePerAccess(memoryRegion(false), 0, 4096, 100_000),

@@ -11,9 +11,9 @@ export class MemfdRegion {
   #handle = 0;
   #mapping = 0;
 
-  static async open(): Promise<MemfdRegion> {
+  static open(): MemfdRegion {
     const region = new MemfdRegion();
-    region.#mapping = await addon.mappingCreate(region.#fd, 0n, 4096, READ_WRITE);
+    region.#mapping = addon.mappingCreate(region.#fd, 0n, 4096, READ_WRITE);
     region.#handle = addon.regionCreate(region.size, READ_WRITE, region.#fd, 0, 0n, 0, [[0, 4096, region.#mapping]]);
     return region;
   }

@@ -10,8 +10,8 @@ const GPA = 0x4_0000_0000n;
 
 describe('guest bus: a region of the addon', () => {
   let region: MemfdRegion;
-  beforeEach(async () => {
-    region = await MemfdRegion.open();
+  beforeEach(() => {
+    region = MemfdRegion.open();
   });
 
   it('is guest memory where it is mapped and handlers where it is trapped', async () => {

@@ -35,7 +35,7 @@ async function collectUntil(condition: () => boolean): Promise<void> {
 describe('native memory: views on several threads', () => {
   it('are one memory, made from the handle in each thread or sent to it', async () => {
     const fd = addon.memfdCreate('threads-share', BigInt(PAGE), 0);
-    const mapping = await addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
+    const mapping = addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
     const view = new Int32Array(addon.mappingView(mapping));
     const worker = startWorker(
       `const own = new Int32Array(addon.mappingView(workerData.mapping));
@@ -58,7 +58,7 @@ describe('native memory: views on several threads', () => {
       const { addon } = await import(${JSON.stringify(new URL('../../lib/native/addon.js', import.meta.url))});
       const { startWorker, nextMessage } = await import(${JSON.stringify(new URL('./helpers/in-worker.js', import.meta.url))});
       const fd = addon.memfdCreate('wakes', 4096n, 0);
-      const mapping = await addon.mappingCreate(fd, 0n, 4096, 3);
+      const mapping = addon.mappingCreate(fd, 0n, 4096, 3);
       const view = new Int32Array(addon.mappingView(mapping));
       const worker = startWorker(
         'const own = new Int32Array(addon.mappingView(workerData));' +
@@ -72,7 +72,7 @@ describe('native memory: views on several threads', () => {
 
   it('keep the memory while a thread holds one, and let it go after the last', async () => {
     const fd = addon.memfdCreate('threads-hold', BigInt(PAGE), 0);
-    const mapping = await addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
+    const mapping = addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
     closeSync(fd);
     const worker = startWorker(
       `const view = new Uint8Array(addon.mappingView(workerData));
@@ -93,16 +93,16 @@ describe('native memory: views on several threads', () => {
   });
 
   it('are unmapped by garbage collection, a thousand of them', async () => {
-    const makeThousand = async (): Promise<void> => {
+    const makeThousand = (): void => {
       const fd = addon.memfdCreate('collected', BigInt(PAGE), 0);
       for (let i = 0; i < 1000; i++) {
-        const mapping = await addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
+        const mapping = addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
         new Uint8Array(addon.mappingView(mapping))[0] = i;
         addon.mappingClose(mapping);
       }
       closeSync(fd);
     };
-    await makeThousand();
+    makeThousand();
     await collectUntil(() => countMappings('collected') === 0);
     assert.equal(countMappings('collected'), 0);
   });
@@ -113,7 +113,7 @@ describe('native memory: views on several threads', () => {
     const fd = openSync(path, 'wx+');
     unlinkSync(path);
     ftruncateSync(fd, 4 * PAGE);
-    const mapping = await addon.mappingCreate(fd, 0n, 4 * PAGE, READ_WRITE);
+    const mapping = addon.mappingCreate(fd, 0n, 4 * PAGE, READ_WRITE);
     const program = `
       const view = new Uint32Array(addon.mappingView(workerData.mapping));
       const stop = workerData.stop;
@@ -158,7 +158,7 @@ describe('native memory: faults that are not ours', () => {
     const program = `
       const { addon } = await import(${JSON.stringify(addonPath)});
       const fd = addon.memfdCreate('known', 4096n, 0);
-      await addon.mappingCreate(fd, 0n, 4096, 3);
+      addon.mappingCreate(fd, 0n, 4096, 3);
       process.kill(process.pid, 'SIGBUS');
       setTimeout(() => process.exit(0), 5000);`;
     const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });

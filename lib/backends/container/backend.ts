@@ -5,7 +5,7 @@ import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { Mutex } from '../../mutex.js';
 import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
-import { Unwinding } from '../../unwinding.js';
+import { allOf, Unwinding } from '../../unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';
 import { GroupTable, type GroupUse } from './groups.js';
 
@@ -33,7 +33,7 @@ export class ContainerBackend implements Backend {
     });
   }
 
-  async #attach({ name, sysfsPath, space, reset }: AttachRequest): Promise<AttachedDevice> {
+  async #attach({ name, sysfsPath, space, reset, meanwhile }: AttachRequest): Promise<AttachedDevice> {
     if (this.#devices.has(name)) {
       throw systemError('EBUSY', 'attach', { device: name, hint: 'the device is attached already: detach it first' });
     }
@@ -42,8 +42,12 @@ export class ContainerBackend implements Backend {
       const groupId = await queryGroup(this.#kernel.sysfs, sysfsPath, name);
       const use = await this.#groups.use(groupId, space);
       undo.push(() => use.release());
-      const deviceFd = await this.#openDevice(use, name, undo);
-      const info = await calling('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(deviceFd));
+      const opening = this.#openDevice(use, name, undo);
+      // The kernel opens the device on a thread of the pool; the space joins on this one.
+      const joining = use.joinSpace();
+      meanwhile?.();
+      const [deviceFd] = await allOf([opening, joining]);
+      const info = calling('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(deviceFd));
       if (reset) await this.#reset(deviceFd, info, name);
       this.#devices.add(name);
       undo.push(() => void this.#devices.delete(name));

@@ -22,34 +22,59 @@ export class Container {
   readonly #target: ContainerTarget | undefined;
   readonly #groups = new Set<Group>();
 
+  #joined: Promise<void> | undefined;
+
   private constructor(
     kernel: VfioKernel,
     fd: Fd,
+    /** Of the IOMMU. */
+    private readonly type: number,
     readonly space: DmaSpaceHost,
-    readonly noiommu: boolean,
   ) {
     this.#kernel = kernel;
     this.#fd = fd;
     // Without an IOMMU the kernel maps nothing: the device reaches all of the machine's memory.
-    this.#target = noiommu ? undefined : new ContainerTarget(kernel, fd, () => this.#reserved());
+    this.#target = this.noiommu ? undefined : new ContainerTarget(kernel, fd, () => this.#reserved());
   }
 
-  /** Makes a container with its first group; the space's mappings are in it when this resolves. */
-  static async create(kernel: VfioKernel, group: Group, space: DmaSpaceHost): Promise<Container> {
+  /** Opens an empty container, for groups with an IOMMU or without one. */
+  static async open(kernel: VfioKernel, space: DmaSpaceHost, noiommu: boolean): Promise<Container> {
     const undo = new Unwinding();
     try {
       const fd = await calling('openContainer', { path: PATH }, () => kernel.openContainer());
       undo.push(() => kernel.close(fd));
-      await checkVersion(kernel, fd);
-      const type = await chooseIommu(kernel, fd, group.noiommu);
-      const container = new Container(kernel, fd, space, group.noiommu);
-      await container.#set(group, undo);
-      await calling('setIommu', { path: PATH }, () => kernel.setIommu(fd, type));
-      if (container.#target !== undefined) await space.addTarget(container.#target);
-      return container;
+      checkVersion(kernel, fd);
+      return new Container(kernel, fd, chooseIommu(kernel, fd, noiommu), space);
     } catch (error) {
       throw await undo.failed(error);
     }
+  }
+
+  /** Takes the first group in, and gets the IOMMU with it. */
+  async start(group: Group): Promise<void> {
+    const undo = new Unwinding();
+    try {
+      await this.#set(group, undo);
+      await calling('setIommu', { path: PATH }, () => this.#kernel.setIommu(this.#fd, this.type));
+    } catch (error) {
+      throw await undo.failed(error);
+    }
+  }
+
+  /** Has the space map into the container; its mappings are in it when this resolves. Asked again, it has done so. */
+  joinSpace(): Promise<void> {
+    this.#joined ??= this.#target === undefined ? Promise.resolve() : this.space.addTarget(this.#target);
+    return this.#joined;
+  }
+
+  /** Closes a container that has no group. */
+  close(): Promise<void> {
+    return this.#kernel.close(this.#fd);
+  }
+
+  /** Whether its groups have no IOMMU. */
+  get noiommu(): boolean {
+    return this.type === VFIO_NOIOMMU_IOMMU;
   }
 
   /** Whether the last group has left. */
@@ -73,7 +98,7 @@ export class Container {
   async leave(group: Group): Promise<void> {
     const undo = new Unwinding();
     if (this.#groups.size === 1) {
-      undo.push(() => this.#kernel.close(this.#fd));
+      undo.push(() => this.close());
     }
     undo.push(() => this.#unset(group));
     // First of all no one may map into what is about to lose its IOMMU.
@@ -94,7 +119,7 @@ export class Container {
     try {
       await calling('unsetContainer', { path: group.path }, () => this.#kernel.unsetContainer(group.fd));
     } catch (error) {
-      const notHeld = error instanceof VfioError && error.code === 'EINVAL' && !(await this.#holds(group));
+      const notHeld = error instanceof VfioError && error.code === 'EINVAL' && !this.#holds(group);
       if (!notHeld) throw error;
     }
   }
@@ -103,11 +128,9 @@ export class Container {
    * A group whose last device loses its driver is taken from its container by the kernel, and answers ENODEV from then on.
    * Source: vfio_device_remove_group, vfio_group_ioctl_get_status
    */
-  async #holds(group: Group): Promise<boolean> {
+  #holds(group: Group): boolean {
     try {
-      const { flags } = await calling('getGroupStatus', { path: group.path }, () =>
-        this.#kernel.getGroupStatus(group.fd),
-      );
+      const { flags } = calling('getGroupStatus', { path: group.path }, () => this.#kernel.getGroupStatus(group.fd));
       return (flags & VFIO_GROUP_FLAGS_CONTAINER_SET) !== 0;
     } catch (error) {
       if (error instanceof VfioError && error.code === 'ENODEV') return false;
@@ -120,8 +143,8 @@ export class Container {
   }
 }
 
-async function checkVersion(kernel: VfioKernel, fd: Fd): Promise<void> {
-  const version = await calling('getApiVersion', { path: PATH }, () => kernel.getApiVersion(fd));
+function checkVersion(kernel: VfioKernel, fd: Fd): void {
+  const version = calling('getApiVersion', { path: PATH }, () => kernel.getApiVersion(fd));
   if (version === VFIO_API_VERSION) return;
   throw new VfioError(`the kernel has version ${version} of VFIO's interface, not ${VFIO_API_VERSION}`, {
     code: 'ERR_NOT_SUPPORTED',
@@ -131,9 +154,9 @@ async function checkVersion(kernel: VfioKernel, fd: Fd): Promise<void> {
 }
 
 /** type1v2 before type1: it unmaps whole mappings alone, which is what the engine asks for. */
-async function chooseIommu(kernel: VfioKernel, fd: Fd, noiommu: boolean): Promise<number> {
+function chooseIommu(kernel: VfioKernel, fd: Fd, noiommu: boolean): number {
   for (const type of noiommu ? [VFIO_NOIOMMU_IOMMU] : [VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU]) {
-    if ((await calling('checkExtension', { path: PATH }, () => kernel.checkExtension(fd, type))) > 0) return type;
+    if (calling('checkExtension', { path: PATH }, () => kernel.checkExtension(fd, type)) > 0) return type;
   }
   throw new VfioError(`the kernel's VFIO has no ${noiommu ? 'noiommu' : 'type1'} IOMMU`, {
     code: 'ENODEV',

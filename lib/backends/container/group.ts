@@ -4,7 +4,7 @@ import { describeBlocker, describeGroupUsers } from '../../group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
-import { Unwinding } from '../../unwinding.js';
+import { allOf, Unwinding } from '../../unwinding.js';
 
 /** An open IOMMU group. */
 export class Group {
@@ -25,25 +25,18 @@ export class Group {
     const undo = new Unwinding();
     try {
       // A thread of the pool opens while this one reads.
-      const [opening, reading] = await Promise.allSettled([
-        openGroup(kernel, groupId, name, path),
-        queryReservedRegions(kernel.sysfs, id),
-      ]);
-      const fd = valueOf(opening);
-      undo.push(() => kernel.close(fd));
-      const reserved = valueOf(reading);
-      const { flags } = await calling('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
+      const opening = openGroup(kernel, groupId, name, path).then((opened) => {
+        undo.push(() => kernel.close(opened));
+        return opened;
+      });
+      const [fd, reserved] = await allOf([opening, queryReservedRegions(kernel.sysfs, id)]);
+      const { flags } = calling('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
       if ((flags & VFIO_GROUP_FLAGS_VIABLE) === 0) throw await notViable(kernel, id, path);
       return new Group(id, noiommu, fd, path, reserved.filter(isBarred));
     } catch (error) {
       throw await undo.failed(error);
     }
   }
-}
-
-function valueOf<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'fulfilled') return settled.value;
-  throw settled.reason;
 }
 
 /** Says who has the group where somebody has. */

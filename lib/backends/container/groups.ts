@@ -1,7 +1,7 @@
 import { systemError, VfioError } from '../../errors.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import type { GroupId } from '../../pci-sysfs.js';
-import { Unwinding } from '../../unwinding.js';
+import { allOf, Unwinding } from '../../unwinding.js';
 import type { DmaSpaceHost } from '../backend.js';
 import { Container } from './container.js';
 import { Group } from './group.js';
@@ -16,6 +16,8 @@ interface GroupEntry {
 /** A device's hold on its group. */
 export interface GroupUse {
   readonly group: Group;
+  /** Has the space map into the group's container; once for all of its groups. */
+  joinSpace(): Promise<void>;
   /** Lets the group go; the last hold closes it, and the container with its last group. */
   release(): Promise<void>;
 }
@@ -38,7 +40,8 @@ export class GroupTable {
       throw systemError('EINVAL', 'attach', { path: entry.group.path, hint });
     }
     entry.references += 1;
-    return { group: entry.group, release: () => this.#release(entry) };
+    const { group, container } = entry;
+    return { group, joinSpace: () => container.joinSpace(), release: () => this.#release(entry) };
   }
 
   /** The descriptor of a group that is open. */
@@ -47,11 +50,18 @@ export class GroupTable {
   }
 
   async #open(id: GroupId, space: DmaSpaceHost): Promise<GroupEntry> {
-    const group = await Group.open(this.#kernel, id);
     const undo = new Unwinding();
-    undo.push(() => this.#kernel.close(group.fd));
     try {
-      const container = await this.#place(group, space);
+      const candidates = this.#containersOf(space, id.noiommu);
+      const [group, empty] = await allOf([
+        this.#openGroup(id, undo),
+        // While a thread of the pool opens the group.
+        candidates.length > 0 ? undefined : this.#openContainer(space, id.noiommu, undo),
+      ]);
+      const container =
+        (await firstThatTakes(candidates, group)) ?? empty ?? (await this.#openContainer(space, id.noiommu, undo));
+      if (container.empty) await container.start(group);
+      this.#containers.add(container);
       const entry = { group, container, references: 0 };
       this.#entries.set(id.id, entry);
       return entry;
@@ -60,15 +70,20 @@ export class GroupTable {
     }
   }
 
-  /** Puts a group into the first container of the space that takes it, and into a new one where none does. */
-  async #place(group: Group, space: DmaSpaceHost): Promise<Container> {
-    for (const container of this.#containers) {
-      if (container.space !== space || container.noiommu !== group.noiommu) continue;
-      if (await joined(container, group)) return container;
-    }
-    const container = await Container.create(this.#kernel, group, space);
-    this.#containers.add(container);
+  async #openGroup(id: GroupId, undo: Unwinding): Promise<Group> {
+    const group = await Group.open(this.#kernel, id);
+    undo.push(() => this.#kernel.close(group.fd));
+    return group;
+  }
+
+  async #openContainer(space: DmaSpaceHost, noiommu: boolean, undo: Unwinding): Promise<Container> {
+    const container = await Container.open(this.#kernel, space, noiommu);
+    undo.push(() => container.close());
     return container;
+  }
+
+  #containersOf(space: DmaSpaceHost, noiommu: boolean): Container[] {
+    return [...this.#containers].filter((container) => container.space === space && container.noiommu === noiommu);
   }
 
   async #release(entry: GroupEntry): Promise<void> {
@@ -87,14 +102,16 @@ export class GroupTable {
 }
 
 /** A refusal of the kernel's only means that this container is not the one. */
-async function joined(container: Container, group: Group): Promise<boolean> {
-  try {
-    await container.join(group);
-    return true;
-  } catch (error) {
-    if (error instanceof VfioError && INCOMPATIBLE.has(error.code)) return false;
-    throw error;
+async function firstThatTakes(containers: readonly Container[], group: Group): Promise<Container | undefined> {
+  for (const container of containers) {
+    try {
+      await container.join(group);
+      return container;
+    } catch (error) {
+      if (!(error instanceof VfioError && INCOMPATIBLE.has(error.code))) throw error;
+    }
   }
+  return undefined;
 }
 
 /** What SET_CONTAINER answers when the IOMMU cannot hold the group beside the container's others. */

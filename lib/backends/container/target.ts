@@ -1,5 +1,6 @@
 import { calling, hinted } from '../../hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import { promised } from '../../kernel/promised.js';
 import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import {
   VFIO_DMA_MAP_FLAG_READ,
@@ -26,18 +27,8 @@ export class ContainerTarget implements DmaTarget {
     this.#reserved = reserved;
   }
 
-  async queryLimits(): Promise<DmaLimits> {
-    const info = await calling('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
-    // Asked for the first time before anything is mapped; the module's parameter may have been written since.
-    this.#entryLimit ??= info.dmaAvailable;
-    return {
-      ranges: info.iovaRanges,
-      reserved: this.#reserved(),
-      pageSizes: info.pageSizes,
-      entriesLeft: info.dmaAvailable,
-      entryLimit: this.#entryLimit,
-      dirtyPageSizes: info.migration?.pageSizes ?? 0n,
-    };
+  queryLimits(): Promise<DmaLimits> {
+    return promised(() => this.#limits());
   }
 
   queryReserved(): Promise<readonly ReservedRange[]> {
@@ -80,5 +71,19 @@ export class ContainerTarget implements DmaTarget {
 
   takeDirty(range: DirtyRange): Promise<Uint8Array> {
     return calling('getDirtyBitmap', {}, () => this.#kernel.getDirtyBitmap(this.#container, range));
+  }
+
+  #limits(): DmaLimits {
+    const info = calling('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
+    // Asked for the first time before anything is mapped; the module's parameter may have been written since.
+    this.#entryLimit ??= info.dmaAvailable;
+    return {
+      ranges: info.iovaRanges,
+      reserved: this.#reserved(),
+      pageSizes: info.pageSizes,
+      entriesLeft: info.dmaAvailable,
+      entryLimit: this.#entryLimit,
+      dirtyPageSizes: info.migration?.pageSizes ?? 0n,
+    };
   }
 }

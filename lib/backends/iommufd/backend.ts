@@ -52,7 +52,7 @@ export class IommufdBackend implements Backend {
     });
   }
 
-  async #attach({ name, sysfsPath, space, reset }: AttachRequest): Promise<AttachedDevice> {
+  async #attach({ name, sysfsPath, space, reset, meanwhile }: AttachRequest): Promise<AttachedDevice> {
     if (this.#devices.has(name)) {
       throw systemError('EBUSY', 'attach', { device: name, hint: 'the device is attached already: detach it first' });
     }
@@ -62,7 +62,7 @@ export class IommufdBackend implements Backend {
       const addressSpace = await this.#use(space, undo);
       addressSpace.devices.set(name, sysfsPath);
       undo.push(() => void addressSpace.devices.delete(name));
-      const deviceFd = await this.#openDevice(cdev, addressSpace, undo);
+      const deviceFd = await this.#openDevice({ cdev, meanwhile }, addressSpace, undo);
       await this.#join(addressSpace, undo);
       const info = this.#kernel.getDeviceInfo(deviceFd);
       if (reset) await this.#reset(deviceFd, info, name);
@@ -105,10 +105,16 @@ export class IommufdBackend implements Backend {
     return addressSpace;
   }
 
-  async #openDevice(cdev: string, { iommufd, pageTables }: AddressSpace, undo: Unwinding): Promise<Fd> {
+  async #openDevice(
+    { cdev, meanwhile }: { readonly cdev: string; readonly meanwhile: (() => void) | undefined },
+    { iommufd, pageTables }: AddressSpace,
+    undo: Unwinding,
+  ): Promise<Fd> {
     const fd = await this.#kernel.openCdev(cdev);
     undo.push(() => this.#kernel.close(fd));
-    const deviceId = await this.#kernel.bindIommufd(fd, iommufd);
+    const binding = this.#kernel.bindIommufd(fd, iommufd);
+    meanwhile?.();
+    const deviceId = await binding;
     await pageTables.attach(fd, deviceId, undo);
     return fd;
   }

@@ -24,7 +24,7 @@ export interface VfioDriver {
   reset(): Promise<void>;
   read(fileOffset: bigint, length: number): Promise<Uint8Array>;
   write(fileOffset: bigint, data: Uint8Array): Promise<number>;
-  map(fileOffset: bigint, length: number, prot: { read: boolean; write: boolean }): Promise<MappingHandle>;
+  map(fileOffset: bigint, length: number, prot: { read: boolean; write: boolean }): MappingHandle;
   readonly ioTarget: IoTarget;
 
   /** Compares the argument of GET_DEVICE_FD. @throws Refusal */

@@ -125,11 +125,7 @@ export class VfioPci implements VfioDriver {
     return this.#running.writeRegion(regionIndex, regionOffset, data);
   }
 
-  async map(
-    fileOffset: bigint,
-    length: number,
-    prot: { readonly read: boolean; readonly write: boolean },
-  ): Promise<MappingHandle> {
+  map(fileOffset: bigint, length: number, prot: { readonly read: boolean; readonly write: boolean }): MappingHandle {
     const { regionIndex, regionOffset } = locate(fileOffset);
     if (length <= 0 || regionOffset % PAGE_SIZE !== 0n || regionIndex >= VFIO_PCI_ROM_REGION_INDEX) refuse('EINVAL');
     const { info, fd } = this.#region(regionIndex);

@@ -17,7 +17,7 @@ export class BarMemory {
     private readonly owned: OwnedResources,
   ) {
     this.fd = owned.adoptFd(addon.memfdCreate(`${name}-bar${bar.index}`, BigInt(bar.size), 0));
-    this.#mapping = owned.adoptMapping(addon.mappingCreateSync(this.fd, 0n, bar.size, PROT_READ_WRITE));
+    this.#mapping = owned.adoptMapping(addon.mappingCreate(this.fd, 0n, bar.size, PROT_READ_WRITE));
     this.bytes = new Uint8Array(addon.mappingView(this.#mapping));
   }
 

@@ -54,7 +54,7 @@ class FileMemory {
     const left = this.size - start;
     const length = Number(left < WINDOW ? left : WINDOW);
     const prot = this.writable ? PROT_READ_WRITE : PROT_READ;
-    const mapping = this.owned.adoptMapping(addon.mappingCreateSync(this.fd, start, length, prot));
+    const mapping = this.owned.adoptMapping(addon.mappingCreate(this.fd, start, length, prot));
     const window = { mapping, bytes: new Uint8Array(addon.mappingView(mapping)) };
     this.#windows.set(start, window);
     return window;

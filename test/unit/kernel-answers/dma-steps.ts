@@ -62,7 +62,7 @@ export async function mapBar(s: Scenario): Promise<string> {
 export async function mapFile(s: Scenario, access = READ | WRITE): Promise<string> {
   const fd = addon.memfdCreate('row', 4096n, 0);
   s.cleanUp(() => addon.closeFdSync(fd));
-  const handle = await addon.mappingCreate(fd, 0n, 4096, access);
+  const handle = addon.mappingCreate(fd, 0n, 4096, access);
   s.cleanUp(() => addon.mappingClose(handle));
   return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0), flags: access });
 }
@@ -77,7 +77,7 @@ export function inaccessiblePage(): bigint {
 /** Gives a file's memory to the IOMMU, takes the file from under it, and unmaps. */
 export async function mapThenRelease(s: Scenario): Promise<string> {
   const fd = addon.memfdCreate('row', 4096n, 0);
-  const handle = await addon.mappingCreate(fd, 0n, 4096, 3);
+  const handle = addon.mappingCreate(fd, 0n, 4096, 3);
   await map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
   addon.mappingRevoke(handle);
   addon.mappingClose(handle);
