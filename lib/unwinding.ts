@@ -53,10 +53,19 @@ export class Unwinding {
 export async function allOf<T extends readonly unknown[] | []>(
   doing: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  const settled = await Promise.allSettled(doing);
-  throwFirst(settled.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : [])));
-  // What failed has been thrown.
-  return Promise.all(doing);
+  // What fails while an earlier one is waited for is seen when its turn comes.
+  for (const each of doing) if (each instanceof Promise) each.catch(() => undefined);
+  const values: unknown[] = [];
+  const errors: unknown[] = [];
+  for (const each of doing) {
+    try {
+      values.push(each instanceof Promise ? await each : each);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throwFirst(errors);
+  return values as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
 
 /** Throws the first of some errors, with the further ones as its cause; nothing where there is none. */

@@ -42,8 +42,12 @@ export interface AttachedDevice {
   readonly groupFd?: (groupId: string) => Fd | undefined;
   /** Whether the device has an address space for DMA; without an IOMMU it has none. */
   readonly hasDma: boolean;
-  /** Gives all back in the reverse order, whatever fails. @throws the first error, the further ones as its cause */
-  detach(): Promise<void>;
+  /**
+   * Gives all back in the reverse order, whatever fails.
+   * @param meanwhile called when a thread of the pool has begun to close the device; it throws nothing
+   * @throws the first error, the further ones as its cause
+   */
+  detach(meanwhile?: () => void): Promise<void>;
 }
 
 /** The user's side of an address space, which a backend joins its IOMMU objects to. */

@@ -6,7 +6,7 @@ import { DeviceIrq } from '../irq.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
-import { allOf, type Unwinding } from '../unwinding.js';
+import { throwFirst, type Unwinding } from '../unwinding.js';
 import { configIo } from './config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
@@ -43,8 +43,24 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
 
 /** The closing of the device turns its interrupts off in the kernel: while a thread of the pool does so, they end here. */
 async function giveBack(attached: AttachedDevice, irqs: readonly DeviceIrq[]): Promise<void> {
-  const ending = Promise.resolve().then(() => irqs.forEach((irq) => irq.drop()));
-  await allOf([attached.detach(), ending]);
+  const errors: unknown[] = [];
+  const drop = (): void => {
+    for (const irq of irqs) attempt(() => irq.drop(), errors);
+  };
+  try {
+    await attached.detach(drop);
+  } catch (error) {
+    errors.unshift(error);
+  }
+  throwFirst(errors);
+}
+
+function attempt(work: () => void, errors: unknown[]): void {
+  try {
+    work();
+  } catch (error) {
+    errors.push(error);
+  }
 }
 
 function openConfig(

@@ -22,8 +22,10 @@ export async function openRegions(
   { name, config, lane, trap }: { name: string; config: ConfigSpace | undefined; lane: AsyncLane; trap: TrapRegions },
   undo: Unwinding,
 ): Promise<(Region | undefined)[]> {
-  const ioPorts = await findIoPorts(config, infos);
-  const table = await findMsixTable(config, infos);
+  // Most devices have no I/O ports, and then there is nothing to wait for.
+  const ioPorts = config !== undefined && infos.regions.some(mayBeIoPort) ? await findIoPorts(config) : undefined;
+  const vectors = infos.irqs[VFIO_PCI_MSIX_IRQ_INDEX]?.count ?? 0;
+  const table = config !== undefined && vectors > 0 ? await findMsixTable(config, vectors) : undefined;
   const regions: (Region | undefined)[] = [];
   undo.push(() => closeAll(regions));
   for (const info of infos.regions) {
@@ -32,7 +34,14 @@ export async function openRegions(
       continue;
     }
     const msixTable = table?.regionIndex === info.index ? { msixTable: table } : {};
-    const source = { kernel, device: deviceFd, deviceName: name, info, ioPort: ioPorts.has(info.index), lane };
+    const source = {
+      kernel,
+      device: deviceFd,
+      deviceName: name,
+      info,
+      ioPort: ioPorts?.has(info.index) ?? false,
+      lane,
+    };
     const trapped = typeof trap === 'boolean' ? trap : trap.includes(info.index);
     const region = await calling('mmap', { device: name }, () =>
       Region.open({ ...source, ...msixTable, trap: trapped }),
@@ -44,28 +53,26 @@ export async function openRegions(
 
 /** At once: each waits for the threads that are inside, which may as well be waited for together. */
 async function closeAll(regions: readonly (Region | undefined)[]): Promise<void> {
-  await allOf(regions.map((region) => region?.close()));
+  await allOf(regions.flatMap((region) => region?.close() ?? []));
 }
 
 /** Which BARs are I/O ports: their registers say so, VFIO does not, but for what can be mapped, which is memory. */
-async function findIoPorts(config: ConfigSpace | undefined, { regions }: DeviceInfos): Promise<ReadonlySet<number>> {
-  const hasBars = regions.some((info) => info !== undefined && mayBeIoPort(info));
-  if (config === undefined || !hasBars) return new Set();
+async function findIoPorts(config: ConfigSpace): Promise<ReadonlySet<number>> {
   const { bars } = await config.header();
   return new Set(bars.filter((bar) => bar.kind === 'io').map((bar) => bar.barIndex));
 }
 
-function mayBeIoPort({ index, size, flags }: RegionInfo): boolean {
+function mayBeIoPort(info: RegionInfo | undefined): boolean {
+  if (info === undefined) return false;
+  const { index, size, flags } = info;
   return index <= VFIO_PCI_BAR5_REGION_INDEX && size > 0n && (flags & VFIO_REGION_INFO_FLAG_MMAP) === 0;
 }
 
 /** Finds the MSI-X table, which the kernel may not let be mapped. */
 async function findMsixTable(
-  config: ConfigSpace | undefined,
-  { irqs }: DeviceInfos,
+  config: ConfigSpace,
+  vectors: number,
 ): Promise<(PlannedArea & { readonly regionIndex: number }) | undefined> {
-  const vectors = irqs[VFIO_PCI_MSIX_IRQ_INDEX]?.count ?? 0;
-  if (config === undefined || vectors === 0) return undefined;
   const capability = (await config.capabilities()).find(({ id }) => id === PCI_CAP_ID_MSIX);
   if (capability === undefined) return undefined;
   const register = await config.read32(capability.offset + PCI_MSIX_TABLE);

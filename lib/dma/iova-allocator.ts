@@ -14,35 +14,27 @@ export interface IovaRequest {
 const LOWEST_CHOSEN = 0x10000n;
 
 /**
- * The free IOVAs of an address space. Every cost is O(log n), whatever the size and the alignment, but that of changing
- * the ranges and that of the first request of an alignment.
+ * The free IOVAs of an address space. Every cost is O(log n), whatever the size and the alignment, but that of making it
+ * and that of the first request of an alignment.
  */
 export class IovaAllocator {
   readonly #shift: bigint;
   readonly #free: RangeTree;
-  #ranges: readonly IovaRange[] = [];
-  /** The same in whole pages. */
-  #pages: readonly { readonly first: number; readonly last: number }[] = [];
+  /** What can be mapped, in whole pages. */
+  readonly #pages: readonly { readonly first: number; readonly last: number }[];
 
-  /** @param pageSize bytes, a power of two */
+  /**
+   * @param pageSize bytes, a power of two
+   * @param ranges what can be mapped, ascending
+   * @param used what is mapped, within the ranges or not
+   */
   constructor(
     readonly pageSize: number,
     ranges: readonly IovaRange[],
+    used: Iterable<IovaRange> = [],
   ) {
     this.#shift = BigInt(Math.log2(pageSize));
     this.#free = new RangeTree(this.#page(LOWEST_CHOSEN));
-    this.setRanges(ranges, []);
-  }
-
-  /** The ranges that can be mapped, ascending. */
-  get ranges(): readonly IovaRange[] {
-    return this.#ranges;
-  }
-
-  /** Changes what can be mapped. @param used what is mapped, within the new ranges or not */
-  setRanges(ranges: readonly IovaRange[], used: Iterable<IovaRange>): void {
-    this.#ranges = ranges;
-    this.#free.clear();
     this.#pages = ranges
       .map(({ start, last }) => ({ first: this.#pageUp(start), last: this.#page(last + 1n) - 1 }))
       .filter(({ first, last }) => first <= last);
@@ -79,11 +71,6 @@ export class IovaAllocator {
       const [from, to] = [Math.max(first, start), Math.min(last, end)];
       if (from <= to) this.#join(from, to, first, last);
     }
-  }
-
-  /** Tells whether all of a range can be mapped, taken or not. */
-  allows(iova: bigint, size: bigint): boolean {
-    return this.#ranges.some(({ start, last }) => start <= iova && iova + size - 1n <= last);
   }
 
   /** Adds a free range and joins it with its neighbours of the same range of the kernel's. */

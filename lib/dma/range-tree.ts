@@ -84,13 +84,6 @@ export class RangeTree {
     if (newStart < start || newLast > last) this.#widen(newStart, newLast);
   }
 
-  clear(): void {
-    this.#settled = false;
-    this.#leaf = new RangeLeaf(this.#leafCapacity);
-    this.#root = this.#leaf;
-    this.#size = 0;
-  }
-
   /** Finds the range that holds a page, or else the first one after it. */
   atOrAfter(page: number): PageRange | undefined {
     this.#descend(page);

@@ -35,7 +35,9 @@ export interface SpaceRequest extends MapProgress {
 export class AddressSpace implements DmaSpaceHost {
   readonly #targets = new TargetSet();
   readonly #mappings = new MappingTable();
-  readonly #allocator = new IovaAllocator(PAGE_SIZE, this.#targets.ranges());
+  #ranges = this.#targets.ranges();
+  /** Undefined from when the ranges change until an IOVA is asked for: devices come and go without. */
+  #allocator: IovaAllocator | undefined;
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
   #tracking = false;
@@ -43,7 +45,7 @@ export class AddressSpace implements DmaSpaceHost {
 
   /** What can be mapped, ascending. */
   get ranges(): readonly IovaRange[] {
-    return this.#allocator.ranges;
+    return this.#ranges;
   }
 
   get mappingCount(): number {
@@ -195,10 +197,16 @@ export class AddressSpace implements DmaSpaceHost {
     this.#changeRanges();
   }
 
-  /** The allocator starts anew with other ranges, which takes time in proportion to what is mapped. */
   #changeRanges(): void {
     const ranges = this.#targets.ranges();
-    if (!sameRanges(ranges, this.#allocator.ranges)) this.#allocator.setRanges(ranges, this.#mappings.ranges());
+    if (!sameRanges(ranges, this.#ranges)) this.#allocator = undefined;
+    this.#ranges = ranges;
+  }
+
+  /** Starts the allocator anew after other ranges, which takes time in proportion to what is mapped. */
+  #startAllocator(): IovaAllocator {
+    this.#allocator = new IovaAllocator(PAGE_SIZE, this.#ranges, this.#mappings.ranges());
+    return this.#allocator;
   }
 
   async #unmapOnce(record: MappingRecord): Promise<void> {
@@ -234,14 +242,15 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.ended) return;
     record.ended = true;
     this.#mappings.delete(record);
-    this.#allocator.release(record.iova, record.size);
+    this.#allocator?.release(record.iova, record.size);
     record.release();
   }
 
   /** @returns undefined where the range is not to be had */
   #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint | undefined {
-    if (iova === undefined) return this.#allocator.allocate({ size, alignment, limit });
-    return this.#allocator.reserve(iova, size) ? iova : undefined;
+    const allocator = this.#allocator ?? this.#startAllocator();
+    if (iova === undefined) return allocator.allocate({ size, alignment, limit });
+    return allocator.reserve(iova, size) ? iova : undefined;
   }
 
   /** Says why a range is not to be had. */

@@ -52,11 +52,14 @@ export function parseDeviceInfos(
     regions: Array.from({ length: regions.length / 3 }, (_, index) => {
       const chained = whole[index];
       if (chained !== undefined) return parseRegionInfo(chained);
-      const [flags, size, offset] = regions.subarray(index * 3) as unknown as Triple;
+      const flags = regions[index * 3] as bigint;
+      const size = regions[index * 3 + 1] as bigint;
+      const offset = regions[index * 3 + 2] as bigint;
       return flags === ABSENT ? undefined : { index, flags: Number(flags), size, offset, capabilities: {} };
     }),
     irqs: Array.from({ length: irqs.length / 2 }, (_, index) => {
-      const [flags, count] = irqs.subarray(index * 2) as unknown as [bigint, bigint];
+      const flags = irqs[index * 2] as bigint;
+      const count = irqs[index * 2 + 1] as bigint;
       return flags === ABSENT ? undefined : { index, flags: Number(flags), count: Number(count) };
     }),
   };

@@ -1,5 +1,6 @@
 import { addon } from '../native/addon.js';
 import type { Fd } from './kernel.js';
+import { promised } from './promised.js';
 
 /**
  * What the kernel's descriptors are, to tell the calls on them that take their time from those that do not. A thread of the
@@ -49,12 +50,11 @@ class LinuxFiles {
   }
 
   /** Closes a descriptor, on this thread where that takes no time. @throws EBADF */
-  async close(fd: Fd): Promise<void> {
+  close(fd: Fd): Promise<void> {
     const among = this.isAmongMapped(fd);
     this.#spaces.delete(fd);
     const slow = this.#devices.delete(fd) || this.#mapped.delete(fd) || among;
-    if (slow) await addon.closeFd(fd);
-    else addon.closeFdSync(fd);
+    return slow ? addon.closeFd(fd) : promised(() => addon.closeFdSync(fd));
   }
 }
 

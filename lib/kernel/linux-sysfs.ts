@@ -1,4 +1,4 @@
-import { promises as fs, readdirSync } from 'node:fs';
+import { promises as fs } from 'node:fs';
 
 import { addon } from '../native/addon.js';
 import type { Sysfs } from '../sysfs.js';
@@ -12,7 +12,7 @@ import { writeElsewhere } from './write-elsewhere.js';
 export const linuxSysfs: Sysfs = {
   readlink: (path) => promised(() => addon.sysfsReadlink(path)),
   readFile: (path) => promised(() => addon.sysfsRead(path)),
-  readdir: (path) => promised(() => readdirSync(path)),
+  readdir: (path) => promised(() => addon.sysfsReaddir(path)),
   writeFile: (path, data) => fs.writeFile(path, data),
   writeSlowly: writeElsewhere,
   exists: (path) => promised(() => addon.sysfsExists(path)),

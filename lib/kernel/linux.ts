@@ -17,7 +17,7 @@ import type { Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js'
 import { linuxDeviceExtras } from './linux-device.js';
 import { linuxFiles } from './linux-files.js';
 import { linuxIommufd } from './linux-iommufd.js';
-import { opening, promised } from './promised.js';
+import { finished, opening, promised } from './promised.js';
 
 /** The machine's kernel, with what it has beyond the seam. */
 export type LinuxKernel = VfioKernel & IommufdKernel & DeviceExtras;
@@ -78,21 +78,24 @@ const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContaine
   {
     openGroup: (name) => opening(`/dev/vfio/${name}`, () => addon.groupOpen(name)),
     getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
-    setContainer: async (group, container) => {
-      await addon.groupSetContainer(group, container, linuxFiles.isMapped(container));
-      linuxFiles.joined(group, container);
-    },
-    unsetContainer: async (group) => {
-      await addon.groupUnsetContainer(group, linuxFiles.isAmongMapped(group));
-      linuxFiles.left(group);
-    },
-    getDeviceFd: async (group, name) => {
-      try {
-        return linuxFiles.addDevice(await addon.groupGetDeviceFd(group, name));
-      } catch (error) {
-        throw withContext(error, { device: name });
-      }
-    },
+    setContainer: (group, container) =>
+      promised(() => {
+        const sleeps = linuxFiles.isMapped(container);
+        const done = (): void => linuxFiles.joined(group, container);
+        return finished(addon.groupSetContainer(group, container, sleeps), done);
+      }),
+    unsetContainer: (group) =>
+      promised(() => {
+        const sleeps = linuxFiles.isAmongMapped(group);
+        return finished(addon.groupUnsetContainer(group, sleeps), () => linuxFiles.left(group));
+      }),
+    getDeviceFd: (group, name) =>
+      addon.groupGetDeviceFd(group, name).then(
+        (device) => linuxFiles.addDevice(device),
+        (error: unknown) => {
+          throw withContext(error, { device: name });
+        },
+      ),
   };
 
 const deviceCalls: Pick<
@@ -129,8 +132,13 @@ const deviceCalls: Pick<
   ioTarget: (device) => ({ kind: 'fd', fd: device }),
 };
 
+/** What the last answer took: containers of one machine answer alike, so most are asked once. */
+let iommuInfoRoom = IOMMU_INFO_SIZE;
+
 function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
-  return parseIommuInfo(withRoom((room) => addon.type1GetInfo(container, room), argsz, IOMMU_INFO_SIZE));
+  const answer = withRoom((room) => addon.type1GetInfo(container, room), argsz, iommuInfoRoom);
+  if (argsz === undefined) iommuInfoRoom = answer.length;
+  return parseIommuInfo(answer);
 }
 
 function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {

@@ -13,6 +13,13 @@ export function promised<T>(call: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** Goes on when a call has ended: at once where it has. */
+export function finished(ending: Promise<void> | undefined, goOn: () => void): Promise<void> | undefined {
+  if (ending !== undefined) return ending.then(goOn);
+  goOn();
+  return undefined;
+}
+
 /** Opens a device node: the system's errors get its path. */
 export function opening(path: string, open: () => number | Promise<number>): Promise<number> {
   return promised(open).catch((error: unknown) => {

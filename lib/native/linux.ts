@@ -52,6 +52,7 @@ export interface LinuxAddon {
 
   /** access(2) */
   sysfsExists(path: string): boolean;
+  sysfsReaddir(path: string): string[];
   sysfsReadlink(path: string): string;
   /** All of a file, at most 1 MiB. @throws EFBIG */
   sysfsRead(path: string): Uint8Array;

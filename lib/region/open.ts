@@ -1,10 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
 
-import type { MappingHandle } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '../uapi/vfio.js';
 import type { MappedArea, RegionDescriptor } from './descriptor.js';
-import { planAreas } from './plan.js';
+import { planAreas, type PlannedArea } from './plan.js';
 import type { RegionSource } from './region.js';
 
 /** Tells of areas that could not be mapped: `vfio-engine:map-failed`, with the error. */
@@ -15,7 +14,8 @@ const PAGE_SIZE = 4096;
 
 /** Maps what the plan says, and makes the region known to every thread. What fails to map is trapped. */
 export async function openRegion(source: RegionSource): Promise<RegionDescriptor> {
-  const areas = await mapAreas(source);
+  const planned = planAreas(source.info, PAGE_SIZE, source);
+  const areas = planned.length === 0 ? [] : await mapAreas(source, planned);
   try {
     const { kernel, device, info } = source;
     const target = kernel.ioTarget(device);
@@ -35,13 +35,19 @@ export async function openRegion(source: RegionSource): Promise<RegionDescriptor
   }
 }
 
-/** Takes a region away from every thread and lets its memory go. Closing twice does nothing. */
-export async function closeRegion(descriptor: RegionDescriptor): Promise<void> {
-  if (!open.delete(descriptor.handle)) return;
+/**
+ * Takes a region away from every thread and lets its memory go. Closing twice does nothing.
+ * @returns what waits for the threads that are inside; undefined where there are none
+ */
+export function closeRegion(descriptor: RegionDescriptor): Promise<void> | undefined {
+  if (!open.delete(descriptor.handle)) return undefined;
+  const end = (): void => descriptor.areas.forEach((area) => addon.mappingEnd(area.mapping));
+  let leaving: Promise<void> | undefined;
   try {
-    await addon.regionClose(descriptor.handle);
+    leaving = addon.regionClose(descriptor.handle);
+    return leaving?.finally(end);
   } finally {
-    for (const area of descriptor.areas) addon.mappingEnd(area.mapping);
+    if (leaving === undefined) end();
   }
 }
 
@@ -63,26 +69,20 @@ function describe(source: RegionSource, handle: number, areas: readonly MappedAr
   };
 }
 
-async function mapAreas(source: RegionSource): Promise<MappedArea[]> {
+/** An area that the kernel does not map is trapped: slower, and as right. Source: kvmtool's vfio_map_region */
+async function mapAreas(source: RegionSource, planned: readonly PlannedArea[]): Promise<MappedArea[]> {
   const { kernel, device, info } = source;
   const prot = {
     read: (info.flags & VFIO_REGION_INFO_FLAG_READ) !== 0,
     write: (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0,
   };
   const areas: MappedArea[] = [];
-  for (const { offset, size } of planAreas(info, PAGE_SIZE, source)) {
-    const mapping = await mapOrTrap(() => kernel.mmap(device, info.offset + BigInt(offset), size, prot));
-    if (mapping !== undefined) areas.push({ offset, size, mapping });
+  for (const { offset, size } of planned) {
+    try {
+      areas.push({ offset, size, mapping: await kernel.mmap(device, info.offset + BigInt(offset), size, prot) });
+    } catch (error) {
+      mapFailures.publish(error);
+    }
   }
   return areas;
-}
-
-/** An area that the kernel does not map is trapped: slower, and as right. Source: kvmtool's vfio_map_region */
-async function mapOrTrap(map: () => Promise<MappingHandle>): Promise<MappingHandle | undefined> {
-  try {
-    return await map();
-  } catch (error) {
-    mapFailures.publish(error);
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import { addStep, BatchPrograms, type BatchStep } from './batch.js';
 import { bufferHandle } from './buffers.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
+import { promised } from '../kernel/promised.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import type { Program } from './program.js';
@@ -200,8 +201,8 @@ export class Region {
   }
 
   /** Takes the region away from every thread; views turn to 0xFF. Closing twice does nothing. */
-  async close(): Promise<void> {
-    await closeRegion(this.descriptor);
+  close(): Promise<void> {
+    return promised(() => closeRegion(this.descriptor));
   }
 
   async #copy(

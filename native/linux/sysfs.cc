@@ -1,8 +1,11 @@
 // Small files of /sys, which the kernel makes from its memory at once: read on the calling thread, since Node.js's own ways
 // cost ten times what the kernel does.
+#include <dirent.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+#include <memory>
 
 #include "linux/call.h"
 
@@ -24,6 +27,25 @@ Napi::Value SysfsReadlink(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), target, static_cast<size_t>(Check(length, "readlink")));
 }
 
+// (path) => the names in a folder.
+Napi::Value SysfsReaddir(const Napi::CallbackInfo& info) {
+  DIR* opened = opendir(ArgString(info, 0).c_str());
+  Check(opened == nullptr ? -1 : 0, "opendir");
+  std::unique_ptr<DIR, int (*)(DIR*)> folder(opened, closedir);
+  Napi::Array names = Napi::Array::New(info.Env());
+  uint32_t count = 0;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(folder.get());
+    if (entry == nullptr) {
+      Check(errno == 0 ? 0 : -1, "readdir");
+      return names;
+    }
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.Set(count++, Napi::String::New(info.Env(), name));
+  }
+}
+
 // (path) => the file's bytes.
 Napi::Value SysfsRead(const Napi::CallbackInfo& info) {
   UniqueFd file(Check(open(ArgString(info, 0).c_str(), O_RDONLY | O_CLOEXEC), "open"));
@@ -41,6 +63,7 @@ Napi::Value SysfsRead(const Napi::CallbackInfo& info) {
 
 void RegisterSysfs(Napi::Env env, Napi::Object exports) {
   Export<SysfsExists>(env, exports, "sysfsExists");
+  Export<SysfsReaddir>(env, exports, "sysfsReaddir");
   Export<SysfsReadlink>(env, exports, "sysfsReadlink");
   Export<SysfsRead>(env, exports, "sysfsRead");
 }

@@ -7,6 +7,7 @@ import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';
+import { OpenedDevice } from '../opened-device.js';
 import { GroupTable, type GroupUse } from './groups.js';
 
 /** Attaches devices by groups and containers: /dev/vfio/vfio and /dev/vfio/GROUP. Thread: the one that made it. */
@@ -46,23 +47,24 @@ export class ContainerBackend implements Backend {
       // The kernel opens the device on a thread of the pool; the space joins on this one.
       const joining = use.joinSpace();
       meanwhile?.();
-      const [deviceFd] = await allOf([opening, joining]);
-      const info = calling('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(deviceFd));
-      if (reset) await this.#reset(deviceFd, info, name);
+      const [opened] = await allOf([opening, joining]);
+      const info = calling('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(opened.fd));
+      if (reset) await this.#reset(opened.fd, info, name);
       this.#devices.add(name);
       undo.push(() => void this.#devices.delete(name));
-      return this.#attached(deviceFd, info, use, undo.release());
+      return this.#attached(opened, info, use, undo.release());
     } catch (error) {
       throw await undo.failed(error);
     }
   }
 
-  async #openDevice({ group }: GroupUse, name: string, undo: Unwinding): Promise<Fd> {
+  async #openDevice({ group }: GroupUse, name: string, undo: Unwinding): Promise<OpenedDevice> {
     const fd = await calling('getDeviceFd', { device: name, path: group.path }, () =>
       this.#kernel.getDeviceFd(group.fd, name),
     );
-    undo.push(() => this.#kernel.close(fd));
-    return fd;
+    const opened = new OpenedDevice(this.#kernel, fd);
+    undo.push(() => opened.close());
+    return opened;
   }
 
   /** A device that cannot be reset works, with the state that its last user left it in. */
@@ -75,16 +77,19 @@ export class ContainerBackend implements Backend {
     }
   }
 
-  #attached(deviceFd: Fd, info: DeviceInfo, { group }: GroupUse, undo: Unwinding): AttachedDevice {
+  #attached(opened: OpenedDevice, info: DeviceInfo, { group }: GroupUse, undo: Unwinding): AttachedDevice {
     return {
       backend: this.name,
       kernel: this.#kernel,
-      deviceFd,
+      deviceFd: opened.fd,
       info,
       groupId: group.id,
       groupFd: (groupId) => this.#groups.fdOf(groupId),
       hasDma: !group.noiommu,
-      detach: () => this.#lock.run(() => undo.runOrThrow()),
+      detach: (meanwhile) => {
+        opened.meanwhile = meanwhile;
+        return this.#lock.run(() => undo.runOrThrow());
+      },
     };
   }
 }

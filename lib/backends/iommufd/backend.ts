@@ -7,6 +7,7 @@ import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { Unwinding } from '../../unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend, DmaSpaceHost } from '../backend.js';
+import { OpenedDevice } from '../opened-device.js';
 import { AddressSpace, type KernelWithIommufd } from './address-space.js';
 
 /** Tells a kernel that has iommufd's calls. */
@@ -62,13 +63,13 @@ export class IommufdBackend implements Backend {
       const addressSpace = await this.#use(space, undo);
       addressSpace.devices.set(name, sysfsPath);
       undo.push(() => void addressSpace.devices.delete(name));
-      const deviceFd = await this.#openDevice({ cdev, meanwhile }, addressSpace, undo);
+      const opened = await this.#openDevice({ cdev, meanwhile }, addressSpace, undo);
       await this.#join(addressSpace, undo);
-      const info = this.#kernel.getDeviceInfo(deviceFd);
-      if (reset) await this.#reset(deviceFd, info, name);
+      const info = this.#kernel.getDeviceInfo(opened.fd);
+      if (reset) await this.#reset(opened.fd, info, name);
       this.#devices.add(name);
       undo.push(() => void this.#devices.delete(name));
-      return this.#attached(deviceFd, info, undo.release());
+      return this.#attached(opened, info, undo.release());
     } catch (error) {
       throw await undo.failed(error);
     }
@@ -109,14 +110,14 @@ export class IommufdBackend implements Backend {
     { cdev, meanwhile }: { readonly cdev: string; readonly meanwhile: (() => void) | undefined },
     { iommufd, pageTables }: AddressSpace,
     undo: Unwinding,
-  ): Promise<Fd> {
-    const fd = await this.#kernel.openCdev(cdev);
-    undo.push(() => this.#kernel.close(fd));
-    const binding = this.#kernel.bindIommufd(fd, iommufd);
+  ): Promise<OpenedDevice> {
+    const opened = new OpenedDevice(this.#kernel, await this.#kernel.openCdev(cdev));
+    undo.push(() => opened.close());
+    const binding = this.#kernel.bindIommufd(opened.fd, iommufd);
     meanwhile?.();
     const deviceId = await binding;
-    await pageTables.attach(fd, deviceId, undo);
-    return fd;
+    await pageTables.attach(opened.fd, deviceId, undo);
+    return opened;
   }
 
   /** Has the space map into the IOAS: the first device brings it in, a later one may narrow it, the last takes it out. */
@@ -139,15 +140,18 @@ export class IommufdBackend implements Backend {
     }
   }
 
-  #attached(deviceFd: Fd, info: DeviceInfo, undo: Unwinding): AttachedDevice {
+  #attached(opened: OpenedDevice, info: DeviceInfo, undo: Unwinding): AttachedDevice {
     return {
       backend: this.name,
       kernel: this.#kernel,
-      deviceFd,
+      deviceFd: opened.fd,
       info,
       groupId: undefined,
       hasDma: true,
-      detach: () => this.#lock.run(() => undo.runOrThrow()),
+      detach: (meanwhile) => {
+        opened.meanwhile = meanwhile;
+        return this.#lock.run(() => undo.runOrThrow());
+      },
     };
   }
 }

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
+
+import { Engine } from '../../lib/engine.js';
+import type { VfioKernel } from '../../lib/kernel/kernel.js';
+import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { eventually } from '../support/open-fds.js';
+
+const DEVICE = 'f000:00:04.0';
+
+/** Lets a call of the kernel's end only once something else has happened; it fails when that does not come. */
+type Until = Partial<Record<'openGroup' | 'getDeviceFd' | 'close', () => boolean>>;
+
+function countEventfds(): number {
+  const links = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch (error) {
+      // The descriptor of the folder itself.
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOENT');
+      return '';
+    }
+  });
+  return links.filter((link) => link === 'anon_inode:[eventfd]').length;
+}
+
+describe('while the kernel is busy with a device', () => {
+  let machine: SoftwareMachine;
+  let engine: Engine;
+  let until: Until = {};
+  let called: Set<string>;
+  let devices: Set<number>;
+
+  function slow(inner: VfioKernel): VfioKernel {
+    return new Proxy(inner, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function' || typeof name !== 'string') return value;
+        return (...args: unknown[]): unknown => {
+          called.add(name);
+          const result: unknown = value.apply(target, args);
+          const condition = until[name as keyof Until];
+          if (condition === undefined || (name === 'close' && !devices.has(args[0] as number))) return result;
+          return eventually(condition, `something beside ${name}`).then(async () => {
+            const answer = await (result as Promise<unknown>);
+            if (name === 'getDeviceFd') devices.add(answer as number);
+            return answer;
+          });
+        };
+      },
+    });
+  }
+
+  beforeEach(async () => {
+    called = new Set();
+    devices = new Set();
+    machine = new SoftwareMachine();
+    await machine.addDevice({ name: DEVICE, model: 'edu' });
+    engine = new Engine({ kernels: [slow(machine.process())], backend: 'container' });
+    // The first one starts the workers, and the model.
+    until = {};
+    await (await engine.attach(DEVICE)).detach();
+    called.clear();
+  });
+
+  afterEach(async () => {
+    until = {};
+    await engine.close();
+    await machine.close();
+  });
+
+  it('opens the container beside the group', async () => {
+    until = { openGroup: () => called.has('checkExtension') };
+    await (await engine.attach(DEVICE)).detach();
+  });
+
+  it('asks for the limits, and makes what the request for the device comes by, beside the opening', async () => {
+    const before = countEventfds();
+    until = { getDeviceFd: () => called.has('getIommuInfo') && countEventfds() > before };
+    await (await engine.attach(DEVICE)).detach();
+    assert.equal(countEventfds(), before);
+  });
+
+  it('ends its interrupts beside the closing', async () => {
+    until = { getDeviceFd: () => true };
+    const device = await engine.attach(DEVICE);
+    const attached = countEventfds();
+    until = { close: () => countEventfds() < attached };
+    await device.detach();
+  });
+
+  it('closes the device that was opened while the space could not join', async () => {
+    until = { getDeviceFd: () => called.has('getIommuInfo') };
+    const refused = new Error('no limits');
+    const inner = machine.process();
+    inner.getIommuInfo = () => {
+      throw refused;
+    };
+    const failing = slow(inner);
+    const other = new Engine({ kernels: [failing], backend: 'container' });
+    try {
+      await assert.rejects(other.attach(DEVICE), refused);
+      assert.equal(devices.size, 1);
+    } finally {
+      await other.close();
+    }
+    // It can be had again: nothing of it is open.
+    await (await engine.attach(DEVICE)).detach();
+  });
+});
