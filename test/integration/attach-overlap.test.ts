@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
 
 import { Engine } from '../../lib/engine.js';
+import { IrqVector } from '../../lib/irq/vector.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import { eventually } from '../support/open-fds.js';
@@ -11,17 +11,24 @@ const DEVICE = 'f000:00:04.0';
 /** Lets a call of the kernel's end only once something else has happened; it fails when that does not come. */
 type Until = Partial<Record<'openGroup' | 'getDeviceFd' | 'close', () => boolean>>;
 
-function countEventfds(): number {
-  const links = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`);
-    } catch (error) {
-      // The descriptor of the folder itself.
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOENT');
-      return '';
-    }
-  });
-  return links.filter((link) => link === 'anon_inode:[eventfd]').length;
+/** Counts the vectors that are made and closed, until it is put back: the request for the device is the only one here. */
+function watchVectors(): { made: number; closed: number; restore: () => void } {
+  const create = IrqVector.create.bind(IrqVector);
+  const close = Object.getOwnPropertyDescriptor(IrqVector.prototype, 'close') as PropertyDescriptor;
+  const restore = (): void => {
+    IrqVector.create = create;
+    Object.defineProperty(IrqVector.prototype, 'close', close);
+  };
+  const seen = { made: 0, closed: 0, restore };
+  IrqVector.create = (listener) => {
+    seen.made += 1;
+    return create(listener);
+  };
+  IrqVector.prototype.close = function (this: IrqVector) {
+    seen.closed += 1;
+    (close.value as () => void).call(this);
+  };
+  return seen;
 }
 
 describe('while the kernel is busy with a device', () => {
@@ -75,18 +82,25 @@ describe('while the kernel is busy with a device', () => {
   });
 
   it('asks for the limits, and makes what the request for the device comes by, beside the opening', async () => {
-    const before = countEventfds();
-    until = { getDeviceFd: () => called.has('getIommuInfo') && countEventfds() > before };
-    await (await engine.attach(DEVICE)).detach();
-    assert.equal(countEventfds(), before);
+    const vectors = watchVectors();
+    try {
+      until = { getDeviceFd: () => called.has('getIommuInfo') && vectors.made > 0 };
+      await (await engine.attach(DEVICE)).detach();
+    } finally {
+      vectors.restore();
+    }
   });
 
   it('ends its interrupts beside the closing', async () => {
     until = { getDeviceFd: () => true };
     const device = await engine.attach(DEVICE);
-    const attached = countEventfds();
-    until = { close: () => countEventfds() < attached };
-    await device.detach();
+    const vectors = watchVectors();
+    try {
+      until = { close: () => vectors.closed > 0 };
+      await device.detach();
+    } finally {
+      vectors.restore();
+    }
   });
 
   it('closes the device that was opened while the space could not join', async () => {
