@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { bindDriver, restoreDriver } from '../lib/binding/binding.js';
 import type { DmaSpace } from '../lib/dma/dma.js';
 import { allocateMemory, type SharedMemory } from '../lib/dma/memory.js';
-import type { DmaMemory } from '../lib/dma/source.js';
 import { Engine } from '../lib/engine.js';
 import { linuxKernel } from '../lib/kernel/linux.js';
 import { addon } from '../lib/native/addon.js';
@@ -26,10 +25,13 @@ interface MapSize {
   readonly bytes: number;
   readonly rounds: number;
   readonly bar: number;
+  /** How many go by one call. Default: 1. */
+  readonly pieces?: number;
 }
 
 const SIZES = {
   '4k': { bytes: PAGE, rounds: 2000, bar: 1.25 },
+  '4k-pieces': { bytes: PAGE, rounds: 4, bar: 1.25, pieces: 4096 },
   '2m': { bytes: 2 << 20, rounds: 100, bar: 1.05 },
   '1g': { bytes: 1 << 30, rounds: 2, bar: 1.05 },
 } satisfies Record<string, MapSize>;
@@ -39,18 +41,19 @@ const SIZES = {
  * (bench/baseline/map.c). The same pages on both sides: how they lie in memory makes much of the cost.
  */
 export function mapCase(size: keyof typeof SIZES, backend: MapBackend): BenchCase {
-  const { bytes, rounds, bar } = SIZES[size];
+  const { bytes, rounds, bar, pieces = 1 }: MapSize = SIZES[size];
   return {
     name: `map-${size}-${backend}`,
     title: `mapping and unmapping ${size} by ${backend}`,
     unit: 'us',
     bar,
     async prepare() {
-      const device = await openMapDevice(backend, bytes);
-      const program = [...(await programArguments(backend)), String(bytes), String(rounds)];
-      await device.withSpace((space) => mapAndUnmap(space, new Uint8Array(device.memory.buffer, 0, PAGE), WARM_UP));
+      const device = await openMapDevice(backend, (2 * pieces - 1) * bytes);
+      const program = [...(await programArguments(backend)), String(bytes), String(rounds), String(pieces)];
+      const work = mapWork(device.memory.buffer, bytes, pieces);
+      await device.withSpace((space) => repeat(WARM_UP, mapWork(device.memory.buffer, PAGE, 1), space));
       return {
-        subject: () => device.withSpace((space) => meanOfMap(space, device.memory.buffer, rounds)),
+        subject: () => device.withSpace((space) => meanOf(work, rounds, pieces, space)),
         baseline: () => {
           const stdio = ['ignore', 'pipe', 'inherit', device.memory.fd] as const;
           return [Number(execFileSync(PROGRAM, program, { encoding: 'utf8', stdio: [...stdio] })) / 1000];
@@ -61,16 +64,28 @@ export function mapCase(size: keyof typeof SIZES, backend: MapBackend): BenchCas
   };
 }
 
-/** Measures as the C program does: some rounds that do not count, then the mean. */
-async function meanOfMap(space: DmaSpace, memory: SharedArrayBuffer, rounds: number): Promise<number[]> {
-  await mapAndUnmap(space, memory, Math.ceil(rounds / 10));
-  const start = process.hrtime.bigint();
-  await mapAndUnmap(space, memory, rounds);
-  return [Number(process.hrtime.bigint() - start) / 1000 / rounds];
+type MapWork = (space: DmaSpace) => Promise<void>;
+
+/** Maps and unmaps the beginning of memory, or every second piece of it by one call, as the C program does. */
+function mapWork(memory: SharedArrayBuffer, bytes: number, pieces: number): MapWork {
+  if (pieces === 1) {
+    const whole = new Uint8Array(memory, 0, bytes);
+    return async (space) => (await space.map(whole)).unmap();
+  }
+  const offsets = Float64Array.from({ length: pieces }, (_, index) => 2 * index * bytes);
+  return async (space) => (await space.mapPieces(memory, offsets, bytes)).unmap();
 }
 
-async function mapAndUnmap(space: DmaSpace, memory: DmaMemory, rounds: number): Promise<void> {
-  for (let round = 0; round < rounds; round++) await (await space.map(memory)).unmap();
+/** Measures as the C program does: some rounds that do not count, then the mean. */
+async function meanOf(work: MapWork, rounds: number, pieces: number, space: DmaSpace): Promise<number[]> {
+  await repeat(Math.ceil(rounds / 10), work, space);
+  const start = process.hrtime.bigint();
+  await repeat(rounds, work, space);
+  return [Number(process.hrtime.bigint() - start) / 1000 / rounds / pieces];
+}
+
+async function repeat(rounds: number, work: MapWork, space: DmaSpace): Promise<void> {
+  for (let round = 0; round < rounds; round++) await work(space);
 }
 
 /** edu and memory to map for it. */

@@ -1,7 +1,8 @@
 // What mapping and unmapping memory for a device costs a C program, in the same boot and on the same pages as the
 // engine's: a memfd that the caller opened, as descriptor 3.
-// Usage: map group GROUP DEVICE SIZE ROUNDS | map cdev /dev/vfio/devices/vfioN SIZE ROUNDS
-// Prints the mean of one map with its unmap, in nanoseconds.
+// Usage: map group GROUP DEVICE SIZE ROUNDS PIECES | map cdev /dev/vfio/devices/vfioN SIZE ROUNDS PIECES
+// Several pieces are every second one of the memory, one after the other in the IOVAs, and go by one call.
+// Prints the mean of one map with its unmap, in nanoseconds, of a piece.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -69,37 +70,49 @@ static void open_cdev(const char* path) {
   check(ioctl(device, DEVICE_ATTACH_PT, &attach), "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
 }
 
-static void map_and_unmap(uint64_t vaddr, uint64_t size) {
+static void map(uintptr_t vaddr, uint64_t iova, uint64_t size) {
   if (container >= 0) {
-    struct vfio_iommu_type1_dma_map map = {sizeof(map), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, vaddr, IOVA, size};
+    struct vfio_iommu_type1_dma_map map = {sizeof(map), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, vaddr, iova, size};
     check(ioctl(container, VFIO_IOMMU_MAP_DMA, &map), "VFIO_IOMMU_MAP_DMA");
-    struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = IOVA, .size = size};
+    return;
+  }
+  struct ioas_map map = {sizeof(map), IOAS_MAP_FIXED_READ_WRITE, ioas_id, 0, vaddr, size, iova};
+  check(ioctl(iommufd, IOMMUFD_IOAS_MAP, &map), "IOMMU_IOAS_MAP");
+}
+
+static void unmap(uint64_t iova, uint64_t size) {
+  if (container >= 0) {
+    struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = iova, .size = size};
     check(ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap), "VFIO_IOMMU_UNMAP_DMA");
     return;
   }
-  struct ioas_map map = {sizeof(map), IOAS_MAP_FIXED_READ_WRITE, ioas_id, 0, vaddr, size, IOVA};
-  check(ioctl(iommufd, IOMMUFD_IOAS_MAP, &map), "IOMMU_IOAS_MAP");
-  struct ioas_unmap unmap = {sizeof(unmap), ioas_id, IOVA, size};
+  struct ioas_unmap unmap = {sizeof(unmap), ioas_id, iova, size};
   check(ioctl(iommufd, IOMMUFD_IOAS_UNMAP, &unmap), "IOMMU_IOAS_UNMAP");
 }
 
+static void map_and_unmap(uintptr_t memory, uint64_t size, int pieces) {
+  for (int i = 0; i < pieces; i++) map(memory + 2 * i * size, IOVA + i * size, size);
+  unmap(IOVA, pieces * size);
+}
+
 int main(int argc, char** argv) {
-  int by_group = argc == 6 && strcmp(argv[1], "group") == 0;
-  int by_cdev = argc == 5 && strcmp(argv[1], "cdev") == 0;
-  uint64_t size = by_group || by_cdev ? strtoull(argv[argc - 2], NULL, 10) : 0;
-  int rounds = by_group || by_cdev ? atoi(argv[argc - 1]) : 0;
-  if (size == 0 || rounds < 1) {
-    fprintf(stderr, "usage: map group GROUP DEVICE SIZE ROUNDS | map cdev PATH SIZE ROUNDS, a memfd as descriptor 3\n");
+  int by_group = argc == 7 && strcmp(argv[1], "group") == 0;
+  int by_cdev = argc == 6 && strcmp(argv[1], "cdev") == 0;
+  uint64_t size = by_group || by_cdev ? strtoull(argv[argc - 3], NULL, 10) : 0;
+  int rounds = by_group || by_cdev ? atoi(argv[argc - 2]) : 0;
+  int pieces = by_group || by_cdev ? atoi(argv[argc - 1]) : 0;
+  if (size == 0 || rounds < 1 || pieces < 1) {
+    fprintf(stderr, "usage: map group GROUP DEVICE SIZE ROUNDS PIECES | map cdev PATH SIZE ROUNDS PIECES, a memfd as descriptor 3\n");
     return 2;
   }
   if (by_group) open_group(argv[2], argv[3]);
   else open_cdev(argv[2]);
   // Populated: the engine's process has touched its pages too.
-  void* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, MEMORY_FD, 0);
+  void* memory = mmap(NULL, (2 * pieces - 1) * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, MEMORY_FD, 0);
   check(memory == MAP_FAILED ? -1 : 0, "mmap");
-  for (int i = 0; i < (rounds + 9) / 10; i++) map_and_unmap((uintptr_t)memory, size);
+  for (int i = 0; i < (rounds + 9) / 10; i++) map_and_unmap((uintptr_t)memory, size, pieces);
   uint64_t start = now();
-  for (int i = 0; i < rounds; i++) map_and_unmap((uintptr_t)memory, size);
-  printf("%llu\n", (unsigned long long)((now() - start) / rounds));
+  for (int i = 0; i < rounds; i++) map_and_unmap((uintptr_t)memory, size, pieces);
+  printf("%llu\n", (unsigned long long)((now() - start) / rounds / pieces));
   return 0;
 }

@@ -1,4 +1,4 @@
-import type { DeviceInfo, Fd, VfioKernel } from '../kernel/kernel.js';
+import type { DeviceInfo, DmaPieces, Fd, VfioKernel } from '../kernel/kernel.js';
 import type { LockedMemory } from '../locked-memory.js';
 
 /** The ways a device can be attached. */
@@ -98,6 +98,8 @@ export interface DmaTarget {
   queryLocked(): Promise<LockedMemory>;
   /** @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT */
   map(request: MapRequest): Promise<void>;
+  /** Maps equal pieces in their order, until one is refused. @returns how many are mapped. Absent where it saves nothing */
+  mapPieces?(pieces: DmaPieces & Pick<MapRequest, 'read' | 'write'>): Promise<number>;
   /** Unmaps all mappings that lie within the range. @returns bytes unmapped */
   unmap(range: { iova: bigint; size: bigint }): Promise<bigint>;
   /** The same, and tells which pages were written until the very end. */

@@ -5,7 +5,7 @@ import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
 import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory.js';
 import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
-import { locate, locateAll, type DmaMemory, type Located } from './source.js';
+import { locate, locateAll, locatePieces, type DmaMemory, type Located } from './source.js';
 import { AddressSpace, type SpaceRequest } from './space.js';
 import type { MapProgress } from './targets.js';
 
@@ -135,6 +135,27 @@ export class DmaSpace {
     const vaddr = runs[0]?.vaddr ?? 0n;
     const mapping = new DmaMapping(this.host);
     await mapping.map({ ...placed({ vaddr, size, offset: 0n }, memories.map(held), options), runs });
+    return mapping;
+  }
+
+  /**
+   * Maps equal pieces of one memory as one, one after the other in the IOVAs: a device then sees scattered pages as a
+   * whole. All or none, by one call however many they are, and unmapped together.
+   * @param offsets where the pieces begin in the memory, bytes, of whole pages; in the order that the device sees
+   * @param pieceSize bytes, of whole pages
+   * @throws ERR_INVALID_ARGUMENT for a piece that is not of whole pages or not in the memory; as `map`
+   */
+  async mapPieces(
+    memory: DmaMemory,
+    offsets: ArrayLike<number>,
+    pieceSize: number,
+    options: Omit<DmaMapOptions, 'chunkSize'> = {},
+  ): Promise<DmaMapping> {
+    const whole = locate(memory, false);
+    const pieces = locatePieces(whole, offsets, pieceSize);
+    const located = { ...whole, size: pieces.pieceSize * BigInt(pieces.offsets.length) };
+    const mapping = new DmaMapping(this.host);
+    await mapping.map({ ...placed(located, held(memory), options), pieces });
     return mapping;
   }
 

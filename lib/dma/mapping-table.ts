@@ -9,16 +9,33 @@ export interface MemoryRun {
   readonly size: bigint;
 }
 
+/** Equal pieces of memory; bytes. */
+export interface MemoryPieces {
+  readonly offsets: Float64Array;
+  readonly pieceSize: bigint;
+}
+
+/** A bit a page, the first in bit 0 of byte 0. */
+export interface WrittenPages {
+  readonly bitmap: Uint8Array;
+  /** Bytes. */
+  readonly pageSize: bigint;
+}
+
 /** A range of the space that is mapped, being mapped or being unmapped. */
 export interface MappingRecord extends MapRequest {
   /** What the memory belongs to, or a list of that: held as long as a device can reach it. */
   readonly memory: unknown;
   /** Where the memory lies, one run after the other in the IOVAs; undefined where it is one piece at `vaddr`. */
   readonly runs?: readonly MemoryRun[] | undefined;
+  /** The equal pieces of the memory at `vaddr` that are mapped, where it is not all of it. */
+  readonly pieces?: MemoryPieces | undefined;
   /** The most bytes of one kernel mapping. */
   readonly chunk: bigint;
   /** The targets that it is mapped in. */
   readonly targets: Set<DmaTarget>;
+  /** The pages written, of the targets that it has been unmapped from so far. */
+  written: WrittenPages | undefined;
   /** The unmapping that runs now; all who ask for one share it. */
   unmapping: Promise<void> | undefined;
   /** Whether no device reaches it any more. */
@@ -70,7 +87,27 @@ export class MappingTable {
 
 /** Cuts a mapping into the kernel's mappings. */
 export function chunksOf(record: MappingRecord): Iterable<MapRequest> {
+  if (record.pieces !== undefined) return piecesFrom(record, record.pieces, 0);
   return record.runs === undefined && record.size <= record.chunk ? [record] : cut(record);
+}
+
+/** Gives the pieces of a mapping from one on, neighbours in memory as one. */
+export function* piecesFrom(
+  { vaddr, iova, read, write }: MappingRecord,
+  { offsets, pieceSize }: MemoryPieces,
+  from: number,
+): Generator<MapRequest> {
+  for (let first = from, end; first < offsets.length; first = end) {
+    end = endOfRun(offsets, first, Number(pieceSize));
+    const start = vaddr + BigInt(offsets[first] as number);
+    yield { vaddr: start, iova: iova + BigInt(first) * pieceSize, size: BigInt(end - first) * pieceSize, read, write };
+  }
+}
+
+function endOfRun(offsets: Float64Array, first: number, size: number): number {
+  let end = first + 1;
+  while (end < offsets.length && offsets[end] === (offsets[end - 1] as number) + size) end += 1;
+  return end;
 }
 
 function* cut(record: MappingRecord): Generator<MapRequest> {

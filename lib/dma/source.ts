@@ -2,7 +2,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 
 import { invalidArgument } from '../errors.js';
 import { addon } from '../native/addon.js';
-import type { MemoryRun } from './mapping-table.js';
+import type { MemoryPieces, MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 
 /** Memory of the user's: whole, or the part of it that a view shows. */
@@ -63,6 +63,21 @@ export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
     } else runs.push({ vaddr, size });
   }
   return runs;
+}
+
+/** Checks the pieces that are wanted of memory, and keeps where they are. @throws ERR_INVALID_ARGUMENT */
+export function locatePieces({ size }: Located, offsets: ArrayLike<number>, pieceSize: number): MemoryPieces {
+  if (!Number.isSafeInteger(pieceSize) || pieceSize <= 0 || pieceSize % PAGE_SIZE !== 0) {
+    throw invalidArgument(`a piece of ${pieceSize} bytes is not of whole pages`);
+  }
+  if (offsets.length === 0) throw invalidArgument('there is no piece to map');
+  // A copy: the caller may change its own.
+  const kept = new Float64Array(offsets);
+  const wrong = addon.piecesFindWrong(kept, Number(size), pieceSize, PAGE_SIZE);
+  if (wrong >= 0) {
+    throw invalidArgument(`no piece of ${pieceSize} bytes, in whole pages, begins at ${kept[wrong]} of ${size} bytes`);
+  }
+  return { offsets: kept, pieceSize: BigInt(pieceSize) };
 }
 
 function addressOf(buffer: ArrayBufferLike): bigint {

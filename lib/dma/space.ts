@@ -5,7 +5,13 @@ import { throwFirst, Unwinding } from '../unwinding.js';
 import { noFit, refusedRange } from './explain.js';
 import { holdBuffer } from './holdings.js';
 import { IovaAllocator } from './iova-allocator.js';
-import { MappingTable, type MappingRecord, type MemoryRun } from './mapping-table.js';
+import {
+  MappingTable,
+  type MappingRecord,
+  type MemoryPieces,
+  type MemoryRun,
+  type WrittenPages,
+} from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
 
@@ -25,6 +31,8 @@ export interface SpaceRequest extends MapProgress {
   readonly memory: unknown;
   /** The memory's pieces, where it has several; their sizes make up `size`, and `vaddr` is the first's. */
   readonly runs?: readonly MemoryRun[] | undefined;
+  /** The pieces of the memory at `vaddr` that are wanted; their sizes make up `size`. */
+  readonly pieces?: MemoryPieces | undefined;
   readonly file?: MemoryFile | undefined;
 }
 
@@ -82,10 +90,11 @@ export class AddressSpace implements DmaSpaceHost {
   map(request: SpaceRequest, onEnded?: () => void): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
-      const { vaddr, size, read, write, chunk, memory, file, runs } = request;
+      const { vaddr, size, read, write, chunk, memory, file, runs, pieces } = request;
       const iova = this.#takeIova(request) ?? (await this.#refuse(request));
-      const state = { targets: new Set<DmaTarget>(), unmapping: undefined, ended: false, release: () => undefined };
-      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, ...state };
+      const ended = { written: undefined, unmapping: undefined, ended: false, release: () => undefined };
+      const state = { targets: new Set<DmaTarget>(), ...ended };
+      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, pieces, ...state };
       this.#mappings.add(record);
       const letGo = holdBuffer(record, () => this.#devices);
       record.release = () => {
@@ -107,26 +116,27 @@ export class AddressSpace implements DmaSpaceHost {
     return record.unmapping;
   }
 
-  /** Unmaps and gives the pages written until the very end, joined over the targets. */
+  /**
+   * Unmaps and gives the pages written until the very end, joined over the targets. Where one fails, what the others told
+   * is kept for the next time.
+   */
   async unmapDirty(record: MappingRecord, pageSize: bigint): Promise<Uint8Array> {
-    let written: Uint8Array | undefined;
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
     if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
+    const { bitmap } = writtenOf(record, pageSize);
     const unmapping = this.#gate.shared(async () => {
-      const bitmap = new Uint8Array(Number((record.size / pageSize + 7n) / 8n));
       const { iova, size } = record;
       for (const target of [...record.targets]) {
         join(bitmap, await target.unmapDirty({ iova, size, pageSize }));
         record.targets.delete(target);
       }
       this.#forget(record);
-      written = bitmap;
     });
     record.unmapping = unmapping.finally(() => {
       record.unmapping = undefined;
     });
     await record.unmapping;
-    return written ?? new Uint8Array(0);
+    return bitmap;
   }
 
   /** Starts or stops recording the pages that devices write. @throws ERR_NOT_SUPPORTED */
@@ -260,13 +270,15 @@ export class AddressSpace implements DmaSpaceHost {
     throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
   }
 
-  #checkPages({ vaddr, size, iova, alignment, runs }: SpaceRequest): void {
+  #checkPages({ vaddr, size, iova, alignment, runs, pieces }: SpaceRequest): void {
     const { pageSize } = this.#targets;
     if (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n) {
       throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
     }
     const one = vaddr | size | (iova ?? 0n);
-    const all = runs === undefined ? one : runs.reduce((bits, run) => bits | run.vaddr | run.size, one);
+    let all = runs === undefined ? one : runs.reduce((bits, run) => bits | run.vaddr | run.size, one);
+    // They are of whole pages of the kernel's.
+    if (pieces !== undefined && pageSize > PAGE_SIZE) all |= bitsOf(pieces);
     // Wrapped to 64 bits, so that it is compiled to machine words.
     if (BigInt.asUintN(64, all & (pageSize - 1n)) === 0n) return;
     throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
@@ -279,6 +291,16 @@ export class AddressSpace implements DmaSpaceHost {
       }
     }
   }
+}
+
+function writtenOf(record: MappingRecord, pageSize: bigint): WrittenPages {
+  record.written ??= { bitmap: new Uint8Array(Number((record.size / pageSize + 7n) / 8n)), pageSize };
+  if (record.written.pageSize === pageSize) return record.written;
+  throw invalidArgument(`part of it is unmapped, and its pages are told in ${record.written.pageSize} bytes`);
+}
+
+function bitsOf({ offsets, pieceSize }: MemoryPieces): bigint {
+  return offsets.reduce<bigint>((bits, offset) => bits | BigInt(offset), pieceSize);
 }
 
 function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {

@@ -4,7 +4,7 @@ import { Unwinding, withFurther } from '../unwinding.js';
 import { explainMap } from './explain.js';
 import { discardsOf } from './holdings.js';
 import { intersect, subtract } from './iova-allocator.js';
-import { chunksOf, type MappingRecord } from './mapping-table.js';
+import { chunksOf, piecesFrom, type MappingRecord } from './mapping-table.js';
 
 /** What can be mapped before a device tells: the width of a common IOMMU, less the x86 interrupt window. */
 const DEFAULT_RANGES: readonly IovaRange[] = [
@@ -89,7 +89,12 @@ export async function mapInto(
   try {
     const discards = discardsOf(record);
     if (discards !== undefined) await discards;
-    for (const piece of chunksOf(record)) {
+    const mapped = signal?.aborted === true ? undefined : await mapMany(target, record);
+    if (mapped !== undefined) {
+      done.push(mapped);
+      onProgress?.(mapped.size);
+    }
+    for (const piece of restOf(record, mapped)) {
       if (signal?.aborted === true) throw await failedMap(aborted(signal), piece, target, { record, space });
       try {
         await target.map(piece);
@@ -102,6 +107,21 @@ export async function mapInto(
   } catch (error) {
     throw await takeBack(error, done, target, record);
   }
+}
+
+/** Maps as many equal pieces as one call can. @returns what they make up */
+async function mapMany(target: DmaTarget, record: MappingRecord): Promise<MapRequest | undefined> {
+  const { pieces, vaddr, iova, read, write } = record;
+  if (pieces === undefined) return undefined;
+  const count = (await target.mapPieces?.({ vaddr, iova, read, write, ...pieces })) ?? 0;
+  return count === 0 ? undefined : { vaddr, iova, size: BigInt(count) * pieces.pieceSize, read, write };
+}
+
+/** What is left after those: the piece that was refused comes first, and says why. */
+function restOf(record: MappingRecord, mapped: MapRequest | undefined): Iterable<MapRequest> {
+  const { pieces } = record;
+  if (pieces === undefined || mapped === undefined) return chunksOf(record);
+  return piecesFrom(record, pieces, Number(mapped.size / pieces.pieceSize));
 }
 
 /** Explains why a piece was not mapped. */

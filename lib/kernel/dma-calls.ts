@@ -1,10 +1,10 @@
 import type { Fd } from './kernel.js';
 
-/** Larger ranges are pinned and unpinned on the pool. */
-const LARGEST_AT_ONCE = 2n << 20n;
 const PAGE_SHIFT = 12n;
 /** What a call costs beside its pages, in pages. */
 const CALL_COST = 16;
+/** In pages; more is pinned and unpinned on the pool: ranges of more than 2 MiB, or many small ones. */
+const MOST_AT_ONCE = CALL_COST + 512;
 /** What may be done in one turn of the event loop, in pages: half a millisecond or so where the pages are there. */
 const TURN = 4096;
 
@@ -23,10 +23,20 @@ export class DmaCalls {
    * Makes a call that takes its time in proportion to the size of a range.
    * @param call gets whether it may sleep, and then runs on the pool; else it answers, or throws, at once
    */
-  async make<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
-    const cost = CALL_COST + Number(size >> PAGE_SHIFT);
+  make<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
+    return this.makeAll(space, { count: 1, size }, call);
+  }
+
+  /** The same for some calls in one, of ranges of one size. */
+  async makeAll<T>(
+    space: Fd,
+    { count, size }: { readonly count: number; readonly size: bigint },
+    call: (sleeps: boolean) => T | Promise<T>,
+  ): Promise<T> {
+    const cost = count * (CALL_COST + Number(size >> PAGE_SHIFT));
     for (;;) {
-      if (size > LARGEST_AT_ONCE || this.#onPool.has(space)) return this.onPool(space, () => call(true));
+      const large = cost > MOST_AT_ONCE;
+      if (large || this.#onPool.has(space)) return this.onPool(space, () => call(true));
       this.#nextTurn ??= this.#turn();
       if (this.#room >= cost) break;
       await this.#nextTurn;

@@ -1,4 +1,4 @@
-import type { Fd } from './kernel.js';
+import type { DmaPieces, Fd } from './kernel.js';
 
 /**
  * The kernel's iommufd interface and the devices' own nodes, which the iommufd backend is written against. Ids (of an
@@ -48,6 +48,8 @@ export interface IommufdKernel {
   mapIoas(iommufd: Fd, map: IoasMap): Promise<bigint>;
   /** ioctl(IOMMU_IOAS_MAP_FILE): the same of a memfd's memory. Linux 6.13. @throws ENOTTY before */
   mapIoasFile(iommufd: Fd, map: IoasFileMap): Promise<bigint>;
+  /** ioctl(IOMMU_IOAS_MAP), as `VfioKernel.mapDmaPieces`. */
+  mapIoasPieces?(iommufd: Fd, ioasId: number, flags: number, pieces: DmaPieces): Promise<number>;
   /**
    * ioctl(IOMMU_IOAS_UNMAP): whole areas alone; iova 0n with size 2^64 - 1 is all.
    * @returns the count of bytes unmapped

@@ -36,6 +36,11 @@ export interface VfioKernel {
   getIommuInfo(container: Fd, argsz?: number): IommuInfo;
   /** ioctl(VFIO_IOMMU_MAP_DMA) */
   mapDma(container: Fd, map: DmaMap): Promise<void>;
+  /**
+   * ioctl(VFIO_IOMMU_MAP_DMA) for equal pieces of memory, in their order; neighbours in memory may be one mapping.
+   * @returns how many are mapped: all, or those before the first that was refused. Absent where it saves nothing.
+   */
+  mapDmaPieces?(container: Fd, flags: number, pieces: DmaPieces): Promise<number>;
   /** ioctl(VFIO_IOMMU_UNMAP_DMA). @returns the count of bytes unmapped, and the dirty bitmap where one was asked for */
   unmapDma(container: Fd, unmap: DmaUnmap): Promise<DmaUnmapResult>;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) START, STOP. */
@@ -168,6 +173,18 @@ export interface DmaMap {
   readonly vaddr: bigint;
   readonly iova: bigint;
   readonly size: bigint;
+}
+
+/** Equal pieces of memory, one after the other in the IOVAs. */
+export interface DmaPieces {
+  /** Of the memory. */
+  readonly vaddr: bigint;
+  /** Where the pieces begin in it, bytes. */
+  readonly offsets: Float64Array;
+  /** Of the first piece. */
+  readonly iova: bigint;
+  /** Of each piece, bytes. */
+  readonly pieceSize: bigint;
 }
 
 /** struct vfio_iommu_type1_dma_unmap. `bitmap` goes with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP. */

@@ -30,6 +30,12 @@ export const linuxIommufd: IommufdKernel = {
     linuxFiles.map(iommufd);
     return dmaCalls.make(iommufd, size, (sleeps) => addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size, sleeps));
   },
+  mapIoasPieces: (iommufd, ioasId, flags, { vaddr, offsets, iova, pieceSize }) => {
+    linuxFiles.map(iommufd);
+    return dmaCalls.makeAll(iommufd, { count: offsets.length, size: pieceSize }, (sleeps) =>
+      addon.ioasMapPieces(iommufd, ioasId, flags, vaddr, offsets, iova, pieceSize, sleeps),
+    );
+  },
   mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) => {
     linuxFiles.map(iommufd);
     return dmaCalls.make(iommufd, size, (sleeps) =>

@@ -40,6 +40,7 @@ type ContainerCall =
   | 'setIommu'
   | 'getIommuInfo'
   | 'mapDma'
+  | 'mapDmaPieces'
   | 'unmapDma'
   | 'setDirtyTracking'
   | 'getDirtyBitmap';
@@ -57,6 +58,12 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
     linuxFiles.map(container);
     return dmaCalls.make(container, size, (sleeps) =>
       addon.type1MapDma(container, argsz, flags, vaddr, iova, size, sleeps),
+    );
+  },
+  mapDmaPieces: (container, flags, { vaddr, offsets, iova, pieceSize }) => {
+    linuxFiles.map(container);
+    return dmaCalls.makeAll(container, { count: offsets.length, size: pieceSize }, (sleeps) =>
+      addon.type1MapPieces(container, flags, vaddr, offsets, iova, pieceSize, sleeps),
     );
   },
   unmapDma: (container, { argsz, flags, iova, size, bitmap }) => {

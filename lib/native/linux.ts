@@ -28,6 +28,20 @@ export interface LinuxAddon {
     size: bigint,
     sleeps: boolean,
   ): Promise<undefined> | undefined;
+  /**
+   * Maps equal pieces one after the other, those that are neighbours in memory as one.
+   * @param offsets of the pieces from `vaddr` on. @param sleeps as for `type1MapDma`
+   * @returns how many pieces are mapped: all, or those before the first that was refused
+   */
+  type1MapPieces(
+    container: Fd,
+    flags: number,
+    vaddr: bigint,
+    offsets: Float64Array,
+    iova: bigint,
+    size: bigint,
+    sleeps: boolean,
+  ): Promise<number> | number;
   /** @param bitmapSize bytes; 0n without VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP. @param sleeps as for `type1MapDma` */
   type1UnmapDma(
     container: Fd,
@@ -127,6 +141,17 @@ export interface LinuxAddon {
     length: bigint,
     sleeps: boolean,
   ): Promise<bigint> | bigint;
+  /** As `type1MapPieces`. */
+  ioasMapPieces(
+    iommufd: Fd,
+    ioasId: number,
+    flags: number,
+    vaddr: bigint,
+    offsets: Float64Array,
+    iova: bigint,
+    size: bigint,
+    sleeps: boolean,
+  ): Promise<number> | number;
   ioasMapFile(
     iommufd: Fd,
     ioasId: number,

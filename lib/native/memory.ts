@@ -60,6 +60,11 @@ export interface MemoryAddon {
   /** Copies from this process's memory without ever faulting. @throws EFAULT */
   memoryRead(vaddr: bigint, target: Uint8Array): void;
   /**
+   * Finds the first piece that does not begin at a multiple of `unit`, or does not lie in the memory. All sizes in bytes.
+   * @returns its index; -1 where there is none
+   */
+  piecesFindWrong(offsets: Float64Array, memorySize: number, pieceSize: number, unit: number): number;
+  /**
    * Tells whether all of a range of this process could be pinned for reading (and writing). It faults the pages in, on
    * this thread: for ranges above a few MiB use `memoryProbeAsync`. An empty range is false.
    */

@@ -43,6 +43,44 @@ inline Napi::Value OpenNow(Napi::Env env, const std::string& path) {
   return Napi::Number::New(env, fd.Release());
 }
 
+// Equal pieces of memory to be mapped one after the other.
+struct Pieces {
+  std::vector<uint64_t> vaddrs;
+  uint64_t iova;
+  uint64_t size;  // of each
+};
+
+// (..., vaddr, offsets, iova, size) from `index` on.
+inline Pieces ArgPieces(const Napi::CallbackInfo& info, size_t index) {
+  uint64_t vaddr = ArgUint64(info, index);
+  Napi::Float64Array offsets = ArgDoubles(info, index + 1);
+  std::vector<uint64_t> vaddrs(offsets.ElementLength());
+  for (size_t i = 0; i < vaddrs.size(); i++) {
+    double offset = offsets.Data()[i];
+    if (!IsOffset(offset)) ThrowArgRange(info, index + 1);
+    vaddrs[i] = vaddr + static_cast<uint64_t>(offset);
+  }
+  return {std::move(vaddrs), ArgUint64(info, index + 2), ArgUint64(info, index + 3)};
+}
+
+// Maps pieces in their order until one is refused; neighbours in memory as one. `map(vaddr, iova, size)` tells whether it
+// was mapped. Returns how many pieces are. Thread: any.
+template <class Map>
+double MapPieces(const Pieces& pieces, Map map) {
+  const std::vector<uint64_t>& vaddrs = pieces.vaddrs;
+  for (size_t first = 0; first < vaddrs.size();) {
+    size_t end = first + 1;
+    while (end < vaddrs.size() && vaddrs[end] == vaddrs[end - 1] + pieces.size) end++;
+    if (!map(vaddrs[first], pieces.iova + first * pieces.size, (end - first) * pieces.size)) {
+      return static_cast<double>(first);
+    }
+    first = end;
+  }
+  return static_cast<double>(vaddrs.size());
+}
+
+inline Napi::Value CountToNumber(Napi::Env env, double count) { return Napi::Number::New(env, count); }
+
 // A name within a directory; a slash would lead out of it.
 inline std::string ArgFileName(const Napi::CallbackInfo& info, size_t index) {
   std::string name = ArgString(info, index);

@@ -99,6 +99,25 @@ Napi::Value IoasMap(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 6), work, ToBigInt);
 }
 
+// (fd, ioasId, flags, vaddr, offsets, iova, size, sleeps) => how many pieces were mapped before one was refused.
+Napi::Value IoasMapPieces(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uapi::IoasMap common = {};
+  common.size = sizeof(common);
+  common.ioas_id = ArgUint32(info, 1);
+  common.flags = ArgUint32(info, 2);
+  auto work = [fd, common, pieces = ArgPieces(info, 3)] {
+    return MapPieces(pieces, [fd, common](uint64_t vaddr, uint64_t iova, uint64_t size) {
+      uapi::IoasMap request = common;
+      request.user_va = vaddr;
+      request.iova = iova;
+      request.length = size;
+      return ioctl(fd, uapi::kIoasMap, &request) == 0;
+    });
+  };
+  return RunEither(info.Env(), ArgBoolean(info, 7), std::move(work), CountToNumber);
+}
+
 // (fd, ioasId, flags, file, start, iova, length, sleeps). Linux 6.13.
 Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
@@ -171,6 +190,7 @@ void RegisterIoas(Napi::Env env, Napi::Object exports) {
   Export<IoasIovaRanges>(env, exports, "ioasIovaRanges");
   Export<IoasAllowIovas>(env, exports, "ioasAllowIovas");
   Export<IoasMap>(env, exports, "ioasMap");
+  Export<IoasMapPieces>(env, exports, "ioasMapPieces");
   Export<IoasMapFile>(env, exports, "ioasMapFile");
   Export<IoasUnmap>(env, exports, "ioasUnmap");
   Export<IoasCopy>(env, exports, "ioasCopy");

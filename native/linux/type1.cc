@@ -33,6 +33,19 @@ Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 6), work, [](Napi::Env env, int) { return env.Undefined(); });
 }
 
+// (fd, flags, vaddr, offsets, iova, size, sleeps) => how many pieces were mapped before one was refused.
+Napi::Value Type1MapPieces(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  uint32_t flags = ArgUint32(info, 1);
+  auto work = [fd, flags, pieces = ArgPieces(info, 2)] {
+    return MapPieces(pieces, [=](uint64_t vaddr, uint64_t iova, uint64_t size) {
+      vfio_iommu_type1_dma_map map = {sizeof(map), flags, vaddr, iova, size};
+      return ioctl(fd, VFIO_IOMMU_MAP_DMA, &map) == 0;
+    });
+  };
+  return RunEither(info.Env(), ArgBoolean(info, 6), std::move(work), CountToNumber);
+}
+
 struct Unmapped {
   uint64_t size;
   std::vector<uint8_t> bitmap;
@@ -122,6 +135,7 @@ Napi::Value Type1GetDirtyBitmap(const Napi::CallbackInfo& info) {
 void RegisterType1(Napi::Env env, Napi::Object exports) {
   Export<Type1GetInfo>(env, exports, "type1GetInfo");
   Export<Type1MapDma>(env, exports, "type1MapDma");
+  Export<Type1MapPieces>(env, exports, "type1MapPieces");
   Export<Type1UnmapDma>(env, exports, "type1UnmapDma");
   Export<Type1SetDirtyTracking>(env, exports, "type1SetDirtyTracking");
   Export<Type1GetDirtyBitmap>(env, exports, "type1GetDirtyBitmap");

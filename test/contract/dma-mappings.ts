@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { Device } from '../../lib/device.js';
+import { allocateMemory } from '../../lib/dma/memory.js';
 import { bytesOf, dmaToDevice, dmaToMemory, pattern, rejects } from './edu-dma.js';
 import type { ContractTarget } from './target.js';
 
@@ -81,6 +82,33 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       await dmaToMemory(device, { iova: iova + 4064n }, 64);
       assert.deepEqual([other.bytes[4064], tail[32]], [0x5a, 0x5a]);
       await device.dma.unmapAll();
+    });
+
+    it('of pieces are reached in the order given, and end together', async () => {
+      const device = deviceOf();
+      await device.config.setBusMaster(true);
+      const source = await device.dma.allocate(4096);
+      bytesOf(source).fill(7);
+      await dmaToDevice(device, source, 64);
+      await source.free();
+      const { buffer: memory } = await allocateMemory({ size: 600 * 4096 });
+      const bytes = new Uint8Array(memory).fill(0x5a);
+      // From the last to the first, and the first three as they lie.
+      const pages = [...Array.from({ length: 597 }, (_, index) => 599 - index), 0, 1, 2];
+      const offsets = pages.map((page) => page * 4096);
+      const pieces = await device.dma.mapPieces(memory, offsets, 4096);
+      assert.equal(pieces.size, 600n * 4096n);
+      await dmaToMemory(device, { iova: pieces.iovaOf(4096 - 32) }, 64);
+      const at = (page: number, byte: number): number | undefined => bytes[page * 4096 + byte];
+      assert.deepEqual([at(599, 4063), at(599, 4064), at(598, 31), at(598, 32)], [0x5a, 7, 7, 0x5a]);
+      await dmaToMemory(device, { iova: pieces.iovaOf(599 * 4096) }, 64);
+      assert.deepEqual([at(2, 0), at(2, 64)], [7, 0x5a]);
+      const { iova } = pieces;
+      await pieces.unmap();
+      bytes.fill(0x5a);
+      await dmaToMemory(device, { iova: iova + 599n * 4096n }, 64);
+      assert.equal(at(2, 0), 0x5a);
+      assert.equal(device.dma.mappingCount, 0);
     });
 
     it('of a pool are one, and the device reaches each buffer', async () => {

@@ -41,8 +41,12 @@ export class ContainerTarget implements DmaTarget {
   }
 
   map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {
-    const flags = (read ? VFIO_DMA_MAP_FLAG_READ : 0) | (write ? VFIO_DMA_MAP_FLAG_WRITE : 0);
-    return this.#kernel.mapDma(this.#container, { flags, vaddr, iova, size });
+    return this.#kernel.mapDma(this.#container, { flags: flagsOf(read, write), vaddr, iova, size });
+  }
+
+  async mapPieces(pieces: Parameters<NonNullable<DmaTarget['mapPieces']>>[0]): Promise<number> {
+    const { read, write } = pieces;
+    return (await this.#kernel.mapDmaPieces?.(this.#container, flagsOf(read, write), pieces)) ?? 0;
   }
 
   async unmap({ iova, size }: Range): Promise<bigint> {
@@ -86,4 +90,8 @@ export class ContainerTarget implements DmaTarget {
       dirtyPageSizes: info.migration?.pageSizes ?? 0n,
     };
   }
+}
+
+function flagsOf(read: boolean, write: boolean): number {
+  return (read ? VFIO_DMA_MAP_FLAG_READ : 0) | (write ? VFIO_DMA_MAP_FLAG_WRITE : 0);
 }

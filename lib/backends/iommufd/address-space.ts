@@ -80,11 +80,15 @@ export class AddressSpace implements DmaTarget {
 
   async map({ vaddr, iova, size, read, write, file }: MapRequest): Promise<void> {
     const { ioasId } = this;
-    const access = (read ? IOMMU_IOAS_MAP_READABLE : 0) | (write ? IOMMU_IOAS_MAP_WRITEABLE : 0);
-    const flags = IOMMU_IOAS_MAP_FIXED_IOVA | access;
+    const flags = flagsOf(read, write);
     if (file !== undefined && (await this.#mapFile({ ioasId, flags, file: file.fd, start: file.offset, iova, size })))
       return;
     await this.kernel.mapIoas(this.iommufd, { ioasId, flags, vaddr, iova, size });
+  }
+
+  async mapPieces(pieces: Parameters<NonNullable<DmaTarget['mapPieces']>>[0]): Promise<number> {
+    const { read, write } = pieces;
+    return (await this.kernel.mapIoasPieces?.(this.iommufd, this.ioasId, flagsOf(read, write), pieces)) ?? 0;
   }
 
   /** By the file the kernel pins whole folios, and needs no address of ours. @returns false where it cannot */
@@ -124,4 +128,9 @@ export class AddressSpace implements DmaTarget {
   takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
     return this.pageTables.dirty(range);
   }
+}
+
+function flagsOf(read: boolean, write: boolean): number {
+  const access = (read ? IOMMU_IOAS_MAP_READABLE : 0) | (write ? IOMMU_IOAS_MAP_WRITEABLE : 0);
+  return IOMMU_IOAS_MAP_FIXED_IOVA | access;
 }
