@@ -133,4 +133,20 @@ describe('range tree', () => {
     assert.equal(tree.firstFit(fit), 40_000 * 512);
     assert.equal(tree.firstFit({ ...fit, max: 40_000 * 512 - 1 }), undefined);
   });
+
+  it('finds a range that has grown over where others were, whichever nodes have gone with them', () => {
+    const count = 64;
+    for (let from = 1; from < count; from++) {
+      for (let to = from + 1; to <= count; to++) {
+        const tree = new RangeTree(0, { leaf: 4, branch: 4 });
+        for (let index = 0; index < count; index++) tree.add(index * 10, index * 10 + 4);
+        for (let index = from; index < to; index++) tree.delete(index * 10);
+        const grown = { start: (from - 1) * 10, last: to * 10 - 1 };
+        tree.resize(grown.start, grown.start, grown.last);
+        for (let page = grown.start; page <= grown.last; page += 5) {
+          assert.deepEqual(tree.overlapping(page, page), grown, `page ${page}, from ${from} to ${to}`);
+        }
+      }
+    }
+  });
 });
