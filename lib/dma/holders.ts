@@ -1,7 +1,7 @@
 import { invalidArgument, VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { discardUnlessPinned } from './holdings.js';
+import { discardUnlessPinned } from './pins.js';
 import type { MappingRecord } from './mapping-table.js';
 import type { SharedMemory } from './memory.js';
 import type { AddressSpace, SpaceRequest } from './space.js';
@@ -132,7 +132,7 @@ export class DmaBuffer extends DmaMapping {
   /**
    * Gives whole pages of the memory back to the machine, as a balloon does: they then read as zeroes. A device that has them
    * pinned would go on with the old ones, so memory that devices reach is refused, unless all of them are mediated and
-   * the caller vouches that they have pinned none of it. Mappings of other threads and processes are not seen.
+   * the caller vouches that they have pinned none of it. What other processes map is not seen.
    * @param offset bytes, a multiple of `pageSize`. @param length bytes, likewise
    * @throws EBUSY while devices have it pinned; ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE
    */
@@ -143,8 +143,7 @@ export class DmaBuffer extends DmaMapping {
     if (!(offset >= 0 && length > 0 && offset + length <= this.memory.byteLength)) {
       throw new VfioError(`${length} bytes at ${offset} are outside of the buffer`, { code: 'ERR_OUT_OF_RANGE' });
     }
-    const { memory } = this;
-    await discardUnlessPinned(memory, vouched, () => addon.memoryDiscard(memory, offset, length));
+    await discardUnlessPinned(this.memory, { offset, length }, vouched);
   }
 
   /** @internal */

@@ -3,7 +3,6 @@ import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
 import { noFit, refusedRange } from './explain.js';
-import { holdBuffer } from './holdings.js';
 import { IovaAllocator } from './iova-allocator.js';
 import {
   MappingTable,
@@ -13,6 +12,7 @@ import {
   type WrittenPages,
 } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
+import { SpacePins } from './pins.js';
 import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
 
 /** A mapping to be made. */
@@ -49,7 +49,7 @@ export class AddressSpace implements DmaSpaceHost {
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
   #tracking = false;
-  readonly #devices = { devices: 0, mediated: 0 };
+  readonly #pins = new SpacePins();
 
   /** What can be mapped, ascending. */
   get ranges(): readonly IovaRange[] {
@@ -73,13 +73,8 @@ export class AddressSpace implements DmaSpaceHost {
   }
 
   /** Counts a device, before it reaches anything. @returns what counts it out, once it no longer does */
-  countDevice({ mediated }: { mediated: boolean }): () => void {
-    const count = (by: 1 | -1): void => {
-      this.#devices.devices += by;
-      if (mediated) this.#devices.mediated += by;
-    };
-    count(1);
-    return () => count(-1);
+  countDevice(device: { mediated: boolean }): () => void {
+    return this.#pins.count(device);
   }
 
   /**
@@ -91,12 +86,12 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
       const { vaddr, size, read, write, chunk, memory, file, runs, pieces } = request;
-      const iova = this.#takeIova(request) ?? (await this.#refuse(request));
+      const letGo = this.#pins.hold(request) ?? (await this.#pins.holdLater(request));
+      const iova = this.#takeIova(request) ?? (await this.#refuse(request, letGo));
       const ended = { written: undefined, unmapping: undefined, ended: false, release: () => undefined };
       const state = { targets: new Set<DmaTarget>(), ...ended };
       const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, pieces, ...state };
       this.#mappings.add(record);
-      const letGo = holdBuffer(record, () => this.#devices);
       record.release = () => {
         letGo();
         onEnded?.();
@@ -172,6 +167,7 @@ export class AddressSpace implements DmaSpaceHost {
       const limits = await target.queryLimits();
       const ranges = this.#targets.ranges(limits);
       await this.#checkFits(ranges, target);
+      await this.#pins.untilKept();
       const undo = new Unwinding();
       try {
         for (const record of this.#mappings.records()) {
@@ -263,8 +259,9 @@ export class AddressSpace implements DmaSpaceHost {
     return allocator.reserve(iova, size) ? iova : undefined;
   }
 
-  /** Says why a range is not to be had. */
-  async #refuse({ iova, size, limit }: SpaceRequest): Promise<never> {
+  /** Says why a range is not to be had, and lets the memory go. */
+  async #refuse({ iova, size, limit }: SpaceRequest, letGo: () => void): Promise<never> {
+    letGo();
     if (iova === undefined) throw noFit(size, limit, this.ranges);
     const taken = this.#mappings.overlapping(iova, size);
     throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });

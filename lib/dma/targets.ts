@@ -2,7 +2,6 @@ import type { DmaLimits, DmaTarget, IovaRange, MapRequest, ReservedRange } from 
 import { VfioError } from '../errors.js';
 import { Unwinding, withFurther } from '../unwinding.js';
 import { explainMap } from './explain.js';
-import { discardsOf } from './holdings.js';
 import { intersect, subtract } from './iova-allocator.js';
 import { chunksOf, piecesFrom, type MappingRecord } from './mapping-table.js';
 
@@ -87,8 +86,6 @@ export async function mapInto(
   record.targets.add(target);
   const done: MapRequest[] = [];
   try {
-    const discards = discardsOf(record);
-    if (discards !== undefined) await discards;
     const mapped = signal?.aborted === true ? undefined : await mapMany(target, record);
     if (mapped !== undefined) {
       done.push(mapped);

@@ -1,5 +1,8 @@
 import type { Fd, MappingHandle } from '../kernel/kernel.js';
 
+/** An address space in the table of pins: opaque. */
+export type PinSpace = object & { readonly pinSpace: never };
+
 /** Source: native/memory. Memory that devices, threads and processes share. */
 export interface MemoryAddon {
   /** mmap(2) with MAP_SHARED; `prot` is PROT_READ (1), PROT_WRITE (2) or both. The descriptor stays the caller's. */
@@ -45,9 +48,25 @@ export interface MemoryAddon {
   ): SharedArrayBuffer | Promise<SharedArrayBuffer>;
   /**
    * Gives whole pages of shared memory back to the kernel, off the event loop; they then read as zeroes, for every process
-   * that shares them. Pages that a device has pinned are no longer these. @throws EINVAL
+   * that shares them. @throws EINVAL
+   * @param vouched whether the mediated devices have pinned none of it
+   * @returns a promise; or, where devices have it pinned, how many of those that pin all, and how many mediated ones
    */
-  memoryDiscard(memory: SharedArrayBuffer, offset: number, length: number): Promise<void>;
+  memoryDiscard(
+    memory: SharedArrayBuffer,
+    offset: number,
+    length: number,
+    vouched: boolean,
+  ): Promise<void> | [devices: number, mediated: number];
+  /** Makes an address space of the process's table of pins; it goes with the last one who has it. Thread: any. */
+  pinSpaceCreate(): PinSpace;
+  /** Says how many devices reach a space, and how many of them are mediated. */
+  pinSpaceCount(space: PinSpace, devices: number, mediated: number): void;
+  /** Tells whether something that a space maps is being given back. */
+  pinSpaceIsGivingBack(space: PinSpace): boolean;
+  /** Says that a space maps memory. @returns an id for `pinRemove`; 0 while some of it is being given back */
+  pinAdd(space: PinSpace, vaddr: bigint, size: bigint): number;
+  pinRemove(id: number): void;
   /** Gives the address of a byte of a buffer, for VFIO_IOMMU_MAP_DMA. The caller keeps the buffer alive. */
   bufferAddress(buffer: ArrayBufferView<ArrayBufferLike> | ArrayBufferLike, byteOffset: number): bigint;
   /**

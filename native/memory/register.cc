@@ -11,6 +11,7 @@
 #include "memory/mapping.h"
 #include "memory/memfd.h"
 #include "memory/placement.h"
+#include "memory/register_parts.h"
 #include "memory/view.h"
 
 namespace vfio_engine {
@@ -111,23 +112,6 @@ Napi::Value PiecesFindWrong(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), -1);
 }
 
-Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
-  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
-  size_t offset = ArgSize(info, 1);
-  size_t length = ArgSize(info, 2);
-  if (offset > bytes.length) ThrowArgRange(info, 1);
-  if (length > bytes.length - offset) ThrowArgRange(info, 2);
-  // Held until the promise is settled, so that the memory stays.
-  auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
-  return RunAsync(
-      info.Env(),
-      [start = bytes.data + offset, length] {
-        Discard(start, length);
-        return true;
-      },
-      [held](Napi::Env env, bool) { return env.Undefined(); });
-}
-
 Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
   BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
   size_t offset = ArgSize(info, 1);
@@ -182,7 +166,6 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MemfdCreate>(env, exports, "memfdCreate");
   Export<MemoryAllocate>(env, exports, "memoryAllocate");
   Export<MemoryPlace>(env, exports, "memoryPlace");
-  Export<MemoryDiscard>(env, exports, "memoryDiscard");
   Export<BufferAddress>(env, exports, "bufferAddress");
   Export<BufferHold>(env, exports, "bufferHold");
   Export<BufferIsDetachable>(env, exports, "bufferIsDetachable");
@@ -190,6 +173,7 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<PiecesFindWrong>(env, exports, "piecesFindWrong");
   Export<MemoryProbe>(env, exports, "memoryProbe");
   Export<MemoryProbeAsync>(env, exports, "memoryProbeAsync");
+  RegisterPins(env, exports);
 }
 
 }  // namespace vfio_engine

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 
 import { DmaSpace } from '../../lib/dma/dma.js';
 import type { DmaBuffer } from '../../lib/dma/holders.js';
@@ -105,10 +107,28 @@ describe('discarding DMA memory', () => {
     const buffer = await filled(apart);
     await engine.attach(PCI);
     const again = await engine.dma.map(buffer.bytes.subarray(0, PAGE));
-    await assert.rejects(buffer.discard(2 * PAGE, PAGE), { code: 'EBUSY' });
-    await again.unmap();
     await buffer.discard(2 * PAGE, PAGE);
+    await assert.rejects(buffer.discard(0, 2 * PAGE), { code: 'EBUSY' });
+    await again.unmap();
+    await buffer.discard(0, 2 * PAGE);
     await apart.unmapAll();
+  });
+
+  it('knows a device of another thread', async function () {
+    this.timeout(60_000);
+    const buffer = await filled();
+    const thread = new Worker(new URL('../support/mapping-thread.js', import.meta.url), { workerData: buffer.memory });
+    const ended = once(thread, 'exit');
+    try {
+      await once(thread, 'message');
+      await assert.rejects(buffer.discard(0, PAGE, VOUCHED), { code: 'EBUSY', hint: /1 attached device has/ });
+      assert.ok(kept(buffer, 0));
+    } finally {
+      thread.postMessage('end');
+      await ended;
+    }
+    await buffer.discard(0, PAGE);
+    assert.ok(gone(buffer, 0));
   });
 
   it('needs the caller to vouch for mediated devices, and all devices to be mediated', async () => {

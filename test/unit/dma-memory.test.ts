@@ -25,6 +25,15 @@ function allZero(buffer: DmaBuffer): boolean {
   return buffer.bytes.every((byte) => byte === 0);
 }
 
+/** Those that have memory. */
+function numaNodes(): number[] {
+  const online = readFileSync('/sys/devices/system/node/has_memory', 'latin1').trim();
+  return online.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
 describe('memory for DMA', () => {
   const space = new DmaSpace();
   afterEach(() => space.unmapAll());
@@ -104,11 +113,13 @@ describe('memory for DMA', () => {
       await assert.rejects(space.allocate(PAGE, { node: 0 }), { code: 'ERR_NOT_SUPPORTED' });
       return;
     }
-    for (const kind of ['anonymous', 'memfd'] as const) {
-      const buffer = await space.allocate(PAGE, { kind, node: 0 });
-      buffer.bytes[0] = 1;
-      const address = addressOf(buffer.memory).toString(16);
-      assert.match(readFileSync('/proc/self/numa_maps', 'latin1'), new RegExp(`^${address} bind:0 .*N0=1`, 'm'));
+    for (const node of numaNodes()) {
+      for (const kind of ['anonymous', 'memfd'] as const) {
+        const buffer = await space.allocate(PAGE, { kind, node });
+        buffer.bytes[0] = 1;
+        const line = new RegExp(`^${addressOf(buffer.memory).toString(16)} bind:${node} .*N${node}=1`, 'm');
+        assert.match(readFileSync('/proc/self/numa_maps', 'latin1'), line, `${kind} of node ${node}`);
+      }
     }
     await assert.rejects(space.allocate(PAGE, { node: 1000 }), { code: 'EINVAL', syscall: 'mbind' });
     await assert.rejects(space.allocate(PAGE, { node: 1e6 }), { code: 'EINVAL', syscall: 'mbind' });

@@ -1,0 +1,114 @@
+// What JavaScript sees of the table of pins.
+#include "memory/register_parts.h"
+
+#include <memory>
+#include <utility>
+
+#include "common/args.h"
+#include "common/async.h"
+#include "common/export.h"
+#include "memory/buffer_bytes.h"
+#include "memory/pins.h"
+#include "memory/placement.h"
+
+namespace vfio_engine {
+namespace {
+
+using SpaceHandle = Napi::External<std::shared_ptr<PinSpace>>;
+
+const std::shared_ptr<PinSpace>& ArgSpace(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsExternal()) ThrowArgType(info, index, "a space");
+  return *info[index].As<SpaceHandle>().Data();
+}
+
+PinRange ArgRange(const Napi::CallbackInfo& info, size_t index) {
+  uint64_t start = ArgUint64(info, index);
+  uint64_t size = ArgUint64(info, index + 1);
+  if (size > UINT64_MAX - start) ThrowArgRange(info, index + 1);
+  return {start, start + size};
+}
+
+// () => a space that no device reaches.
+Napi::Value PinSpaceCreate(const Napi::CallbackInfo& info) {
+  auto* space = new std::shared_ptr<PinSpace>(std::make_shared<PinSpace>());
+  return SpaceHandle::New(info.Env(), space, [](Napi::Env, std::shared_ptr<PinSpace>* held) { delete held; });
+}
+
+// (space, devices, mediated)
+Napi::Value PinSpaceCount(const Napi::CallbackInfo& info) {
+  PinTable::Get().Count(*ArgSpace(info, 0), ArgUint32(info, 1), ArgUint32(info, 2));
+  return info.Env().Undefined();
+}
+
+// (space) => whether something that it maps is being given back.
+Napi::Value PinSpaceIsGivingBack(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), PinTable::Get().IsGivingBack(*ArgSpace(info, 0)));
+}
+
+// (space, vaddr, size) => an id; 0 while some of it is being given back.
+Napi::Value PinAdd(const Napi::CallbackInfo& info) {
+  uint64_t id = PinTable::Get().Add(ArgSpace(info, 0), ArgRange(info, 1));
+  return Napi::Number::New(info.Env(), static_cast<double>(id));
+}
+
+// (id)
+Napi::Value PinRemove(const Napi::CallbackInfo& info) {
+  PinTable::Get().Remove(ArgSize(info, 0));
+  return info.Env().Undefined();
+}
+
+// Ends with the work, also where the promise's thread ends before.
+class GivingBack {
+ public:
+  explicit GivingBack(uint64_t id) : id_(id) {}
+  GivingBack(const GivingBack&) = delete;
+  GivingBack& operator=(const GivingBack&) = delete;
+  ~GivingBack() { PinTable::Get().EndGivingBack(id_); }
+
+ private:
+  uint64_t id_;
+};
+
+// (buffer, offset, length, vouched) => a promise; or, where devices have it pinned, [those that pin all, mediated ones].
+Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
+  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
+  size_t offset = ArgSize(info, 1);
+  size_t length = ArgSize(info, 2);
+  bool vouched = ArgBoolean(info, 3);
+  if (offset > bytes.length) ThrowArgRange(info, 1);
+  if (length > bytes.length - offset) ThrowArgRange(info, 2);
+  auto start = reinterpret_cast<uint64_t>(bytes.data + offset);
+  PinHolders holders;
+  uint64_t id = PinTable::Get().BeginGivingBack({start, start + length}, vouched, &holders);
+  if (id == 0) {
+    Napi::Array refused = Napi::Array::New(info.Env(), 2);
+    refused.Set(0u, Napi::Number::New(info.Env(), holders.devices));
+    refused.Set(1u, Napi::Number::New(info.Env(), holders.mediated));
+    return refused;
+  }
+  auto giving_back = std::make_shared<GivingBack>(id);
+  // Held until the promise is settled, so that the memory stays.
+  auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
+  return RunAsync(
+      info.Env(),
+      [data = bytes.data + offset, length, giving_back = std::move(giving_back)]() mutable {
+        // Before the promise is settled: who waits for it may map at once.
+        std::shared_ptr<GivingBack> until_done = std::move(giving_back);
+        Discard(data, length);
+        return true;
+      },
+      [held](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+}  // namespace
+
+void RegisterPins(Napi::Env env, Napi::Object exports) {
+  Export<PinSpaceCreate>(env, exports, "pinSpaceCreate");
+  Export<PinSpaceCount>(env, exports, "pinSpaceCount");
+  Export<PinSpaceIsGivingBack>(env, exports, "pinSpaceIsGivingBack");
+  Export<PinAdd>(env, exports, "pinAdd");
+  Export<PinRemove>(env, exports, "pinRemove");
+  Export<MemoryDiscard>(env, exports, "memoryDiscard");
+}
+
+}  // namespace vfio_engine

@@ -1,0 +1,18 @@
+// A thread that maps the memory it is given for a device of its own, until it is told to end.
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { Engine } from '../../lib/engine.js';
+import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+
+const DEVICE = 'f000:00:04.0';
+
+const machine = new SoftwareMachine();
+await machine.addDevice({ name: DEVICE, model: 'edu' });
+const engine = new Engine({ machine });
+const device = await engine.attach(DEVICE);
+await device.dma.map(workerData as SharedArrayBuffer);
+parentPort?.postMessage('mapped');
+await new Promise((resolve) => parentPort?.once('message', resolve));
+await engine.close();
+await machine.close();
+parentPort?.close();
