@@ -7,7 +7,7 @@ import { IrqCounters, WAYS } from '../../../support/irq-counters.js';
 import { BDF } from '../../devices.js';
 import { bind, restore } from '../../support/binding.js';
 
-/** More of them take their time: `npm run guest -- --env VFIO_ENGINE_IRQS=1000000 npx mocha FILE`. */
+/** More of them take their time: the README has the command. */
 const TRIGGERS = Number(process.env.VFIO_ENGINE_IRQS ?? 2000);
 
 /** Vectors that one call triggers at most; those between the first and the last that are off are passed by. */
