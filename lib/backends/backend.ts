@@ -99,7 +99,7 @@ export interface DmaTarget {
   /** @throws EEXIST, EINVAL, ENOSPC, ENOMEM, EFAULT */
   map(request: MapRequest): Promise<void>;
   /** Maps equal pieces in their order, until one is refused. @returns how many are mapped. Absent where it saves nothing */
-  mapPieces?(pieces: DmaPieces & Pick<MapRequest, 'read' | 'write'>): Promise<number>;
+  mapPieces?(pieces: PiecesRequest): Promise<number>;
   /** Unmaps all mappings that lie within the range. @returns bytes unmapped */
   unmap(range: { iova: bigint; size: bigint }): Promise<bigint>;
   /** The same, and tells which pages were written until the very end. */
@@ -107,6 +107,13 @@ export interface DmaTarget {
   setDirtyTracking(enabled: boolean): Promise<void>;
   /** @returns a bit a page, first page in bit 0 of byte 0; the record is then empty */
   takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+}
+
+/** Equal pieces of memory to be mapped. */
+export interface PiecesRequest extends DmaPieces {
+  /** What the device may do. */
+  readonly read: boolean;
+  readonly write: boolean;
 }
 
 /** A memfd whose memory is mapped shared; the descriptor stays open for as long as the mapping is. */

@@ -41,7 +41,7 @@ export interface MappingRecord extends MapRequest {
   /** Whether no device reaches it any more. */
   ended: boolean;
   /** Lets the memory go, when it has ended. */
-  release: () => void;
+  readonly release: () => void;
 }
 
 /** The mappings of a space, by IOVA. */

@@ -28,6 +28,14 @@ export class SpacePins {
 
   /** Says that memory is mapped. @returns what says that it no longer is; undefined while it is being given back */
   hold(memory: PinnedMemory): (() => void) | undefined {
+    if (memory.runs === undefined && memory.pieces === undefined) {
+      const id = addon.pinAdd(this.#space, memory.vaddr, memory.size);
+      return id === 0 ? undefined : () => addon.pinRemove(id);
+    }
+    return this.#holdAll(memory);
+  }
+
+  #holdAll(memory: PinnedMemory): (() => void) | undefined {
     const ids: number[] = [];
     const letGo = (): void => ids.forEach((id) => addon.pinRemove(id));
     for (const { vaddr, size } of rangesOf(memory)) {

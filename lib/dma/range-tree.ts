@@ -135,7 +135,8 @@ export class RangeTree {
       this.#indexes[level] = index;
       node = node.children[index] as RangeNode;
     }
-    this.#branches.length = level;
+    // To set a length costs as much as the descent.
+    if (this.#branches.length !== level) this.#branches.length = level;
     this.#leaf = node;
   }
 

@@ -85,17 +85,13 @@ export class AddressSpace implements DmaSpaceHost {
   map(request: SpaceRequest, onEnded?: () => void): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
-      const { vaddr, size, read, write, chunk, memory, file, runs, pieces } = request;
       const letGo = this.#pins.hold(request) ?? (await this.#pins.holdLater(request));
       const iova = this.#takeIova(request) ?? (await this.#refuse(request, letGo));
-      const ended = { written: undefined, unmapping: undefined, ended: false, release: () => undefined };
-      const state = { targets: new Set<DmaTarget>(), ...ended };
-      const record: MappingRecord = { vaddr, iova, size, read, write, chunk, memory, file, runs, pieces, ...state };
-      this.#mappings.add(record);
-      record.release = () => {
+      const record = recordOf(request, iova, () => {
         letGo();
         onEnded?.();
-      };
+      });
+      this.#mappings.add(record);
       try {
         for (const target of this.#targets.targets) await mapInto(target, record, this, request);
         return record;
@@ -288,6 +284,27 @@ export class AddressSpace implements DmaSpaceHost {
       }
     }
   }
+}
+
+/** One literal, for there may be very many of them. */
+function recordOf(request: SpaceRequest, iova: bigint, release: () => void): MappingRecord {
+  return {
+    vaddr: request.vaddr,
+    iova,
+    size: request.size,
+    read: request.read,
+    write: request.write,
+    chunk: request.chunk,
+    memory: request.memory,
+    file: request.file,
+    runs: request.runs,
+    pieces: request.pieces,
+    targets: new Set(),
+    written: undefined,
+    unmapping: undefined,
+    ended: false,
+    release,
+  };
 }
 
 function writtenOf(record: MappingRecord, pageSize: bigint): WrittenPages {

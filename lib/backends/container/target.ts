@@ -7,7 +7,7 @@ import {
   VFIO_DMA_MAP_FLAG_WRITE,
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
 } from '../../uapi/vfio.js';
-import type { DmaLimits, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
+import type { DmaLimits, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
 import { VfioError } from '../../errors.js';
 
 type Range = { readonly iova: bigint; readonly size: bigint };
@@ -44,7 +44,7 @@ export class ContainerTarget implements DmaTarget {
     return this.#kernel.mapDma(this.#container, { flags: flagsOf(read, write), vaddr, iova, size });
   }
 
-  async mapPieces(pieces: Parameters<NonNullable<DmaTarget['mapPieces']>>[0]): Promise<number> {
+  async mapPieces(pieces: PiecesRequest): Promise<number> {
     const { read, write } = pieces;
     return (await this.#kernel.mapDmaPieces?.(this.#container, flagsOf(read, write), pieces)) ?? 0;
   }

@@ -5,7 +5,7 @@ import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRIT
 import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
 import { queryGroup, queryReservedRegions } from '../../pci-sysfs.js';
 import { Unwinding } from '../../unwinding.js';
-import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, ReservedRange } from '../backend.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
 import { PageTables } from './page-tables.js';
 
 /** A kernel that has iommufd beside the groups. */
@@ -86,7 +86,7 @@ export class AddressSpace implements DmaTarget {
     await this.kernel.mapIoas(this.iommufd, { ioasId, flags, vaddr, iova, size });
   }
 
-  async mapPieces(pieces: Parameters<NonNullable<DmaTarget['mapPieces']>>[0]): Promise<number> {
+  async mapPieces(pieces: PiecesRequest): Promise<number> {
     const { read, write } = pieces;
     return (await this.kernel.mapIoasPieces?.(this.iommufd, this.ioasId, flagsOf(read, write), pieces)) ?? 0;
   }
