@@ -2,13 +2,13 @@ import type { AttachedDevice, BackendName } from './backends/backend.js';
 import type { ConfigSpace } from './config-space/config-space.js';
 import type { DmaSpace } from './dma/dma.js';
 import { invalidArgument, VfioError } from './errors.js';
-import type { DeviceInfos } from './kernel/kernel.js';
 import { DeviceFeatures } from './device/features.js';
 import { hotReset, queryHotReset, type HotResetDevice } from './device/hot-reset.js';
 import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
 import { irqIndexByName, type IrqName } from './irq/names.js';
-import type { DeviceInfo, RegionInfo } from './kernel/kernel.js';
+import type { DeviceIrqs } from './device/irqs.js';
+import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from './kernel/kernel.js';
 import type { WorkerPool } from './pool/pool.js';
 import type { Region } from './region/region.js';
 import { VFIO_DEVICE_FLAGS_RESET } from './uapi/vfio.js';
@@ -20,7 +20,7 @@ export interface DeviceParts {
   readonly infos: DeviceInfos;
   readonly regions: readonly (Region | undefined)[];
   readonly config: ConfigSpace | undefined;
-  readonly irqs: readonly DeviceIrq[];
+  readonly irqs: DeviceIrqs;
   readonly dma: DmaSpace;
   readonly pool: WorkerPool;
   /** Detaches it; the engine's. */
@@ -140,14 +140,19 @@ export class Device {
    * @throws ERR_INVALID_ARGUMENT for an index that the device lacks, ERR_CLOSED
    */
   irq(which: number | IrqName): DeviceIrq {
-    const irq = this.#live().irqs[typeof which === 'number' ? which : irqIndexByName[which]];
+    const irq = this.#live().irqs.at(typeof which === 'number' ? which : irqIndexByName[which]);
     if (irq === undefined) throw invalidArgument(`${this.name} has no interrupt ${which}`);
     return irq;
   }
 
+  /** What the kernel tells of its interrupts, by index; undefined for those that it lacks. */
+  get irqInfos(): readonly (IrqInfo | undefined)[] {
+    return this.#parts.infos.irqs;
+  }
+
   /** All interrupts, by index. */
   get irqs(): readonly DeviceIrq[] {
-    return this.#live().irqs;
+    return this.#live().irqs.all();
   }
 
   /** Resets the function. @throws ERR_NOT_SUPPORTED where it cannot, EAGAIN */

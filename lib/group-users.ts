@@ -1,6 +1,6 @@
 import { describeHolders } from './holders.js';
 import type { VfioKernel } from './kernel/kernel.js';
-import { findViabilityBlocker, type GroupId } from './pci-sysfs.js';
+import { findViabilityBlocker, unlessMissing, type GroupId } from './pci-sysfs.js';
 import type { Sysfs } from './sysfs.js';
 
 /** Says which function, by which driver, keeps a group from being viable; undefined when none is seen. */
@@ -31,6 +31,6 @@ async function groupFiles(sysfs: Sysfs, { id, noiommu }: GroupId): Promise<strin
 /** Finds a device's own node below /dev/vfio/devices; undefined for a device without one. @param sysfsPath its folder */
 export async function findCdev(sysfs: Sysfs, sysfsPath: string): Promise<string | undefined> {
   const path = `${sysfsPath}/vfio-dev`;
-  const names = (await sysfs.exists(path)) ? await sysfs.readdir(path) : [];
-  return names.find((name) => /^vfio\d+$/.test(name));
+  const names = await unlessMissing(sysfs.readdir(path), path);
+  return names?.find((name) => /^vfio\d+$/.test(name));
 }

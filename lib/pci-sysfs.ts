@@ -121,7 +121,8 @@ export async function readText(sysfs: Sysfs, path: string): Promise<string | und
   return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1').trimEnd();
 }
 
-async function unlessMissing<T>(access: Promise<T>, path: string): Promise<T | undefined> {
+/** Gives what an access to /sys gives; undefined where there is no such file. @throws its other errors, with the path */
+export async function unlessMissing<T>(access: Promise<T>, path: string): Promise<T | undefined> {
   try {
     return await access;
   } catch (error) {

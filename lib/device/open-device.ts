@@ -2,7 +2,6 @@ import type { AttachedDevice } from '../backends/backend.js';
 import { ConfigSpace, type IdOverrides } from '../config-space/config-space.js';
 import { Device } from '../device.js';
 import type { DmaSpace } from '../dma/dma.js';
-import { DeviceIrq } from '../irq.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
@@ -11,6 +10,7 @@ import { configIo } from './config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
 import { queryInfos } from './infos.js';
+import { DeviceIrqs } from './irqs.js';
 
 /** What a device is opened with. */
 export interface OpenOptions {
@@ -29,23 +29,26 @@ export interface OpenOptions {
 export async function openDevice(attached: AttachedDevice, options: OpenOptions, undo: Unwinding): Promise<Device> {
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
-  const irqs: DeviceIrq[] = [];
-  undo.push(() => giveBack(attached, irqs));
+  const opened: { irqs?: DeviceIrqs } = {};
+  undo.push(() => giveBack(attached, opened));
   const infos = queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
-  for (const [index, irq] of infos.irqs.entries()) {
-    irqs.push(new DeviceIrq(kernel, deviceFd, name, irq ?? { index, flags: 0, count: 0 }));
-  }
+  const irqs = new DeviceIrqs({ kernel, deviceFd, name }, infos.irqs);
+  opened.irqs = irqs;
   return new Device({ name, attached, infos, regions, config, irqs, dma, pool: options.pool, detach });
 }
 
 /** The closing of the device turns its interrupts off in the kernel: while a thread of the pool does so, they end here. */
-async function giveBack(attached: AttachedDevice, irqs: readonly DeviceIrq[]): Promise<void> {
+async function giveBack(attached: AttachedDevice, opened: { readonly irqs?: DeviceIrqs }): Promise<void> {
   const errors: unknown[] = [];
   const drop = (): void => {
-    for (const irq of irqs) attempt(() => irq.drop(), errors);
+    try {
+      opened.irqs?.drop();
+    } catch (error) {
+      errors.push(error);
+    }
   };
   try {
     await attached.detach(drop);
@@ -53,14 +56,6 @@ async function giveBack(attached: AttachedDevice, irqs: readonly DeviceIrq[]): P
     errors.unshift(error);
   }
   throwFirst(errors);
-}
-
-function attempt(work: () => void, errors: unknown[]): void {
-  try {
-    work();
-  } catch (error) {
-    errors.push(error);
-  }
 }
 
 function openConfig(

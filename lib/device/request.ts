@@ -40,12 +40,12 @@ export class RequestWatch {
 
   /** Asks the kernel for the interrupt. */
   async arm(device: Device): Promise<void> {
-    const irq = device.irqs[VFIO_PCI_REQ_IRQ_INDEX];
+    const irq = device.irqInfos[VFIO_PCI_REQ_IRQ_INDEX];
     const there = irq !== undefined && irq.count > 0 && (irq.flags & VFIO_IRQ_INFO_EVENTFD) !== 0;
     if (this.#onRequest === 'ignore' || !there) return this.close();
     this.#device = device;
     try {
-      await irq.enableWith((this.#vector ??= this.#create()));
+      await device.irq(VFIO_PCI_REQ_IRQ_INDEX).enableWith((this.#vector ??= this.#create()));
     } catch (error) {
       warn('the device will not be given back when its driver is unbound', error, device.name);
     }

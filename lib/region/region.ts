@@ -46,7 +46,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
  */
 export class Region {
   #accessor: RegionAccess | undefined;
-  readonly #batches = new BatchPrograms(this);
+  #batches: BatchPrograms | undefined;
 
   private constructor(
     /** What another thread opens by `new RegionAccess(descriptor)`. */
@@ -139,14 +139,15 @@ export class Region {
    *   that failed, those after it have not run
    */
   async batch(steps: readonly BatchStep[]): Promise<(number | bigint | undefined)[]> {
-    const program = this.#batches.take(steps.length);
+    const batches = (this.#batches ??= new BatchPrograms(this));
+    const program = batches.take(steps.length);
     for (const step of steps) addStep(program, this.descriptor, step);
     await program.runOn(this.lane);
     const values = steps.map((step, index) => {
       if ('write' in step) return undefined;
       return step.width === 8 ? program.value64(index) : program.value(index);
     });
-    this.#batches.give(program);
+    batches.give(program);
     return values;
   }
 
