@@ -19,6 +19,8 @@ const TURN_MS = 1;
 export class SpacePins {
   readonly #space = addon.pinSpaceCreate();
   readonly #devices = { devices: 0, mediated: 0 };
+  /** How many mappings there are; without any, the table need not know of devices. */
+  #holds = 0;
 
   /** Counts a device, before it reaches anything. @returns what counts it out, once it no longer does */
   count({ mediated }: { mediated: boolean }): () => void {
@@ -28,25 +30,16 @@ export class SpacePins {
 
   /** Says that memory is mapped. @returns what says that it no longer is; undefined while it is being given back */
   hold(memory: PinnedMemory): (() => void) | undefined {
-    if (memory.runs === undefined && memory.pieces === undefined) {
-      const id = addon.pinAdd(this.#space, memory.vaddr, memory.size);
-      return id === 0 ? undefined : () => addon.pinRemove(id);
-    }
-    return this.#holdAll(memory);
-  }
-
-  #holdAll(memory: PinnedMemory): (() => void) | undefined {
-    const ids: number[] = [];
-    const letGo = (): void => ids.forEach((id) => addon.pinRemove(id));
-    for (const { vaddr, size } of rangesOf(memory)) {
-      const id = addon.pinAdd(this.#space, vaddr, size);
-      if (id === 0) {
-        letGo();
-        return undefined;
-      }
-      ids.push(id);
-    }
-    return letGo;
+    if (this.#holds === 0) this.#tell();
+    const single = memory.runs === undefined && memory.pieces === undefined;
+    const ids = single ? this.#add(memory) : this.#addAll(rangesOf(memory));
+    if (ids === undefined) return undefined;
+    this.#holds += 1;
+    return () => {
+      this.#holds -= 1;
+      if (typeof ids === 'number') addon.pinRemove(ids);
+      else ids.forEach((id) => addon.pinRemove(id));
+    };
   }
 
   /** The same, when no part of it is being given back any more: only then may it be pinned. */
@@ -66,7 +59,29 @@ export class SpacePins {
   #count(by: 1 | -1, mediated: boolean): void {
     this.#devices.devices += by;
     if (mediated) this.#devices.mediated += by;
+    if (this.#holds > 0) this.#tell();
+  }
+
+  #tell(): void {
     addon.pinSpaceCount(this.#space, this.#devices.devices, this.#devices.mediated);
+  }
+
+  #add({ vaddr, size }: MemoryRun): number | undefined {
+    const id = addon.pinAdd(this.#space, vaddr, size);
+    return id === 0 ? undefined : id;
+  }
+
+  #addAll(runs: readonly MemoryRun[]): number[] | undefined {
+    const ids: number[] = [];
+    for (const run of runs) {
+      const id = this.#add(run);
+      if (id === undefined) {
+        ids.forEach((one) => addon.pinRemove(one));
+        return undefined;
+      }
+      ids.push(id);
+    }
+    return ids;
   }
 }
 

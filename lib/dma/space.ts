@@ -43,9 +43,10 @@ export interface SpaceRequest extends MapProgress {
 export class AddressSpace implements DmaSpaceHost {
   readonly #targets = new TargetSet();
   readonly #mappings = new MappingTable();
-  #ranges = this.#targets.ranges();
-  /** Undefined from when the ranges change until an IOVA is asked for: devices come and go without. */
-  #allocator: IovaAllocator | undefined;
+  /** Undefined from when a target comes or goes until they are asked for: devices come and go without. */
+  #ranges: readonly IovaRange[] | undefined;
+  /** The ranges that it was made of may not be the last ones any more. */
+  #allocator: { readonly iovas: IovaAllocator; ranges: readonly IovaRange[] } | undefined;
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
   #tracking = false;
@@ -53,7 +54,7 @@ export class AddressSpace implements DmaSpaceHost {
 
   /** What can be mapped, ascending. */
   get ranges(): readonly IovaRange[] {
-    return this.#ranges;
+    return (this.#ranges ??= this.#targets.ranges());
   }
 
   get mappingCount(): number {
@@ -161,21 +162,25 @@ export class AddressSpace implements DmaSpaceHost {
   addTarget(target: DmaTarget): Promise<void> {
     return this.#gate.exclusive(async () => {
       const limits = await target.queryLimits();
-      const ranges = this.#targets.ranges(limits);
-      await this.#checkFits(ranges, target);
-      await this.#pins.untilKept();
       const undo = new Unwinding();
       try {
-        for (const record of this.#mappings.records()) {
-          await mapInto(target, record, { ranges, records: () => this.records() });
-          undo.push(() => unmapFrom(target, record));
-        }
+        if (this.#mappings.size > 0) await this.#replay(target, this.#targets.ranges(limits), undo);
         if (this.#tracking) await target.setDirtyTracking(true);
       } catch (error) {
         throw await undo.failed(error);
       }
       this.#setLimits(target, limits);
     });
+  }
+
+  /** Maps what is mapped into one more target. */
+  async #replay(target: DmaTarget, ranges: readonly IovaRange[], undo: Unwinding): Promise<void> {
+    await this.#checkFits(ranges, target);
+    await this.#pins.untilKept();
+    for (const record of this.#mappings.records()) {
+      await mapInto(target, record, { ranges, records: () => this.records() });
+      undo.push(() => unmapFrom(target, record));
+    }
   }
 
   refreshTarget(target: DmaTarget): Promise<void> {
@@ -189,26 +194,27 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#gate.exclusive(() => {
       this.#targets.delete(target);
       for (const record of this.#mappings.records()) record.targets.delete(target);
-      this.#changeRanges();
+      this.#ranges = undefined;
       return Promise.resolve();
     });
   }
 
   #setLimits(target: DmaTarget, limits: DmaLimits): void {
     this.#targets.set(target, limits);
-    this.#changeRanges();
+    this.#ranges = undefined;
   }
 
-  #changeRanges(): void {
-    const ranges = this.#targets.ranges();
-    if (!sameRanges(ranges, this.#ranges)) this.#allocator = undefined;
-    this.#ranges = ranges;
-  }
-
-  /** Starts the allocator anew after other ranges, which takes time in proportion to what is mapped. */
-  #startAllocator(): IovaAllocator {
-    this.#allocator = new IovaAllocator(PAGE_SIZE, this.#ranges, this.#mappings.ranges());
-    return this.#allocator;
+  /** The allocator starts anew with other ranges, which takes time in proportion to what is mapped. */
+  #iovas(): IovaAllocator {
+    const { ranges } = this;
+    const current = this.#allocator;
+    if (current !== undefined && (current.ranges === ranges || sameRanges(current.ranges, ranges))) {
+      current.ranges = ranges;
+      return current.iovas;
+    }
+    const iovas = new IovaAllocator(PAGE_SIZE, ranges, this.#mappings.ranges());
+    this.#allocator = { iovas, ranges };
+    return iovas;
   }
 
   async #unmapOnce(record: MappingRecord): Promise<void> {
@@ -244,15 +250,15 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.ended) return;
     record.ended = true;
     this.#mappings.delete(record);
-    this.#allocator?.release(record.iova, record.size);
+    this.#allocator?.iovas.release(record.iova, record.size);
     record.release();
   }
 
   /** @returns undefined where the range is not to be had */
   #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint | undefined {
-    const allocator = this.#allocator ?? this.#startAllocator();
-    if (iova === undefined) return allocator.allocate({ size, alignment, limit });
-    return allocator.reserve(iova, size) ? iova : undefined;
+    const iovas = this.#iovas();
+    if (iova === undefined) return iovas.allocate({ size, alignment, limit });
+    return iovas.reserve(iova, size) ? iova : undefined;
   }
 
   /** Says why a range is not to be had, and lets the memory go. */

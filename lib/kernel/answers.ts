@@ -9,7 +9,7 @@ import {
   VFIO_REGION_INFO_CAP_TYPE,
   VFIO_REGION_INFO_FLAG_CAPS,
 } from '../uapi/vfio.js';
-import type { DeviceInfos, IommuInfo, RegionCapabilities, RegionInfo } from './kernel.js';
+import type { DeviceInfos, IommuInfo, IrqInfo, RegionCapabilities, RegionInfo } from './kernel.js';
 
 /** Bytes of struct vfio_region_info and of struct vfio_iommu_type1_info before their capabilities. */
 export const REGION_INFO_SIZE = 32;
@@ -48,21 +48,22 @@ export function parseDeviceInfos(
   whole: Readonly<Record<number, Uint8Array>>,
   irqs: BigUint64Array,
 ): DeviceInfos {
-  return {
-    regions: Array.from({ length: regions.length / 3 }, (_, index) => {
-      const chained = whole[index];
-      if (chained !== undefined) return parseRegionInfo(chained);
-      const flags = regions[index * 3] as bigint;
-      const size = regions[index * 3 + 1] as bigint;
-      const offset = regions[index * 3 + 2] as bigint;
-      return flags === ABSENT ? undefined : { index, flags: Number(flags), size, offset, capabilities: {} };
-    }),
-    irqs: Array.from({ length: irqs.length / 2 }, (_, index) => {
-      const flags = irqs[index * 2] as bigint;
-      const count = irqs[index * 2 + 1] as bigint;
-      return flags === ABSENT ? undefined : { index, flags: Number(flags), count: Number(count) };
-    }),
-  };
+  const found: { regions: (RegionInfo | undefined)[]; irqs: (IrqInfo | undefined)[] } = { regions: [], irqs: [] };
+  for (let index = 0; index < regions.length / 3; index += 1) {
+    const chained = whole[index];
+    const flags = regions[index * 3] as bigint;
+    const size = regions[index * 3 + 1] as bigint;
+    const offset = regions[index * 3 + 2] as bigint;
+    if (chained !== undefined) found.regions.push(parseRegionInfo(chained));
+    else if (flags === ABSENT) found.regions.push(undefined);
+    else found.regions.push({ index, flags: Number(flags), size, offset, capabilities: {} });
+  }
+  for (let index = 0; index < irqs.length / 2; index += 1) {
+    const flags = irqs[index * 2] as bigint;
+    const count = Number(irqs[index * 2 + 1]);
+    found.irqs.push(flags === ABSENT ? undefined : { index, flags: Number(flags), count });
+  }
+  return found;
 }
 
 const ABSENT = 0xffff_ffff_ffff_ffffn;

@@ -163,7 +163,7 @@ function withRoom(ask: (argsz: number) => Uint8Array, argsz: number | undefined,
 
 function irqData({ eventfds, bools }: IrqSet): Uint8Array {
   if (eventfds === undefined) return bools ?? new Uint8Array(0);
-  return new Uint8Array(Int32Array.from(eventfds).buffer);
+  return new Uint8Array(new Int32Array(eventfds).buffer);
 }
 
 /** A bit a page in whole 64-bit words. A page size of 0 goes to the kernel, which refuses it. */
