@@ -17,7 +17,7 @@ const DEVICE = '0000:00:04.0';
 const FOLDER = `/sys/bus/pci/devices/${DEVICE}`;
 const ROUNDS = 20;
 /** Until V8 has compiled the way, as the program's compiler did: without KVM the first rounds take twice as long. */
-const WARM_UP = 800;
+const WARM_UP = 2000;
 const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), '../../bench/baseline/build/Release/attach');
 
 /** Attaching and detaching edu in the guest, against a C program that makes the same system calls (bench/baseline/attach.c). */
