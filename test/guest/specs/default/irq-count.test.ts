@@ -8,7 +8,7 @@ import { BDF } from '../../devices.js';
 import { bind, restore } from '../../support/binding.js';
 
 /** More of them take their time: the README has the command. */
-const TRIGGERS = Number(process.env.VFIO_ENGINE_IRQS ?? 2000);
+const TRIGGERS = Number(process.env.VFIO_ENGINE_IRQS ?? 500);
 
 /** Vectors that one call triggers at most; those between the first and the last that are off are passed by. */
 const MOST_AT_ONCE = 8;

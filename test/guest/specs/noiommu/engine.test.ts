@@ -49,9 +49,10 @@ describe('a device without an IOMMU, attached by the engine', () => {
   });
 
   it('is refused to who may not touch the hardware', async () => {
-    const child = [process.execPath, MEMLOCK_CHILD, 'container', BDF.edu];
+    const child = [process.execPath, MEMLOCK_CHILD, BDF.edu, 'container'];
     const { stdout } = await run('setpriv', ['--bounding-set=-sys_rawio', ...child]);
-    const { code, message } = JSON.parse(stdout) as { code: string; message: string };
+    const { container } = JSON.parse(stdout) as { container: { code: string; message: string } };
+    const { code, message } = container;
     assert.equal(code, 'EPERM', message);
     assert.match(message, /CAP_SYS_RAWIO/);
   });
