@@ -31,7 +31,7 @@ interface MapSize {
 
 const SIZES = {
   '4k': { bytes: PAGE, rounds: 2000, bar: 1.25 },
-  '4k-pieces': { bytes: PAGE, rounds: 4, bar: 1.25, pieces: 4096 },
+  '4k-pieces': { bytes: PAGE, rounds: 2, bar: 1.25, pieces: 8192 },
   '2m': { bytes: 2 << 20, rounds: 100, bar: 1.05 },
   '1g': { bytes: 1 << 30, rounds: 2, bar: 1.05 },
 } satisfies Record<string, MapSize>;
