@@ -15,7 +15,7 @@ import type { BenchCase } from './case.js';
 const DEVICE = '0000:00:04.0';
 const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), '../../bench/baseline/build/Release/map');
 const PAGE = 4096;
-/** Small maps after which the code is compiled as it stays: of large ones there are too few. */
+/** Small maps of the same kind after which the code is compiled as it stays: of large ones there are too few. */
 const WARM_UP = 10_000;
 
 export type MapBackend = 'container' | 'iommufd';
@@ -33,6 +33,7 @@ const SIZES = {
   '4k': { bytes: PAGE, rounds: 2000, bar: 1.25 },
   '4k-pieces': { bytes: PAGE, rounds: 2, bar: 1.25, pieces: 8192 },
   '2m': { bytes: 2 << 20, rounds: 100, bar: 1.05 },
+  '2m-pieces': { bytes: 2 << 20, rounds: 2, bar: 1.05, pieces: 256 },
   '1g': { bytes: 1 << 30, rounds: 2, bar: 1.05 },
 } satisfies Record<string, MapSize>;
 
@@ -51,7 +52,7 @@ export function mapCase(size: keyof typeof SIZES, backend: MapBackend): BenchCas
       const device = await openMapDevice(backend, (2 * pieces - 1) * bytes);
       const program = [...(await programArguments(backend)), String(bytes), String(rounds), String(pieces)];
       const work = mapWork(device.memory.buffer, bytes, pieces);
-      await device.withSpace((space) => repeat(WARM_UP, mapWork(device.memory.buffer, PAGE, 1), space));
+      await device.withSpace((space) => repeat(WARM_UP, mapWork(device.memory.buffer, PAGE, Math.min(pieces, 2)), space));
       return {
         subject: () => device.withSpace((space) => meanOf(work, rounds, pieces, space)),
         baseline: () => {

@@ -1,5 +1,7 @@
+import { shown } from './arguments.js';
 import { warn } from './diagnostics.js';
 import { invalidArgument, VfioError } from './errors.js';
+import { checkDelivery, vectorsOf, type IrqHandler, type IrqOptions } from './irq/options.js';
 import { IrqProgrammer } from './irq/programmer.js';
 import { IrqVector, type NextOptions } from './irq/vector.js';
 import type { IrqDescriptor } from './irq/waiter.js';
@@ -9,22 +11,7 @@ import { Mutex } from './mutex.js';
 import { VFIO_IRQ_INFO_AUTOMASKED } from './uapi/vfio.js';
 import { Unwinding } from './unwinding.js';
 
-/** What is called for interrupts. INTx is unmasked again when it has returned, or what it returned has resolved. */
-export type IrqHandler = (vector: number, count: number) => void | Promise<void>;
-
-/** How vectors are to be delivered. */
-export interface IrqOptions {
-  /** How many, from 0 on, or which ones. Default: 1. */
-  readonly vectors?: number | readonly number[];
-  /** Called on this thread. */
-  readonly handler?: IrqHandler;
-  /** Counts interrupts for other threads, by Atomics.add and notify: element `vector`. */
-  readonly counts?: Int32Array;
-  /** The user's own eventfds, by vector (an irqfd of KVM's, say); interrupts go there and nowhere else. */
-  readonly eventfds?: ReadonlyMap<number, Fd>;
-  /** `eventfd`: nothing is delivered on this thread; `descriptor()` is for another to wait on. Default `main`. */
-  readonly delivery?: 'main' | 'eventfd';
-}
+export type { IrqHandler, IrqOptions } from './irq/options.js';
 
 /**
  * One interrupt index of a device: INTx, MSI, MSI-X, ERR or REQ. The kernel has one of the first three on at a time.
@@ -71,13 +58,15 @@ export class DeviceIrq {
    */
   async enable(options: IrqOptions = {}): Promise<void> {
     await this.#lock.run(() => {
-      return this.#turnOn(this.#wanted(options.vectors ?? 1), (vector) => this.#create(vector, options));
+      const wanted = this.#wanted(options);
+      checkDelivery(wanted, options);
+      return this.#turnOn(wanted, (vector) => this.#create(vector, options));
     });
   }
 
   /** @internal Turns vector 0 on, with what was made for it before the device was there; it is closed if that fails. */
   async enableWith(made: IrqVector): Promise<void> {
-    await this.#lock.run(() => this.#turnOn(this.#wanted(1), () => made));
+    await this.#lock.run(() => this.#turnOn(this.#wanted({}), () => made));
   }
 
   /**
@@ -138,10 +127,12 @@ export class DeviceIrq {
   }
 
   /** Sends an interrupt to this side without the device, for tests: of one vector, or of several by one call. */
-  trigger(vector: number | readonly number[] = 0): Promise<void> {
-    if (typeof vector === 'number') return this.#lock.run(() => this.#programmer.trigger(this.#checked(vector)));
-    if (vector.length === 0) throw invalidArgument('no vector was named');
-    return this.#lock.run(() => this.#programmer.triggerAll(vector.map((each) => this.#checked(each))));
+  async trigger(vector: number | readonly number[] = 0): Promise<void> {
+    await this.#lock.run(() => {
+      if (!Array.isArray(vector)) return this.#programmer.trigger(this.#checked(vector as number));
+      if (vector.length === 0) throw invalidArgument('no vector was named');
+      return this.#programmer.triggerAll(vector.map((each: number) => this.#checked(each)));
+    });
   }
 
   /** Lets the process end although vectors are on, or not. */
@@ -201,20 +192,17 @@ export class DeviceIrq {
     }
   }
 
-  #wanted(vectors: number | readonly number[]): readonly number[] {
-    const list = typeof vectors === 'number' ? Array.from({ length: vectors }, (_, vector) => vector) : vectors;
-    if (list.length === 0) throw invalidArgument('no vector was asked for');
+  #wanted(options: IrqOptions): readonly number[] {
+    const list = vectorsOf(options, this.count);
     for (const vector of list) {
-      this.#checked(vector);
-      if (this.#vectors.has(vector)) throw invalidArgument(`vector ${vector} is on already`);
+      if (this.#vectors.has(this.#checked(vector))) throw invalidArgument(`vector ${vector} is on already`);
     }
-    if (new Set(list).size !== list.length) throw invalidArgument('a vector was asked for twice');
     return list;
   }
 
   #checked(vector: number): number {
     if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return vector;
-    throw invalidArgument(`interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${vector}`);
+    throw invalidArgument(`interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${shown(vector)}`);
   }
 
   #on(vector: number): IrqVector {

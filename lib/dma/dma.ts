@@ -1,32 +1,16 @@
 import type { IovaRange } from '../backends/backend.js';
+import { requireUint64 } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
-import { addon } from '../native/addon.js';
 import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
 import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory.js';
 import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
-import { locate, locateAll, locatePieces, type DmaMemory, type Located } from './source.js';
-import { AddressSpace, type SpaceRequest } from './space.js';
+import { held, placed, requestOf, type DmaMapOptions } from './request.js';
+import { locate, locateAll, locatePieces, type DmaMemory } from './source.js';
+import { AddressSpace } from './space.js';
 import type { MapProgress } from './targets.js';
 
-/** What a device may do with mapped memory. */
-export type DmaAccess = 'read' | 'write' | 'readwrite';
-
-/** How memory is to be mapped. */
-export interface DmaMapOptions extends MapProgress {
-  /** Fixed IOVA, a multiple of the page size; chosen when left out. */
-  readonly iova?: bigint;
-  /** Of the chosen IOVA, bytes, a power of two. Default: 2 MiB from 2 MiB on, else the page size. */
-  readonly alignment?: number;
-  /** The last IOVA that may be chosen, for a device whose DMA does not reach further. */
-  readonly limit?: bigint;
-  /** Whether the whole range has to lie below 4 GiB. */
-  readonly below4G?: boolean;
-  /** As the device sees it. Default `readwrite`. */
-  readonly access?: DmaAccess;
-  /** Map in pieces of this many bytes, so that the map can be followed and aborted. Default: one piece, or 256 MiB. */
-  readonly chunkSize?: number;
-}
+export type { DmaAccess, DmaMapOptions } from './request.js';
 
 /** How a buffer is to be made. */
 export interface DmaAllocateOptions extends DmaMapOptions, MemoryOptions {}
@@ -43,14 +27,6 @@ export interface MemoryBankOptions extends MapProgress {
   readonly writable?: boolean;
   readonly chunkSize?: number;
 }
-
-const MIB = 1024 * 1024;
-const LAST_BELOW_4G = 0xffffffffn;
-const LAST = (1n << 64n) - 1n;
-const FOLLOWED_CHUNK = 256 * MIB;
-
-/** A request with where the user's memory begins in it. */
-type HolderRequest = SpaceRequest & { readonly offset: bigint };
 
 /**
  * An address space for DMA: what is mapped in it, every device attached to it reaches, those attached later too.
@@ -164,6 +140,7 @@ export class DmaSpace {
    * @throws EEXIST when it overlaps a mapping, EINVAL outside of what can be mapped
    */
   async addBank({ gpa, memory, writable = true, ...options }: MemoryBankOptions): Promise<MemoryBank> {
+    requireUint64('gpa', gpa);
     const access = writable ? 'readwrite' : 'read';
     const bank = new MemoryBank(this.host, () => void this.#banks.delete(gpa));
     await bank.map(requestOf(memory, { ...options, iova: gpa, access }, false));
@@ -173,6 +150,7 @@ export class DmaSpace {
 
   /** Takes a bank away, by its guest address. @throws ERR_INVALID_ARGUMENT where none starts */
   async removeBank(gpa: bigint): Promise<void> {
+    requireUint64('gpa', gpa);
     const bank = this.#banks.get(gpa);
     if (bank === undefined) throw invalidArgument(`no memory bank starts at 0x${gpa.toString(16)}`);
     await bank.remove();
@@ -216,37 +194,4 @@ export class DmaSpace {
   takeDirtyPages(iova: bigint, size: bigint, pageSize = 4096n): Promise<Uint8Array> {
     return this.host.takeDirty({ iova, size, pageSize });
   }
-}
-
-function requestOf(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): HolderRequest {
-  return placed(locate(memory, surroundings), held(memory), options);
-}
-
-/** What keeps the bytes: a SharedArrayBuffer itself; an ArrayBuffer can be emptied while it lives. */
-function held(memory: DmaMemory): unknown {
-  const buffer = ArrayBuffer.isView(memory) ? memory.buffer : memory;
-  return buffer instanceof SharedArrayBuffer ? memory : [memory, addon.bufferHold(buffer)];
-}
-
-function placed({ vaddr, size, offset }: Located, memory: unknown, options: DmaMapOptions): HolderRequest {
-  const { access = 'readwrite', iova, signal, onProgress } = options;
-  const followed = signal !== undefined || onProgress !== undefined;
-  const chunk = options.chunkSize ?? (followed ? FOLLOWED_CHUNK : undefined);
-  if (chunk !== undefined && (chunk <= 0 || chunk % 4096 !== 0)) {
-    throw invalidArgument(`a piece of ${chunk} bytes is not of whole pages`);
-  }
-  return {
-    vaddr,
-    size,
-    offset,
-    iova,
-    alignment: BigInt(options.alignment ?? (size >= BigInt(2 * MIB) ? 2 * MIB : 4096)),
-    limit: options.below4G === true ? LAST_BELOW_4G : (options.limit ?? LAST),
-    read: access !== 'write',
-    write: access !== 'read',
-    chunk: chunk === undefined ? size : BigInt(chunk),
-    memory,
-    signal,
-    onProgress,
-  };
 }

@@ -1,6 +1,8 @@
+import { isAnyArrayBuffer } from 'node:util/types';
 import { markAsUntransferable } from 'node:worker_threads';
 
-import { invalidArgument } from '../errors.js';
+import { requireWhole, shown } from '../arguments.js';
+import { invalidArgument, VfioError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import type { MemoryPieces, MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
@@ -30,6 +32,7 @@ const addresses = new WeakMap<SharedArrayBuffer, bigint>();
  */
 export function locate(memory: DmaMemory, surroundings: boolean): Located {
   const buffer = ArrayBuffer.isView(memory) ? memory.buffer : memory;
+  if (!isAnyArrayBuffer(buffer)) throw notMemory(memory);
   const byteOffset = ArrayBuffer.isView(memory) ? memory.byteOffset : 0;
   if (memory.byteLength === 0) throw invalidArgument('an empty buffer, or one that was transferred, cannot be mapped');
   keepInPlace(buffer, memory.byteLength);
@@ -53,6 +56,7 @@ export function locate(memory: DmaMemory, surroundings: boolean): Located {
  * @throws ERR_INVALID_ARGUMENT for one that does not consist of whole pages, and for none
  */
 export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
+  if (!Array.isArray(memories)) throw invalidArgument(`memories is ${shown(memories)}`, 'give an array of them');
   if (memories.length === 0) throw invalidArgument('there is no memory to map');
   const runs: MemoryRun[] = [];
   for (const memory of memories) {
@@ -67,17 +71,30 @@ export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
 
 /** Checks the pieces that are wanted of memory, and keeps where they are. @throws ERR_INVALID_ARGUMENT */
 export function locatePieces({ size }: Located, offsets: ArrayLike<number>, pieceSize: number): MemoryPieces {
-  if (!Number.isSafeInteger(pieceSize) || pieceSize <= 0 || pieceSize % PAGE_SIZE !== 0) {
-    throw invalidArgument(`a piece of ${pieceSize} bytes is not of whole pages`);
-  }
-  if (offsets.length === 0) throw invalidArgument('there is no piece to map');
-  // A copy: the caller may change its own.
-  const kept = new Float64Array(offsets);
+  requireWhole('pieceSize', pieceSize, PAGE_SIZE);
+  if (pieceSize % PAGE_SIZE !== 0) throw invalidArgument(`a piece of ${pieceSize} bytes is not of whole pages`);
+  const kept = copyOf(offsets);
+  if (kept.length === 0) throw invalidArgument('there is no piece to map');
   const wrong = addon.piecesFindWrong(kept, Number(size), pieceSize, PAGE_SIZE);
   if (wrong >= 0) {
     throw invalidArgument(`no piece of ${pieceSize} bytes, in whole pages, begins at ${kept[wrong]} of ${size} bytes`);
   }
   return { offsets: kept, pieceSize: BigInt(pieceSize) };
+}
+
+/** A copy: the caller may change its own. */
+function copyOf(offsets: ArrayLike<number>): Float64Array {
+  try {
+    return new Float64Array(offsets);
+  } catch (cause) {
+    const fields = { code: 'ERR_INVALID_ARGUMENT', hint: 'give an array of numbers, bytes', cause } as const;
+    throw new VfioError(`offsets is ${shown(offsets)} that cannot be read`, fields);
+  }
+}
+
+function notMemory(value: unknown): VfioError {
+  const hint = 'give a SharedArrayBuffer, an ArrayBuffer or a view; of a WebAssembly.Memory its `buffer`';
+  return invalidArgument(`${shown(value)} is not memory`, hint);
 }
 
 function addressOf(buffer: ArrayBufferLike): bigint {

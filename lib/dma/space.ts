@@ -1,7 +1,9 @@
 import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange, MemoryFile } from '../backends/backend.js';
-import { invalidArgument, systemError, VfioError } from '../errors.js';
+import { requireUint64 } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
+import { bitmapFor, join, noTracking, writtenOf } from './dirty.js';
 import { noFit, refusedRange } from './explain.js';
 import { IovaAllocator } from './iova-allocator.js';
 import {
@@ -9,7 +11,6 @@ import {
   type MappingRecord,
   type MemoryPieces,
   type MemoryRun,
-  type WrittenPages,
 } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 import { SpacePins } from './pins.js';
@@ -152,8 +153,9 @@ export class AddressSpace implements DmaSpaceHost {
   /** Takes the record of written pages of a range, joined over the targets. */
   takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
     return this.#gate.shared(async () => {
+      requireUint64('iova', range.iova);
       if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
-      const bitmap = new Uint8Array(Number((range.size / range.pageSize + 7n) / 8n));
+      const bitmap = bitmapFor(range.size, range.pageSize);
       for (const target of this.#targets.targets) join(bitmap, await target.takeDirty(range));
       return bitmap;
     });
@@ -313,12 +315,6 @@ function recordOf(request: SpaceRequest, iova: bigint, release: () => void): Map
   };
 }
 
-function writtenOf(record: MappingRecord, pageSize: bigint): WrittenPages {
-  record.written ??= { bitmap: new Uint8Array(Number((record.size / pageSize + 7n) / 8n)), pageSize };
-  if (record.written.pageSize === pageSize) return record.written;
-  throw invalidArgument(`part of it is unmapped, and its pages are told in ${record.written.pageSize} bytes`);
-}
-
 function bitsOf({ offsets, pieceSize }: MemoryPieces): bigint {
   return offsets.reduce<bigint>((bits, offset) => bits | BigInt(offset), pieceSize);
 }
@@ -326,13 +322,4 @@ function bitsOf({ offsets, pieceSize }: MemoryPieces): bigint {
 function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
   if (one.length !== other.length) return false;
   return one.every(({ start, last }, index) => start === other[index]?.start && last === other[index]?.last);
-}
-
-function join(target: Uint8Array, source: Uint8Array): void {
-  for (let index = 0; index < target.length; index += 1) target[index]! |= source[index] ?? 0;
-}
-
-function noTracking(): VfioError {
-  const cause = systemError('ENOTTY', 'ioctl(VFIO_IOMMU_DIRTY_PAGES)');
-  return new VfioError('the IOMMU does not track dirty pages', { code: 'ERR_NOT_SUPPORTED', cause });
 }

@@ -1,3 +1,4 @@
+import { requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -5,6 +6,9 @@ import type { WatcherHandle } from '../native/event.js';
 
 /** What is told of each interrupt, or of some that came together. */
 export type IrqListener = (count: number) => void;
+
+/** Node.js takes a longer timer for one of 1 ms. */
+export const LONGEST_WAIT_MS = 0x7fffffff;
 
 interface Waiter {
   resolve(count: number): void;
@@ -78,12 +82,16 @@ export class IrqVector {
     return count;
   }
 
-  /** Waits for interrupts and takes their count, at once where some came since the last time. */
+  /**
+   * Waits for interrupts and takes their count, at once where some came since the last time.
+   * @throws ERR_INVALID_ARGUMENT at once for a time that is none
+   */
   next({ timeoutMs }: NextOptions = {}): Promise<number> {
     if (this.#watcher === undefined) {
       const message = 'the interrupt goes to an eventfd: wait for it with an `IrqWaiter`';
       return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
     }
+    if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     if (this.#pending > 0) return Promise.resolve(this.take());
     return new Promise((resolve, reject) => {
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => expire(timeoutMs), timeoutMs);

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 
+import { requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { IrqVector, type NextOptions } from './vector.js';
+import { IrqVector, LONGEST_WAIT_MS, type NextOptions } from './vector.js';
 
 /**
  * A vector for another thread, by structured clone: `workerData`, `postMessage`, the `args` of a driver function. Its
@@ -45,6 +46,7 @@ export class IrqWaiter {
    */
   wait(options: WaitForIrqOptions = {}): number {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, spinMicroseconds = DEFAULT_SPIN_US } = options;
+    requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     const first = this.#vector.take();
     if (first > 0) return first;
     const deadline = performance.now() + timeoutMs;

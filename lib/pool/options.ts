@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import { invalidArgument } from '../errors.js';
+import { requireWhole } from '../arguments.js';
 import { placeWorkers, type CpuChoice } from './cpus.js';
 
 /** How a pool of I/O workers is built. */
@@ -50,10 +50,4 @@ export function poolSettings(options: PoolOptions = {}): PoolSettings {
   requireWhole('laneCapacity', settings.laneCapacity, 2, 65_536);
   requireWhole('drivers', settings.drivers, 0, 64);
   return { ...settings, placement: placeWorkers(settings.workers, options) };
-}
-
-function requireWhole(name: string, value: number, low: number, high: number): void {
-  if (!Number.isInteger(value) || value < low || value > high) {
-    throw invalidArgument(`${name} is ${value}`, `give a whole number from ${low} to ${high}`);
-  }
 }

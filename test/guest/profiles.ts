@@ -1,9 +1,11 @@
-/** A boot of the guest: what the kernel's command line says about the IOMMU and VFIO. */
+/** A boot of the guest: what the kernel's command line says about the IOMMU and VFIO, and how the machine is divided. */
 export interface Profile {
   readonly name: ProfileName;
   /** What one has it for. */
   readonly summary: string;
   readonly kernelOptions: readonly string[];
+  /** NUMA nodes, each with a share of the CPUs and of the memory. */
+  readonly numaNodes: number;
 }
 
 export type ProfileName = 'default' | 'noiommu';
@@ -13,11 +15,13 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     name: 'default',
     summary: 'an IOMMU that translates: groups, containers, iommufd',
     kernelOptions: ['intel_iommu=on'],
+    numaNodes: 1,
   },
   noiommu: {
     name: 'noiommu',
-    summary: 'no IOMMU, VFIO allowed without one: groups named noiommu-N',
+    summary: 'no IOMMU, VFIO allowed without one: groups named noiommu-N; two NUMA nodes',
     kernelOptions: ['intel_iommu=off', 'vfio.enable_unsafe_noiommu_mode=1'],
+    numaNodes: 2,
   },
 };
 

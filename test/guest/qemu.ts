@@ -24,6 +24,7 @@ export function qemuArguments(boot: BootOptions): string[] {
     // The IOMMU is always there; whether the kernel uses it is the profile's choice.
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
     ...['-smp', String(boot.cpus), '-m', `${boot.memory}M`],
+    ...numaOptions(boot),
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', boot.kernel, '-initrd', boot.initramfs, '-append', kernelCommandLine(boot.profile)],
     ...['-device', 'intel-iommu,intremap=on,aw-bits=48'],
@@ -31,6 +32,17 @@ export function qemuArguments(boot: BootOptions): string[] {
     ...shareOptions(boot.out),
     ...deviceOptions(boot.files),
   ];
+}
+
+/** One node is none: the kernel makes it of the whole machine. */
+function numaOptions({ profile: { numaNodes }, cpus, memory }: BootOptions): string[] {
+  if (numaNodes === 1) return [];
+  return Array.from({ length: numaNodes }, (_, node) => {
+    const own = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu % numaNodes === node);
+    const size = Math.floor(memory / numaNodes) + (node === 0 ? memory % numaNodes : 0);
+    const share = ['-object', `memory-backend-ram,id=node${node},size=${size}M`];
+    return [...share, '-numa', [`node,nodeid=${node},memdev=node${node}`, ...own.map((cpu) => `cpus=${cpu}`)].join(',')];
+  }).flat();
 }
 
 /** A panic or an oops ends QEMU at once (panic=-1 with -no-reboot) instead of leaving a guest that hangs. */

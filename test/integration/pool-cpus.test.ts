@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,14 +8,7 @@ import { cpusOfNode, parseCpuList, placeWorkers } from '../../lib/pool/cpus.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { killWorkers } from '../support/kill-workers.js';
 import { memoryRegion } from '../support/memory-region.js';
-
-/** How many threads of this process are kept to one CPU. */
-function threadsOn(cpu: number): number {
-  return readdirSync('/proc/self/task').filter((task) => {
-    const status = readFileSync(`/proc/self/task/${task}/status`, 'latin1');
-    return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] === String(cpu);
-  }).length;
-}
+import { threadsOn } from '../support/threads-on.js';
 
 describe('workers on CPUs of their own', () => {
   const cpus = addon.threadCpus();

@@ -71,13 +71,26 @@ export async function collectGarbage(rounds = 20): Promise<void> {
 }
 
 /** Builds the addon that reads a byte anywhere, as nothing of ours does. @returns its path, and what removes it */
-export function buildTouch(): { readonly path: string; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'vfio-engine-touch-'));
-  const path = join(folder, 'touch.node');
+export function buildTouch(): Built {
   const config = readFileSync(join(top, 'native', 'build', 'config.gypi'), 'utf8');
   const nodedir = /"nodedir": "([^"]+)"/.exec(config)?.[1] ?? '/usr';
-  const source = join(top, 'test', 'support', 'touch.c');
-  const args = ['-shared', '-fPIC', `-I${join(nodedir, 'include', 'node')}`, source, '-o', path];
+  return build('touch.c', 'touch.node', ['-shared', '-fPIC', `-I${join(nodedir, 'include', 'node')}`]);
+}
+
+/** Builds the program that runs a command as on a kernel without NUMA. */
+export function buildWithoutNuma(): Built {
+  return build('without-numa.c', 'without-numa', []);
+}
+
+interface Built {
+  readonly path: string;
+  remove(): void;
+}
+
+function build(source: string, target: string, options: readonly string[]): Built {
+  const folder = mkdtempSync(join(tmpdir(), 'vfio-engine-built-'));
+  const path = join(folder, target);
+  const args = [...options, join(top, 'test', 'support', source), '-o', path];
   const { status, stderr } = spawnSync('cc', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`cc: ${stderr}`);
   return { path, remove: () => rmSync(folder, { recursive: true }) };

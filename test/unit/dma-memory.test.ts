@@ -11,6 +11,7 @@ import {
   addressOf,
   areaAt,
   buildTouch,
+  buildWithoutNuma,
   collectGarbage,
   collectUntil,
   countMappings,
@@ -127,6 +128,26 @@ describe('memory for DMA', () => {
     const huge = await space.allocate(PAGE, { kind: 'hugepages', node: 0 });
     huge.bytes[0] = 1;
     assert.equal(huge.bytes[0], 1);
+  });
+
+  it('says that a kernel has no NUMA', function () {
+    this.timeout(60_000);
+    const withoutNuma = buildWithoutNuma();
+    const lib = new URL('../../lib/', import.meta.url).href;
+    const program = `
+      const { DmaSpace } = await import(${JSON.stringify(lib)} + 'dma/dma.js');
+      const space = new DmaSpace();
+      await space.allocate(${PAGE}, { prefault: true });
+      const { code, message, hint } = await space.allocate(${PAGE}, { node: 0 }).catch((error) => error);
+      console.log(JSON.stringify({ code, message, hint }));`;
+    const command = [process.execPath, '--input-type=module', '-e', program];
+    try {
+      const { stdout, stderr } = spawnSync(withoutNuma.path, command, { encoding: 'utf8', cwd: '/' });
+      assert.equal(stderr, '');
+      assert.match(stdout, /"ERR_NOT_SUPPORTED".*the kernel has no NUMA.*leave `node` out/);
+    } finally {
+      withoutNuma.remove();
+    }
   });
 
   describe('guard pages', () => {

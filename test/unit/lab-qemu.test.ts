@@ -53,6 +53,19 @@ describe("the guest's command lines", () => {
     assert.match(lines['noiommu'] ?? '', / intel_iommu=off vfio\.enable_unsafe_noiommu_mode=1$/);
   });
 
+  it('divide CPUs and memory among NUMA nodes', () => {
+    assert.deepEqual(valuesOf(boot(), '-numa'), []);
+    const args = boot({ profile: { ...PROFILES.default, numaNodes: 2 }, memory: 513 });
+    assert.deepEqual(valuesOf(args, '-numa'), [
+      'node,nodeid=0,memdev=node0,cpus=0,cpus=2',
+      'node,nodeid=1,memdev=node1,cpus=1',
+    ]);
+    assert.deepEqual(valuesOf(args, '-object'), [
+      'memory-backend-ram,id=node0,size=257M',
+      'memory-backend-ram,id=node1,size=256M',
+    ]);
+  });
+
   it('double the commas of paths', () => {
     assert.ok(valuesOf(boot(), '-drive')[0]?.startsWith('file=/with,,comma/nvme,'));
     assert.ok(boot({ out: '/a,b' }).some((value) => value.includes('path=/a,,b,')));

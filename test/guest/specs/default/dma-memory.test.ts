@@ -48,10 +48,6 @@ for (const backend of ['container', 'iommufd'] as const) {
       assert.equal(huge.bytes[LARGE], 0);
     });
 
-    it('has no NUMA here, and says so', async () => {
-      await assert.rejects(device.dma.allocate(PAGE, { node: 0 }), { code: 'ERR_NOT_SUPPORTED' });
-    });
-
     it('is not discarded while a device has it pinned; under a mediated one the caller vouches', async () => {
       const buffer = await device.dma.allocate(4 * PAGE);
       buffer.bytes.fill(0x5a);

@@ -1,0 +1,37 @@
+import { invalidArgument } from './errors.js';
+
+const LAST_UINT64 = (1n << 64n) - 1n;
+
+/** Refuses what is not a whole number within bounds. @throws ERR_INVALID_ARGUMENT */
+export function requireWhole(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return;
+  const range = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
+  throw invalidArgument(`${name} is ${shown(value)}`, `give a whole number ${range}`);
+}
+
+/** Refuses what is not a number within bounds; a fraction is one. @throws ERR_INVALID_ARGUMENT */
+export function requireNumber(name: string, value: number, low: number, high: number): void {
+  if (typeof value === 'number' && value >= low && value <= high) return;
+  throw invalidArgument(`${name} is ${shown(value)}`, `give a number from ${low} to ${high}`);
+}
+
+/** Refuses what is not a bigint of 64 bits: callers of plain JavaScript give numbers. @throws ERR_INVALID_ARGUMENT */
+export function requireUint64(name: string, value: bigint): void {
+  if (typeof value === 'bigint' && value >= 0n && value <= LAST_UINT64) return;
+  throw invalidArgument(`${name} is ${shown(value)}`, 'give a bigint from 0n to 2n ** 64n - 1n');
+}
+
+/** Refuses what is none of the names that there are. @throws ERR_INVALID_ARGUMENT */
+export function requireOneOf(name: string, value: string, names: readonly string[]): void {
+  if (names.includes(value)) return;
+  throw invalidArgument(`${name} is ${shown(value)}`, `give one of ${names.join(', ')}`);
+}
+
+/** Any value as an error's message shows it: with its type where two look alike. */
+export function shown(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'symbol' || typeof value === 'function') return `a ${typeof value}`;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}
