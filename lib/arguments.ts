@@ -27,6 +27,28 @@ export function requireOneOf(name: string, value: string, names: readonly string
   throw invalidArgument(`${name} is ${shown(value)}`, `give one of ${names.join(', ')}`);
 }
 
+/** Refuses what is neither true nor false nor left out. @throws ERR_INVALID_ARGUMENT */
+export function requireBoolean(name: string, value: boolean | undefined): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw invalidArgument(`${name} is ${shown(value)}`, 'give true or false');
+}
+
+/** Refuses what is no array. @throws ERR_INVALID_ARGUMENT */
+export function requireArray(name: string, value: readonly unknown[]): void {
+  if (!Array.isArray(value)) throw invalidArgument(`${name} is ${shown(value)}`, 'give an array');
+}
+
+/** Refuses what is no function. @throws ERR_INVALID_ARGUMENT */
+export function requireFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalidArgument(`${name} is ${shown(value)}`, 'give a function');
+}
+
+/** Refuses options that are none, as null is. @throws ERR_INVALID_ARGUMENT */
+export function requireOptions(value: unknown): void {
+  if (typeof value === 'object' && value !== null) return;
+  throw invalidArgument(`the options are ${shown(value)}`, 'give an object, or leave them out');
+}
+
 /** Any value as an error's message shows it: with its type where two look alike. */
 export function shown(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`;

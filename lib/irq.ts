@@ -202,7 +202,9 @@ export class DeviceIrq {
 
   #checked(vector: number): number {
     if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return vector;
-    throw invalidArgument(`interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${shown(vector)}`);
+    throw invalidArgument(
+      `interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${shown(vector)}`,
+    );
   }
 
   #on(vector: number): IrqVector {

@@ -1,5 +1,5 @@
 import type { IovaRange } from '../backends/backend.js';
-import { requireUint64 } from '../arguments.js';
+import { requireBoolean, requireOptions, requireUint64, requireWhole } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { throwFirst } from '../unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './holders.js';
@@ -62,7 +62,7 @@ export class DmaSpace {
     const buffer = new DmaBuffer(this.host, memory);
     try {
       const file = memory.fd === undefined ? undefined : { fd: memory.fd, offset: 0n };
-      await buffer.map({ ...requestOf(memory.buffer, options, false), file });
+      await buffer.map({ ...requestOf(memory.buffer, options, memory), file });
       return buffer;
     } catch (error) {
       buffer.closeFd();
@@ -77,6 +77,8 @@ export class DmaSpace {
   async createPool(options: DmaPoolOptions): Promise<DmaPool> {
     const size = strideOf(options) * options.count;
     const { bufferAlignment = 0, memoryAlignment = 0, alignment = 0 } = options;
+    requireWhole('alignment', alignment, 0);
+    requireWhole('memoryAlignment', memoryAlignment, 0);
     // A page is what memory and IOVA are aligned to anyway.
     const aligned = Math.max(bufferAlignment, PAGE_SIZE);
     const wider = { memoryAlignment: Math.max(memoryAlignment, aligned), alignment: Math.max(alignment, aligned) };
@@ -95,7 +97,7 @@ export class DmaSpace {
    */
   async map(memory: DmaMemory, options: DmaMapOptions & { readonly surroundings?: boolean } = {}): Promise<DmaMapping> {
     const mapping = new DmaMapping(this.host);
-    await mapping.map(requestOf(memory, options, options.surroundings ?? false));
+    await mapping.map(requestOf(memory, options, options));
     return mapping;
   }
 
@@ -139,11 +141,14 @@ export class DmaSpace {
    * Maps a bank of guest memory at its guest address.
    * @throws EEXIST when it overlaps a mapping, EINVAL outside of what can be mapped
    */
-  async addBank({ gpa, memory, writable = true, ...options }: MemoryBankOptions): Promise<MemoryBank> {
+  async addBank(bankOptions: MemoryBankOptions): Promise<MemoryBank> {
+    requireOptions(bankOptions);
+    const { gpa, memory, writable = true, ...options } = bankOptions;
     requireUint64('gpa', gpa);
+    requireBoolean('writable', writable);
     const access = writable ? 'readwrite' : 'read';
     const bank = new MemoryBank(this.host, () => void this.#banks.delete(gpa));
-    await bank.map(requestOf(memory, { ...options, iova: gpa, access }, false));
+    await bank.map(requestOf(memory, { ...options, iova: gpa, access }));
     this.#banks.set(gpa, bank);
     return bank;
   }

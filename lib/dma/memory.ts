@@ -1,3 +1,4 @@
+import { requireBoolean, requireOneOf, requireWhole, shown } from '../arguments.js';
 import { VfioError, invalidArgument, withContext } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -8,6 +9,8 @@ const LARGE = 2 * 1024 * 1024;
 const HUGE = 1024 * 1024 * 1024;
 const NO_FILE = -1;
 const ANY_NODE = -1;
+/** More than any kernel has. */
+const MOST_NODES = 0x7fffffff;
 /** What memfd_create, mmap and madvise answer where the machine has no such huge pages, or none is free. */
 const NO_HUGE_PAGES: ReadonlySet<string> = new Set([
   'ENOMEM',
@@ -21,6 +24,8 @@ const NO_HUGE_PAGES: ReadonlySet<string> = new Set([
 
 /** The kinds of memory that a buffer can be of. */
 export type MemoryKind = 'anonymous' | 'memfd' | 'hugepages';
+
+const KINDS: readonly MemoryKind[] = ['anonymous', 'memfd', 'hugepages'];
 
 /** What memory is wanted, beside its size. */
 export interface MemoryOptions {
@@ -64,7 +69,8 @@ export interface SharedMemory {
  */
 export async function allocateMemory(request: MemoryRequest): Promise<SharedMemory> {
   const { size, kind = 'anonymous' } = request;
-  if (!Number.isSafeInteger(size) || size <= 0) throw invalidArgument(`a buffer cannot have ${size} bytes`);
+  requireOneOf('kind', kind, KINDS);
+  if (!Number.isSafeInteger(size) || size <= 0) throw invalidArgument(`a buffer cannot have ${shown(size)} bytes`);
   checkPlacement(request);
   if (kind === 'anonymous') {
     return { buffer: await place(NO_FILE, size, PAGE_SIZE, request), pageSize: PAGE_SIZE, fd: undefined };
@@ -74,6 +80,7 @@ export async function allocateMemory(request: MemoryRequest): Promise<SharedMemo
   if (hugePageSize !== LARGE && hugePageSize !== HUGE) {
     throw invalidArgument(`huge pages have 2 MiB or 1 GiB, not ${hugePageSize} bytes`);
   }
+  requireOneOf('fallback', fallback, ['memfd', 'error']);
   if (fallback === 'error') return memfd(hugePageSize, request);
   for (const pageSize of [HUGE, LARGE].filter((one) => one <= hugePageSize)) {
     try {
@@ -90,11 +97,15 @@ export function roundUp(size: number, pageSize: number): number {
   return Math.ceil(size / pageSize) * pageSize;
 }
 
-function checkPlacement({ memoryAlignment = PAGE_SIZE, node = 0 }: MemoryRequest): void {
+function checkPlacement({ memoryAlignment = PAGE_SIZE, node = 0, prefault, guardPages }: MemoryRequest): void {
   if (!Number.isSafeInteger(memoryAlignment) || memoryAlignment < PAGE_SIZE || !isPowerOfTwo(memoryAlignment)) {
-    throw invalidArgument(`an alignment of memory is a power of two from ${PAGE_SIZE} on, not ${memoryAlignment}`);
+    throw invalidArgument(
+      `an alignment of memory is a power of two from ${PAGE_SIZE} on, not ${shown(memoryAlignment)}`,
+    );
   }
-  if (!Number.isSafeInteger(node) || node < 0) throw invalidArgument(`${node} is no NUMA node`);
+  requireWhole('node', node, 0, MOST_NODES);
+  requireBoolean('prefault', prefault);
+  requireBoolean('guardPages', guardPages);
 }
 
 function isPowerOfTwo(value: number): boolean {
@@ -131,11 +142,11 @@ async function place(
   try {
     return await addon.memoryPlace(fd, bytes, alignment, guardPages, node, populate);
   } catch (error) {
-    throw explainPlacement(error, node);
+    throw explainPlacement(error, node, pageSize);
   }
 }
 
-function explainPlacement(error: unknown, node: number): unknown {
+function explainPlacement(error: unknown, node: number, pageSize: number): unknown {
   if (!(error instanceof VfioError)) return error;
   if (error.code === 'ENOSYS' && error.syscall === 'mbind') {
     const hint = 'leave `node` out: the machine has one memory';
@@ -143,6 +154,10 @@ function explainPlacement(error: unknown, node: number): unknown {
   }
   if (error.syscall === 'mbind') {
     return withContext(error, { hint: `the machine has no memory on node ${node}, or the process may not use it` });
+  }
+  if (pageSize !== PAGE_SIZE && NO_HUGE_PAGES.has(error.code)) {
+    const hint = `too few huge pages are free: see /sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;
+    return withContext(error, { hint });
   }
   if (error.code === 'EOPNOTSUPP') return withContext(error, { hint: 'prefault needs Linux 5.14' });
   return error;

@@ -1,3 +1,4 @@
+import { requireOptions, requireWhole } from '../arguments.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import type { DmaBuffer } from './holders.js';
 
@@ -25,12 +26,13 @@ export interface DmaPoolBuffer {
 const CACHE_LINE = 64;
 
 /** Gives the distance of the buffers, and checks the shape. @throws ERR_INVALID_ARGUMENT */
-export function strideOf({ bufferSize, count, bufferAlignment = CACHE_LINE }: DmaPoolShape): number {
-  if (!Number.isSafeInteger(count) || count <= 0) throw invalidArgument(`a pool cannot have ${count} buffers`);
-  if (!Number.isSafeInteger(bufferSize) || bufferSize <= 0) {
-    throw invalidArgument(`a buffer cannot have ${bufferSize} bytes`);
-  }
-  if (!(bufferAlignment >= 1) || !Number.isInteger(Math.log2(bufferAlignment))) {
+export function strideOf(shape: DmaPoolShape): number {
+  requireOptions(shape);
+  const { bufferSize, count, bufferAlignment = CACHE_LINE } = shape;
+  requireWhole('count', count, 1);
+  requireWhole('bufferSize', bufferSize, 1);
+  requireWhole('bufferAlignment', bufferAlignment, 1);
+  if (!Number.isInteger(Math.log2(bufferAlignment))) {
     throw invalidArgument(`an alignment is a power of two, not ${bufferAlignment}`);
   }
   return Math.ceil(bufferSize / bufferAlignment) * bufferAlignment;

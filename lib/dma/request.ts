@@ -1,4 +1,4 @@
-import { requireOneOf, requireUint64, requireWhole, shown } from '../arguments.js';
+import { requireFunction, requireOneOf, requireOptions, requireUint64, requireWhole, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { PAGE_SIZE } from './memory.js';
@@ -13,7 +13,10 @@ export type DmaAccess = 'read' | 'write' | 'readwrite';
 export interface DmaMapOptions extends MapProgress {
   /** Fixed IOVA, a multiple of the page size; chosen when left out. */
   readonly iova?: bigint;
-  /** Of the chosen IOVA, bytes, a power of two. Default: 2 MiB from 2 MiB on, else the page size. */
+  /**
+   * Of the chosen IOVA, bytes, a power of two. Default: that of the largest page that the IOMMU may use for it (2 MiB from
+   * 2 MiB on, 1 GiB for huge pages of that size) where there is such room, else a page.
+   */
   readonly alignment?: number;
   /** The last IOVA that may be chosen, for a device whose DMA does not reach further. */
   readonly limit?: bigint;
@@ -35,9 +38,19 @@ const LAST = (1n << 64n) - 1n;
 const FOLLOWED_CHUNK = 256 * MIB;
 const ACCESSES: readonly DmaAccess[] = ['read', 'write', 'readwrite'];
 
+/** What is known of memory beside where it lies. */
+interface MemoryNature {
+  /** Whether the pages that it only shares may be mapped whole. Default false. */
+  readonly surroundings?: boolean;
+  /** The size of the pages behind it, bytes. Default 4096. */
+  readonly pageSize?: number;
+}
+
 /** Makes the request to map one memory. @throws ERR_INVALID_ARGUMENT */
-export function requestOf(memory: DmaMemory, options: DmaMapOptions, surroundings: boolean): HolderRequest {
-  return placed(locate(memory, surroundings), held(memory), options);
+export function requestOf(memory: DmaMemory, options: DmaMapOptions, nature: MemoryNature = {}): HolderRequest {
+  requireOptions(options);
+  const { surroundings = false, pageSize } = nature;
+  return placed(locate(memory, surroundings), held(memory), options, pageSize);
 }
 
 /** What keeps the bytes: a SharedArrayBuffer itself; an ArrayBuffer can be emptied while it lives. */
@@ -47,8 +60,23 @@ export function held(memory: DmaMemory): unknown {
 }
 
 /** Makes the request to map what was located. @throws ERR_INVALID_ARGUMENT */
-export function placed({ vaddr, size, offset }: Located, memory: unknown, options: DmaMapOptions): HolderRequest {
-  const { access = 'readwrite', iova, limit = LAST, alignment, chunkSize, below4G = false, signal, onProgress } = options;
+export function placed(
+  { vaddr, size, offset }: Located,
+  memory: unknown,
+  options: DmaMapOptions,
+  pageSize = PAGE_SIZE,
+): HolderRequest {
+  requireOptions(options);
+  const {
+    access = 'readwrite',
+    iova,
+    limit = LAST,
+    alignment,
+    chunkSize,
+    below4G = false,
+    signal,
+    onProgress,
+  } = options;
   if (access !== 'readwrite') requireOneOf('access', access, ACCESSES);
   if (iova !== undefined) requireUint64('iova', iova);
   requireUint64('limit', limit);
@@ -64,7 +92,8 @@ export function placed({ vaddr, size, offset }: Located, memory: unknown, option
     size,
     offset,
     iova,
-    alignment: BigInt(alignment ?? (size >= LARGE ? 2 * MIB : PAGE_SIZE)),
+    alignment: alignment === undefined ? undefined : BigInt(alignment),
+    preferredAlignment: BigInt(Math.max(pageSize, size >= LARGE ? 2 * MIB : PAGE_SIZE)),
     limit: below4G && limit > LAST_BELOW_4G ? LAST_BELOW_4G : limit,
     read: access !== 'write',
     write: access !== 'read',
@@ -79,7 +108,5 @@ function requireFollowing({ signal, onProgress }: MapProgress): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidArgument(`signal is ${shown(signal)}`, 'give the `signal` of an AbortController');
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw invalidArgument(`onProgress is ${shown(onProgress)}`, 'give a function, which gets the bytes that are mapped');
-  }
+  if (onProgress !== undefined) requireFunction('onProgress', onProgress);
 }

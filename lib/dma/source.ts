@@ -1,8 +1,8 @@
-import { isAnyArrayBuffer } from 'node:util/types';
+import { isAnyArrayBuffer, isBigInt64Array, isBigUint64Array, isTypedArray } from 'node:util/types';
 import { markAsUntransferable } from 'node:worker_threads';
 
-import { requireWhole, shown } from '../arguments.js';
-import { invalidArgument, VfioError } from '../errors.js';
+import { requireArray, requireWhole, shown } from '../arguments.js';
+import { invalidArgument, type VfioError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import type { MemoryPieces, MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
@@ -56,7 +56,7 @@ export function locate(memory: DmaMemory, surroundings: boolean): Located {
  * @throws ERR_INVALID_ARGUMENT for one that does not consist of whole pages, and for none
  */
 export function locateAll(memories: readonly DmaMemory[]): MemoryRun[] {
-  if (!Array.isArray(memories)) throw invalidArgument(`memories is ${shown(memories)}`, 'give an array of them');
+  requireArray('memories', memories);
   if (memories.length === 0) throw invalidArgument('there is no memory to map');
   const runs: MemoryRun[] = [];
   for (const memory of memories) {
@@ -82,14 +82,19 @@ export function locatePieces({ size }: Located, offsets: ArrayLike<number>, piec
   return { offsets: kept, pieceSize: BigInt(pieceSize) };
 }
 
-/** A copy: the caller may change its own. */
+/** A copy: the caller may change its own. @throws ERR_INVALID_ARGUMENT */
 function copyOf(offsets: ArrayLike<number>): Float64Array {
-  try {
-    return new Float64Array(offsets);
-  } catch (cause) {
-    const fields = { code: 'ERR_INVALID_ARGUMENT', hint: 'give an array of numbers, bytes', cause } as const;
-    throw new VfioError(`offsets is ${shown(offsets)} that cannot be read`, fields);
-  }
+  const numbers =
+    isNumberArray(offsets) || (Array.isArray(offsets) && offsets.every((each) => typeof each === 'number'));
+  if (numbers) return new Float64Array(offsets);
+  throw invalidArgument(
+    `offsets is ${shown(offsets)}`,
+    'give an array of numbers, bytes from the start of the memory on',
+  );
+}
+
+function isNumberArray(value: unknown): boolean {
+  return isTypedArray(value) && !isBigInt64Array(value) && !isBigUint64Array(value);
 }
 
 function notMemory(value: unknown): VfioError {

@@ -6,12 +6,7 @@ import { throwFirst, Unwinding } from '../unwinding.js';
 import { bitmapFor, join, noTracking, writtenOf } from './dirty.js';
 import { noFit, refusedRange } from './explain.js';
 import { IovaAllocator } from './iova-allocator.js';
-import {
-  MappingTable,
-  type MappingRecord,
-  type MemoryPieces,
-  type MemoryRun,
-} from './mapping-table.js';
+import { MappingTable, type MappingRecord, type MemoryPieces, type MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 import { SpacePins } from './pins.js';
 import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
@@ -22,7 +17,10 @@ export interface SpaceRequest extends MapProgress {
   readonly size: bigint;
   /** Fixed; chosen by the allocator when undefined. */
   readonly iova: bigint | undefined;
-  readonly alignment: bigint;
+  /** Asked for; undefined for any. */
+  readonly alignment: bigint | undefined;
+  /** Where none is asked for, tried first: the IOMMU may then use larger pages. */
+  readonly preferredAlignment: bigint;
   /** The last IOVA that may be chosen. */
   readonly limit: bigint;
   readonly read: boolean;
@@ -257,10 +255,13 @@ export class AddressSpace implements DmaSpaceHost {
   }
 
   /** @returns undefined where the range is not to be had */
-  #takeIova({ iova, size, alignment, limit }: SpaceRequest): bigint | undefined {
+  #takeIova({ iova, size, alignment, preferredAlignment, limit }: SpaceRequest): bigint | undefined {
     const iovas = this.#iovas();
-    if (iova === undefined) return iovas.allocate({ size, alignment, limit });
-    return iovas.reserve(iova, size) ? iova : undefined;
+    if (iova !== undefined) return iovas.reserve(iova, size) ? iova : undefined;
+    const first = iovas.allocate({ size, alignment: alignment ?? preferredAlignment, limit });
+    const { pageSize } = this.#targets;
+    if (first !== undefined || alignment !== undefined || preferredAlignment <= pageSize) return first;
+    return iovas.allocate({ size, alignment: pageSize, limit });
   }
 
   /** Says why a range is not to be had, and lets the memory go. */
@@ -273,7 +274,7 @@ export class AddressSpace implements DmaSpaceHost {
 
   #checkPages({ vaddr, size, iova, alignment, runs, pieces }: SpaceRequest): void {
     const { pageSize } = this.#targets;
-    if (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n) {
+    if (alignment !== undefined && (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n)) {
       throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
     }
     const one = vaddr | size | (iova ?? 0n);

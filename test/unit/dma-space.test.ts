@@ -92,6 +92,16 @@ describe('address space for DMA', () => {
     await rejects(dma.allocate(PAGE, { limit: 0xfffn }), 'ENOSPC');
   });
 
+  it('large memory begins where the IOMMU can use its large pages, where there is such room', async () => {
+    const memory = addon.memoryAllocate(2 * MIB);
+    assert.equal((await dma.map(memory)).iova % BigInt(2 * MIB), 0n);
+    await dma.unmapAll();
+    // None is chosen below 64 KiB.
+    const limit = BigInt(2 * MIB + 0x10000) - 1n;
+    await rejects(dma.map(memory, { limit, alignment: 2 * MIB }), 'ENOSPC');
+    assert.equal((await dma.map(memory, { limit })).iova, 0x10000n);
+  });
+
   it('a large map goes in pieces, tells how far it is, and is given up between two of them', async () => {
     await attach();
     const progress: bigint[] = [];

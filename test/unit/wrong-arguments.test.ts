@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+
+import type { Device } from '../../lib/device.js';
+import { DmaSpace } from '../../lib/dma/dma.js';
+import { Engine } from '../../lib/engine.js';
+import { IrqWaiter } from '../../lib/irq/waiter.js';
+import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { addon } from '../../lib/native/addon.js';
+import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+
+const PAGE = 4096;
+const EDU = 'f000:00:04.0';
+
+/** A call as plain JavaScript makes it, where no compiler looks. @returns the error that it ends with */
+async function failureOf(target: object, method: string, args: readonly unknown[]): Promise<unknown> {
+  const methods = target as Record<string, (...args: readonly unknown[]) => unknown>;
+  try {
+    await methods[method]!(...args);
+  } catch (error) {
+    return error;
+  }
+  return assert.fail(`${method}(${args.map(String).join(', ')}) did not fail`);
+}
+
+type Row = readonly [name: string, method: string, args: readonly unknown[], message: RegExp];
+
+/** Each is refused by a typed error that names what was wrong with it. */
+function refuses(target: () => object, rows: readonly Row[]): void {
+  for (const [name, method, args, message] of rows) {
+    it(`${method}: ${name}`, async () => {
+      const error = (await failureOf(target(), method, args)) as Error & { code?: string };
+      assert.equal(error.code, 'ERR_INVALID_ARGUMENT', String(error.stack));
+      assert.match(error.message, message);
+    });
+  }
+}
+
+describe('arguments that plain JavaScript gets wrong', () => {
+  const memory = addon.memoryAllocate(4 * PAGE);
+
+  describe('of an address space', () => {
+    const space = new DmaSpace();
+    afterEach(() => assert.equal(space.mappingCount, 0));
+    refuses(
+      () => space,
+      [
+        ['a number for an IOVA', 'map', [memory, { iova: PAGE }], /^iova is 4096 .*bigint/],
+        ['an IOVA below 0', 'map', [memory, { iova: -1n }], /^iova is -1n/],
+        ['an IOVA of 65 bits', 'map', [memory, { iova: 1n << 64n }], /^iova is 18446744073709551616n/],
+        ['a number for a limit', 'map', [memory, { limit: 0xffffffff }], /^limit is 4294967295 .*bigint/],
+        [
+          'an alignment that is no whole number',
+          'map',
+          [memory, { alignment: 4096.5 }],
+          /^alignment is 4096\.5 .*whole/,
+        ],
+        ['a bigint for an alignment', 'map', [memory, { alignment: 4096n }], /^alignment is 4096n/],
+        ['an alignment that is no power of two', 'map', [memory, { alignment: 3 * PAGE }], /power of two/],
+        ['an access that there is not', 'map', [memory, { access: 'rw' }], /^access is 'rw' .*read, write, readwrite/],
+        ['a text for a piece', 'map', [memory, { chunkSize: '4096' }], /^chunkSize is '4096'/],
+        ['what is no signal', 'map', [memory, { signal: { aborted: true } }], /^signal is an object .*AbortController/],
+        ['what is no function', 'map', [memory, { onProgress: 1 }], /^onProgress is 1 .*function/],
+        [
+          'what has memory, as a WebAssembly.Memory has',
+          'map',
+          [{ buffer: memory }],
+          /an object is not memory .*`buffer`/,
+        ],
+        ['no memory', 'map', [undefined], /undefined is not memory/],
+        ['null', 'map', [null], /null is not memory/],
+        ['one memory for a list', 'mapList', [memory], /^memories is an object .*array/],
+        ['a list with a number', 'mapList', [[memory, 1]], /1 is not memory/],
+        ['a bigint for a piece', 'mapPieces', [memory, [0], 4096n], /^pieceSize is 4096n/],
+        ['no offsets', 'mapPieces', [memory, null, PAGE], /^offsets is null .*array of numbers/],
+        ['a number for offsets', 'mapPieces', [memory, 1, PAGE], /^offsets is 1 /],
+        ['bigints for offsets', 'mapPieces', [memory, [0n], PAGE], /^offsets is an array .*numbers/],
+        ['texts for offsets', 'mapPieces', [memory, ['0'], PAGE], /^offsets is an array .*numbers/],
+        ['bigints for offsets', 'mapPieces', [memory, new BigUint64Array(1), PAGE], /^offsets is an object .*numbers/],
+        ['what has a length alone', 'mapPieces', [memory, { length: 1 }, PAGE], /^offsets is an object/],
+        ['an empty list of offsets', 'mapPieces', [memory, [], PAGE], /there is no piece/],
+        ['options that are null', 'map', [memory, null], /^the options are null/],
+        ['options that are null', 'allocate', [PAGE, null], /^the options are null/],
+        ['options that are a number', 'mapPieces', [memory, [0], PAGE, 1], /^the options are 1/],
+        ['options that are null', 'mapList', [[memory], null], /^the options are null/],
+        ['no options', 'addBank', [], /^the options are undefined/],
+        ['a bank without an address', 'addBank', [{ memory }], /^gpa is undefined .*bigint/],
+        ['a bank without memory', 'addBank', [{ gpa: 0n }], /undefined is not memory/],
+        ['no options', 'createPool', [], /^the options are undefined/],
+        ['a bigint for an alignment', 'createPool', [{ bufferSize: 64, count: 1, bufferAlignment: 64n }], /64n?\b/],
+        ['prefault that is a number', 'allocate', [PAGE, { prefault: 1 }], /^prefault is 1/],
+        ['guards that are null', 'allocate', [PAGE, { guardPages: null }], /^guardPages is null/],
+        ['a node that is far out', 'allocate', [PAGE, { node: 2 ** 40 }], /node/],
+        ['NaN for an offset', 'mapPieces', [memory, [NaN], PAGE], /begins at NaN/],
+        ['a number for an IOVA', 'mapPieces', [memory, [0], PAGE, { iova: PAGE }], /^iova is 4096/],
+        ['a number for an address', 'addBank', [{ gpa: 0, memory }], /^gpa is 0 .*bigint/],
+        ['a number for an address', 'removeBank', [0], /^gpa is 0 .*bigint/],
+        ['a bigint for a size', 'allocate', [4096n], /4096/],
+        ['a kind that there is not', 'allocate', [PAGE, { kind: 'hugepage' }], /^kind is 'hugepage'/],
+        ['a fallback that there is not', 'allocate', [PAGE, { kind: 'hugepages', fallback: 'x' }], /^fallback is 'x'/],
+      ],
+    );
+  });
+
+  describe('of a device', () => {
+    let machine: SoftwareMachine;
+    let engine: Engine;
+    let device: Device;
+    before(async () => {
+      machine = new SoftwareMachine();
+      await machine.addDevice({ name: EDU, group: 0, model: 'edu' });
+      engine = new Engine({ machine });
+      device = await engine.attach(EDU);
+    });
+    after(async () => {
+      await engine.close();
+      await machine.close();
+    });
+
+    describe('whose writes are tracked', () => {
+      before(() => engine.dma.startDirtyTracking());
+      after(() => engine.dma.stopDirtyTracking());
+      refuses(
+        () => engine.dma,
+        [
+          ['numbers', 'takeDirtyPages', [0, PAGE], /^iova is 0 .*bigint/],
+          ['pages of no bytes', 'takeDirtyPages', [0n, 4096n, 0n], /^pageSize is 0n .*power of two/],
+          ['pages of 3 KiB', 'takeDirtyPages', [0n, 4096n, 3072n], /^pageSize is 3072n/],
+          ['all there is', 'takeDirtyPages', [0n, 1n << 63n], /too many .*2147483647/],
+        ],
+      );
+    });
+
+    describe('whose interrupts', () => {
+      const waiter = new IrqWaiter({ fd: addon.eventfdCreate(), off: new Int32Array(new SharedArrayBuffer(4)) });
+      after(() => waiter.close());
+      afterEach(() => assert.deepEqual(device.irq(VFIO_PCI_MSI_IRQ_INDEX).enabled, []));
+      refuses(
+        () => device.irq(VFIO_PCI_MSI_IRQ_INDEX),
+        [
+          ['half a vector', 'enable', [{ vectors: 0.5 }], /^vectors is 0\.5/],
+          ['more than there can be', 'enable', [{ vectors: 1e10 }], /10000000000 vectors .*has 1$/],
+          ['no vector', 'enable', [{ vectors: [] }], /no vector/],
+          ['a text', 'enable', [{ vectors: '1' }], /^vectors is '1'/],
+          ['a text in a list', 'enable', [{ vectors: ['0'] }], /none is '0'/],
+          ['a delivery that there is not', 'enable', [{ delivery: 'worker' }], /^delivery is 'worker' .*main, eventfd/],
+          ['what is no handler', 'enable', [{ handler: {} }], /^handler is an object/],
+          ['counts without room', 'enable', [{ counts: new Int32Array(0) }], /0 elements, and vector 0 none/],
+          ['counts of other numbers', 'enable', [{ counts: new Float64Array(4) }], /^counts is an object .*Int32Array/],
+          ['eventfds that are no map', 'enable', [{ eventfds: [1] }], /^eventfds is an array .*Map/],
+          ['no vector', 'trigger', [[]], /no vector/],
+          ['a text', 'trigger', ['0'], /none is '0'/],
+        ],
+      );
+      refuses(
+        () => waiter,
+        [
+          ['a wait of no time', 'wait', [{ timeoutMs: NaN }], /^timeoutMs is NaN/],
+          [
+            'a wait that a timer cannot take',
+            'next',
+            [{ timeoutMs: 2 ** 31 }],
+            /^timeoutMs is 2147483648 .*2147483647/,
+          ],
+        ],
+      );
+    });
+  });
+});
