@@ -1,5 +1,7 @@
 #include "memory/buffer_bytes.h"
 
+#include "memory/buffer_hold.h"
+
 namespace vfio_engine {
 namespace {
 
@@ -12,23 +14,15 @@ BufferBytes TypedArrayBytes(Napi::Env env, Napi::Value value) {
   return {static_cast<uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength()};
 }
 
-bool IsSharedBuffer(Napi::Env env, Napi::Value value) {
-  return value.IsObject() &&
-         value.As<Napi::Object>().InstanceOf(env.Global().Get("SharedArrayBuffer").As<Napi::Function>());
-}
-
 }  // namespace
 
 BufferBytes GetBufferBytes(Napi::Env env, Napi::Value value) {
+  BufferBytes whole{};
+  if (WholeBufferBytes(value, &whole.data, &whole.length)) return whole;
   if (value.IsTypedArray()) return TypedArrayBytes(env, value);
   if (value.IsDataView()) {
     auto view = value.As<Napi::DataView>();
     return {static_cast<uint8_t*>(view.Data()), view.ByteLength()};
-  }
-  if (value.IsArrayBuffer() || IsSharedBuffer(env, value)) {
-    // Node-API of Node 20 tells nothing about a SharedArrayBuffer, but all about a view of one.
-    Napi::Value view = env.Global().Get("Uint8Array").As<Napi::Function>().New({value});
-    return TypedArrayBytes(env, view);
   }
   auto error = Napi::TypeError::New(env, "the value is no buffer and no view of one");
   error.Set("code", Napi::String::New(env, "ERR_INVALID_ARGUMENT"));

@@ -19,11 +19,26 @@ v8::Local<v8::Value> ToLocal(napi_value__* buffer) {
   return value;
 }
 
+template <typename Buffer>
+bool BytesOf(v8::Local<v8::Value> value, uint8_t** data, size_t* length) {
+  v8::Local<Buffer> buffer = value.As<Buffer>();
+  *data = static_cast<uint8_t*>(buffer->Data());
+  *length = buffer->ByteLength();
+  return true;
+}
+
 }  // namespace
 
 bool IsDetachable(napi_value__* buffer) {
   v8::Local<v8::Value> value = ToLocal(buffer);
   return value->IsArrayBuffer() && value.As<v8::ArrayBuffer>()->IsDetachable();
+}
+
+bool WholeBufferBytes(napi_value__* buffer, uint8_t** data, size_t* length) {
+  v8::Local<v8::Value> value = ToLocal(buffer);
+  if (value->IsArrayBuffer()) return BytesOf<v8::ArrayBuffer>(value, data, length);
+  if (value->IsSharedArrayBuffer()) return BytesOf<v8::SharedArrayBuffer>(value, data, length);
+  return false;
 }
 
 std::shared_ptr<void> HoldBytes(napi_value__* buffer) {
