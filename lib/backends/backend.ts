@@ -1,3 +1,4 @@
+import type { DirtyRange } from '../dirty-pages.js';
 import type { DeviceInfo, DmaPieces, Fd, VfioKernel } from '../kernel/kernel.js';
 import type { LockedMemory } from '../locked-memory.js';
 
@@ -103,10 +104,10 @@ export interface DmaTarget {
   /** Unmaps all mappings that lie within the range. @returns bytes unmapped */
   unmap(range: { iova: bigint; size: bigint }): Promise<bigint>;
   /** The same, and tells which pages were written until the very end. */
-  unmapDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+  unmapDirty(range: DirtyRange): Promise<Uint8Array>;
   setDirtyTracking(enabled: boolean): Promise<void>;
   /** @returns a bit a page, first page in bit 0 of byte 0; the record is then empty */
-  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+  takeDirty(range: DirtyRange): Promise<Uint8Array>;
 }
 
 /** Equal pieces of memory to be mapped. */

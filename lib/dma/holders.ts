@@ -1,3 +1,4 @@
+import { requireBoolean, requireOptions, requireWhole, shown } from '../arguments.js';
 import { invalidArgument, VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -38,9 +39,11 @@ export class DmaMapping {
     return this.#record?.ended === false;
   }
 
-  /** Gives the IOVA of a byte of the memory. @param byteOffset from the first byte on */
+  /** Gives the IOVA of a byte of the memory. @param byteOffset from the first byte on @throws ERR_OUT_OF_RANGE */
   iovaOf(byteOffset: number): bigint {
     const { size, iova } = this.#live();
+    if (!Number.isSafeInteger(byteOffset))
+      throw invalidArgument(`byteOffset is ${shown(byteOffset)}`, 'give a whole number');
     const offset = this.#offset + BigInt(byteOffset);
     if (byteOffset < 0 || offset >= size) {
       throw new VfioError(`byte ${byteOffset} is outside of the mapping`, { code: 'ERR_OUT_OF_RANGE' });
@@ -119,7 +122,7 @@ export class DmaBuffer extends DmaMapping {
     return this.#fd;
   }
 
-  /** Gives the bytes. */
+  /** Gives the bytes. @throws RangeError for more than a Uint8Array can have: on Node.js 20, 4 GiB */
   get bytes(): Uint8Array {
     return new Uint8Array(this.memory);
   }
@@ -136,11 +139,16 @@ export class DmaBuffer extends DmaMapping {
    * @param offset bytes, a multiple of `pageSize`. @param length bytes, likewise
    * @throws EBUSY while devices have it pinned; ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE
    */
-  async discard(offset: number, length: number, { vouched = false }: DiscardOptions = {}): Promise<void> {
+  async discard(offset: number, length: number, options: DiscardOptions = {}): Promise<void> {
+    requireOptions(options);
+    const { vouched = false } = options;
+    requireBoolean('vouched', vouched);
+    requireWhole('offset', offset, Number.MIN_SAFE_INTEGER);
+    requireWhole('length', length, Number.MIN_SAFE_INTEGER);
     if (offset % this.pageSize !== 0 || length % this.pageSize !== 0) {
       throw invalidArgument(`only whole pages of ${this.pageSize} bytes can be discarded`);
     }
-    if (!(offset >= 0 && length > 0 && offset + length <= this.memory.byteLength)) {
+    if (offset < 0 || length <= 0 || offset + length > this.memory.byteLength) {
       throw new VfioError(`${length} bytes at ${offset} are outside of the buffer`, { code: 'ERR_OUT_OF_RANGE' });
     }
     await discardUnlessPinned(this.memory, { offset, length }, vouched);

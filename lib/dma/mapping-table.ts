@@ -15,13 +15,6 @@ export interface MemoryPieces {
   readonly pieceSize: bigint;
 }
 
-/** A bit a page, the first in bit 0 of byte 0. */
-export interface WrittenPages {
-  readonly bitmap: Uint8Array;
-  /** Bytes. */
-  readonly pageSize: bigint;
-}
-
 /** A range of the space that is mapped, being mapped or being unmapped. */
 export interface MappingRecord extends MapRequest {
   /** What the memory belongs to, or a list of that: held as long as a device can reach it. */
@@ -34,8 +27,6 @@ export interface MappingRecord extends MapRequest {
   readonly chunk: bigint;
   /** The targets that it is mapped in. */
   readonly targets: Set<DmaTarget>;
-  /** The pages written, of the targets that it has been unmapped from so far. */
-  written: WrittenPages | undefined;
   /** The unmapping that runs now; all who ask for one share it. */
   unmapping: Promise<void> | undefined;
   /** Whether no device reaches it any more. */

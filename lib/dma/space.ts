@@ -1,15 +1,14 @@
 import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange, MemoryFile } from '../backends/backend.js';
-import { requireUint64 } from '../arguments.js';
+import { noTracking, UntoldPages, type DirtyRange } from '../dirty-pages.js';
 import { invalidArgument } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
-import { bitmapFor, join, noTracking, writtenOf } from './dirty.js';
 import { noFit, refusedRange } from './explain.js';
 import { IovaAllocator } from './iova-allocator.js';
 import { MappingTable, type MappingRecord, type MemoryPieces, type MemoryRun } from './mapping-table.js';
 import { PAGE_SIZE } from './memory.js';
 import { SpacePins } from './pins.js';
-import { mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
+import { aborted, mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
 
 /** A mapping to be made. */
 export interface SpaceRequest extends MapProgress {
@@ -49,6 +48,7 @@ export class AddressSpace implements DmaSpaceHost {
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
   #tracking = false;
+  readonly #untold = new UntoldPages();
   readonly #pins = new SpacePins();
 
   /** What can be mapped, ascending. */
@@ -72,6 +72,11 @@ export class AddressSpace implements DmaSpaceHost {
     return this.#mappings.records();
   }
 
+  /** Gives the mappings that are there once none is being made any more. */
+  settled(): Promise<readonly MappingRecord[]> {
+    return this.#gate.exclusive(() => Promise.resolve([...this.#mappings.records()]));
+  }
+
   /** Counts a device, before it reaches anything. @returns what counts it out, once it no longer does */
   countDevice(device: { mediated: boolean }): () => void {
     return this.#pins.count(device);
@@ -85,15 +90,15 @@ export class AddressSpace implements DmaSpaceHost {
   map(request: SpaceRequest, onEnded?: () => void): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
       this.#checkPages(request);
-      const letGo = this.#pins.hold(request) ?? (await this.#pins.holdLater(request));
-      const iova = this.#takeIova(request) ?? (await this.#refuse(request, letGo));
+      const iova = this.#takeIova(request) ?? (await this.#refuse(request));
+      const letGo = await this.#hold(request, iova);
       const record = recordOf(request, iova, () => {
         letGo();
         onEnded?.();
       });
       this.#mappings.add(record);
       try {
-        for (const target of this.#targets.targets) await mapInto(target, record, this, request);
+        await this.#mapAll(record, request);
         return record;
       } catch (error) {
         throw await this.#takeBack(record, error);
@@ -114,20 +119,17 @@ export class AddressSpace implements DmaSpaceHost {
   async unmapDirty(record: MappingRecord, pageSize: bigint): Promise<Uint8Array> {
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
     if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
-    const { bitmap } = writtenOf(record, pageSize);
-    const unmapping = this.#gate.shared(async () => {
-      const { iova, size } = record;
-      for (const target of [...record.targets]) {
-        join(bitmap, await target.unmapDirty({ iova, size, pageSize }));
-        record.targets.delete(target);
-      }
+    const range = { iova: record.iova, size: record.size, pageSize };
+    const reading = this.#gate.shared(async () => {
+      const bitmap = await this.#untold.read(range, unmapsOf(record, range));
       this.#forget(record);
+      return bitmap;
     });
-    record.unmapping = unmapping.finally(() => {
+    const ended = (): void => {
       record.unmapping = undefined;
-    });
-    await record.unmapping;
-    return bitmap;
+    };
+    record.unmapping = reading.then(ended).finally(ended);
+    return reading;
   }
 
   /** Starts or stops recording the pages that devices write. @throws ERR_NOT_SUPPORTED */
@@ -142,20 +144,22 @@ export class AddressSpace implements DmaSpaceHost {
           undo.push(() => target.setDirtyTracking(!enabled));
         }
         this.#tracking = enabled;
+        this.#untold.forgetAll();
       } catch (error) {
         throw await undo.failed(error);
       }
     });
   }
 
-  /** Takes the record of written pages of a range, joined over the targets. */
-  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
-    return this.#gate.shared(async () => {
-      requireUint64('iova', range.iova);
+  /** Takes the record of written pages of a range, joined over the targets; what one that fails takes is kept. */
+  takeDirty(range: DirtyRange): Promise<Uint8Array> {
+    return this.#gate.shared(() => {
       if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
-      const bitmap = bitmapFor(range.size, range.pageSize);
-      for (const target of this.#targets.targets) join(bitmap, await target.takeDirty(range));
-      return bitmap;
+      const targets = [...this.#targets.targets];
+      return this.#untold.read(
+        range,
+        targets.map((target) => () => target.takeDirty(range)),
+      );
     });
   }
 
@@ -250,6 +254,7 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.ended) return;
     record.ended = true;
     this.#mappings.delete(record);
+    this.#untold.forget(record.iova, record.size);
     this.#allocator?.iovas.release(record.iova, record.size);
     record.release();
   }
@@ -264,9 +269,30 @@ export class AddressSpace implements DmaSpaceHost {
     return iovas.allocate({ size, alignment: pageSize, limit });
   }
 
-  /** Says why a range is not to be had, and lets the memory go. */
-  async #refuse({ iova, size, limit }: SpaceRequest, letGo: () => void): Promise<never> {
-    letGo();
+  /** Progress is told over all targets; without one an abort counts, too. */
+  async #mapAll(record: MappingRecord, { signal, onProgress }: MapProgress): Promise<void> {
+    if (signal?.aborted === true) throw aborted(signal);
+    const count = BigInt(this.#targets.size);
+    let done = 0n;
+    const tell = onProgress && ((mapped: bigint): void => onProgress((done * record.size + mapped) / count));
+    for (const target of this.#targets.targets) {
+      await mapInto(target, record, this, { signal, onProgress: tell });
+      done += 1n;
+    }
+  }
+
+  /** Says that memory is mapped; the range is given back where that fails. */
+  async #hold(request: SpaceRequest, iova: bigint): Promise<() => void> {
+    try {
+      return this.#pins.hold(request) ?? (await this.#pins.holdLater(request));
+    } catch (error) {
+      this.#allocator?.iovas.release(iova, request.size);
+      throw error;
+    }
+  }
+
+  /** Says why a range is not to be had. */
+  async #refuse({ iova, size, limit }: SpaceRequest): Promise<never> {
     if (iova === undefined) throw noFit(size, limit, this.ranges);
     const taken = this.#mappings.overlapping(iova, size);
     throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
@@ -309,11 +335,19 @@ function recordOf(request: SpaceRequest, iova: bigint, release: () => void): Map
     runs: request.runs,
     pieces: request.pieces,
     targets: new Set(),
-    written: undefined,
     unmapping: undefined,
     ended: false,
     release,
   };
+}
+
+/** What unmaps a record from each of its targets and tells the pages written there. */
+function unmapsOf(record: MappingRecord, range: DirtyRange): (() => Promise<Uint8Array>)[] {
+  return [...record.targets].map((target) => async () => {
+    const bitmap = await target.unmapDirty(range);
+    record.targets.delete(target);
+    return bitmap;
+  });
 }
 
 function bitsOf({ offsets, pieceSize }: MemoryPieces): bigint {

@@ -16,7 +16,7 @@ const ALL: readonly IovaRange[] = [{ start: 0n, last: (1n << 64n) - 1n }];
 /** How a map goes on while it runs. */
 export interface MapProgress {
   readonly signal?: AbortSignal | undefined;
-  /** Told after each piece how many bytes are mapped. */
+  /** Told after each piece how many bytes are mapped; with several IOMMU objects, of their mean. */
   readonly onProgress?: ((mapped: bigint) => void) | undefined;
 }
 
@@ -154,7 +154,8 @@ export async function unmapFrom(target: DmaTarget, record: MappingRecord): Promi
   record.targets.delete(target);
 }
 
-function aborted(signal: AbortSignal): VfioError {
+/** The error of a map that was given up. */
+export function aborted(signal: AbortSignal): VfioError {
   return new VfioError('the map was aborted', { code: 'ERR_ABORTED', cause: signal.reason });
 }
 

@@ -130,6 +130,18 @@ describe('memory for DMA', () => {
     assert.equal(huge.bytes[0], 1);
   });
 
+  it('of more than a Uint8Array can have, mapped whole and in pieces, and discarded', async () => {
+    const size = 2 ** 32 + PAGE;
+    const buffer = await space.allocate(size, { kind: 'memfd' });
+    const last = new Uint8Array(buffer.memory, size - PAGE);
+    last[PAGE - 1] = 0x5a;
+    assert.equal(buffer.size, BigInt(size));
+    await (await space.mapPieces(buffer.memory, [size - PAGE, 0], PAGE)).unmap();
+    await buffer.free();
+    await buffer.discard(size - PAGE, PAGE);
+    assert.equal(last[PAGE - 1], 0);
+  });
+
   it('says that a kernel has no NUMA', function () {
     this.timeout(60_000);
     const withoutNuma = buildWithoutNuma();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import type { DmaLimits, DmaTarget } from '../../lib/backends/backend.js';
 import type { Device } from '../../lib/device.js';
 import { DmaSpace } from '../../lib/dma/dma.js';
 import { Engine } from '../../lib/engine.js';
@@ -11,6 +12,26 @@ const PAGE = 4096;
 const MIB = 1024 * 1024;
 const EDU = 'f000:00:04.0';
 const SECOND = 'f000:00:05.0';
+
+/** An IOMMU that maps all that it is asked to. */
+class OneIommu implements DmaTarget {
+  queryLimits = (): Promise<DmaLimits> =>
+    Promise.resolve({
+      ranges: undefined,
+      reserved: [],
+      pageSizes: 4096n,
+      entriesLeft: undefined,
+      entryLimit: undefined,
+      dirtyPageSizes: 0n,
+    });
+  queryReserved = (): Promise<[]> => Promise.resolve([]);
+  queryLocked = (): Promise<never> => Promise.reject(new Error('nobody asks'));
+  setDirtyTracking = (): Promise<void> => Promise.resolve();
+  takeDirty = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array());
+  unmapDirty = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array());
+  map = (): Promise<void> => Promise.resolve();
+  unmap = ({ size }: { size: bigint }): Promise<bigint> => Promise.resolve(size);
+}
 
 describe('address space for DMA', () => {
   let machine: SoftwareMachine;
@@ -120,6 +141,31 @@ describe('address space for DMA', () => {
     const map = dma.map(memory, { ...options, onProgress, signal: controller.signal });
     await assert.rejects(map, { code: 'ERR_ABORTED', cause: reason });
     assert.deepEqual([await dma.queryEntriesLeft(), dma.mappingCount], [left, 0]);
+  });
+
+  it('a map under way when everything is unmapped is unmapped too', async () => {
+    await attach();
+    const left = await dma.queryEntriesLeft();
+    let unmapping: Promise<void> | undefined;
+    const onProgress = (): void => void (unmapping ??= dma.unmapAll());
+    const mapping = await dma.map(addon.memoryAllocate(4 * PAGE), { chunkSize: PAGE, onProgress });
+    await unmapping;
+    assert.deepEqual([mapping.mapped, dma.mappingCount, await dma.queryEntriesLeft()], [false, 0, left]);
+  });
+
+  it('tells of progress over all devices, and is given up where there is none, too', async () => {
+    const memory = addon.memoryAllocate(4 * PAGE);
+    await assert.rejects(dma.map(memory, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' });
+    assert.equal(dma.mappingCount, 0);
+    const [one, other] = [new OneIommu(), new OneIommu()];
+    for (const target of [one, other]) await dma.host.addTarget(target);
+    const progress: bigint[] = [];
+    await dma.map(memory, { chunkSize: 2 * PAGE, onProgress: (mapped) => progress.push(mapped) });
+    for (const target of [one, other]) await dma.host.removeTarget(target);
+    assert.deepEqual(
+      progress,
+      [1, 2, 3, 4].map((pages) => BigInt(pages * PAGE)),
+    );
   });
 
   describe('a list of memories', () => {

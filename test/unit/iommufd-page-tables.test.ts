@@ -70,9 +70,14 @@ class FakeIommufd {
     return Promise.resolve();
   };
 
+  /** The page tables that were read, where one tells but once. */
+  read: Set<number> | undefined;
+
   /** Each page table has its own page written. */
   getHwptDirtyBitmap = async (_: number, id: number, { keep }: { keep?: boolean }): Promise<Uint8Array> => {
     this.#step();
+    if (this.read?.has(id) === true) return Promise.resolve(new Uint8Array(8));
+    if (keep !== true) this.read?.add(id);
     return Promise.resolve(Uint8Array.of((1 << (id - 10)) | (keep === true ? 8 : 0), 0, 0, 0, 0, 0, 0, 0));
   };
 
@@ -150,6 +155,28 @@ describe('page tables of iommufd', () => {
     await two.runOrThrow();
     await other.runOrThrow();
     assert.deepEqual([kernel.tables.size, kernel.attached.size, tables.tracks], [0, 0, false]);
+  });
+
+  it('tell of all that was written, though one of them failed', async () => {
+    await attach(20);
+    await attach(22);
+    await tables.setTracking(true);
+    kernel.read = new Set();
+    for (const keep of [true, false]) {
+      kernel.failAt = kernel.calls + 2;
+      await assert.rejects(tables.dirty(RANGE, keep), { code: 'ENOMEM' });
+    }
+    assert.deepEqual([...(await tables.dirty(RANGE, true))], [3 | 8]);
+    assert.deepEqual([...(await tables.dirty(RANGE))], [3 | 8]);
+    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
+  });
+
+  it('forget what was written to what is mapped no more', async () => {
+    await attach(20);
+    await tables.dirty(RANGE, true);
+    kernel.read = new Set([10]);
+    tables.forget(RANGE.iova, RANGE.size);
+    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
   });
 
   it('track on all of them or none, those made later too', async () => {

@@ -1,3 +1,5 @@
+import type { DirtyRange } from '../../dirty-pages.js';
+import { VfioError } from '../../errors.js';
 import { calling, hinted } from '../../hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { promised } from '../../kernel/promised.js';
@@ -8,10 +10,8 @@ import {
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
 } from '../../uapi/vfio.js';
 import type { DmaLimits, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
-import { VfioError } from '../../errors.js';
 
 type Range = { readonly iova: bigint; readonly size: bigint };
-type DirtyRange = Range & { readonly pageSize: bigint };
 
 /** The type1 IOMMU of a container. Source: vfio_iommu_type1.c */
 export class ContainerTarget implements DmaTarget {

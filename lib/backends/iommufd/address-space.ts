@@ -1,3 +1,4 @@
+import type { DirtyRange } from '../../dirty-pages.js';
 import { VfioError } from '../../errors.js';
 import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
@@ -107,7 +108,9 @@ export class AddressSpace implements DmaTarget {
   /** As type1 does: a range in which nothing is mapped is no error. */
   async unmap({ iova, size }: { iova: bigint; size: bigint }): Promise<bigint> {
     try {
-      return await this.kernel.unmapIoas(this.iommufd, this.ioasId, iova, size);
+      const unmapped = await this.kernel.unmapIoas(this.iommufd, this.ioasId, iova, size);
+      this.pageTables.forget(iova, size);
+      return unmapped;
     } catch (error) {
       if (error instanceof VfioError && error.code === 'ENOENT') return 0n;
       throw error;
@@ -115,7 +118,7 @@ export class AddressSpace implements DmaTarget {
   }
 
   /** iommufd cannot do both at once: what the device writes between the two is not told. */
-  async unmapDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+  async unmapDirty(range: DirtyRange): Promise<Uint8Array> {
     const bitmap = await this.pageTables.dirty(range, true);
     await this.unmap(range);
     return bitmap;
@@ -125,7 +128,7 @@ export class AddressSpace implements DmaTarget {
     return this.pageTables.setTracking(enabled);
   }
 
-  takeDirty(range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array> {
+  takeDirty(range: DirtyRange): Promise<Uint8Array> {
     return this.pageTables.dirty(range);
   }
 }

@@ -1,3 +1,4 @@
+import { UntoldPages, type DirtyRange } from '../../dirty-pages.js';
 import { VfioError } from '../../errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd } from '../../kernel/kernel.js';
@@ -21,8 +22,6 @@ interface PageTable {
   users: number;
 }
 
-type DirtyRange = { readonly iova: bigint; readonly size: bigint; readonly pageSize: bigint };
-
 /** What kernels answer where a device stands behind no IOMMU that tells, or they are too old to ask. */
 const TELLS_NOTHING: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'ENOTTY', 'ENOENT', 'EINVAL', 'ENODEV']);
 
@@ -39,6 +38,7 @@ export class PageTables {
   /** Devices on the IOAS: nobody sees what they write. */
   #untracked = 0;
   #enabled = false;
+  readonly #untold = new UntoldPages();
 
   constructor(kernel: PageTableKernel, iommufd: Fd, ioasId: number) {
     this.#kernel = kernel;
@@ -78,15 +78,25 @@ export class PageTables {
     }
   }
 
-  /** Reads the record of a range that is mapped without a gap. @param keep leaves it as it is @throws EINVAL */
+  /**
+   * Reads the record of a range that is mapped without a gap; what one page table told before another failed is kept.
+   * @param keep leaves it as it is @throws EINVAL
+   */
   async dirty(range: DirtyRange, keep = false): Promise<Uint8Array> {
     this.#requireTracking();
-    const joined = new Uint8Array(Number((range.size / range.pageSize + 7n) / 8n));
-    for (const { id } of this.#tables) {
-      const bits = await this.#kernel.getHwptDirtyBitmap(this.#iommufd, id, { ...range, keep });
-      joined.forEach((byte, index) => (joined[index] = byte | (bits[index] ?? 0)));
-    }
-    return joined;
+    const records = [...this.#tables].map(
+      ({ id }) =>
+        async () =>
+          this.#kernel.getHwptDirtyBitmap(this.#iommufd, id, { ...range, keep }),
+    );
+    const bitmap = await this.#untold.read(range, records);
+    if (keep) this.#untold.keep(range, Uint8Array.from(bitmap));
+    return bitmap;
+  }
+
+  /** Forgets what was written to a range that is mapped no more. */
+  forget(iova: bigint, size: bigint): void {
+    this.#untold.forget(iova, size);
   }
 
   #canTrack(deviceId: number): boolean {
