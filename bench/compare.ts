@@ -6,8 +6,11 @@ const LEAST_NOISE = 0.05;
 /** How many median deviations a difference has to have: 3 are some two standard deviations. */
 const DEVIATIONS = 3;
 
-/** Says which cases cost more of their baseline than they did, by more than the spreads of both runs explain. */
-export function compareReports(before: BenchReport, after: BenchReport): string {
+/**
+ * Says which cases cost more of their baseline than they did, by more than the spreads of both runs explain.
+ * @param asked the names of the cases that were to run; empty for all
+ */
+export function compareReports(before: BenchReport, after: BenchReport, asked: readonly string[] = []): string {
   const known = new Map(before.cases.map((result) => [result.name, result]));
   const lines = after.cases.flatMap((result) => {
     const old = known.get(result.name);
@@ -17,8 +20,9 @@ export function compareReports(before: BenchReport, after: BenchReport): string 
     const figures = `ratio ${old.ratio.toFixed(2)} -> ${result.ratio.toFixed(2)}`;
     return [`worse  ${result.name}: ${figures}, ${percent(change)} more where ${percent(noise)} may be chance`];
   });
-  const gone = before.cases.filter((result) => !after.cases.some((now) => now.name === result.name));
-  lines.push(...gone.map((result) => `absent ${result.name}`));
+  const expected = before.cases.map(({ name }) => name).filter((name) => asked.length === 0 || asked.includes(name));
+  const gone = expected.filter((name) => !after.cases.some((now) => now.name === name));
+  lines.push(...gone.map((name) => `absent ${name}`));
   return lines.length === 0 ? `nothing got worse since ${before.commit}` : lines.join('\n');
 }
 

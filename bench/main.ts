@@ -61,7 +61,7 @@ async function main(names: string[], options: Options): Promise<void> {
   console.log(table(cases));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   if (options.compare !== undefined) {
-    console.log(compareReports(readReport(options.compare), report));
+    console.log(compareReports(readReport(options.compare), report, names));
   }
 }
 

@@ -67,6 +67,8 @@ describe('results of the benchmark', () => {
     it('name what is new and what is gone', () => {
       const lines = compareReports(before, report(result('one'), result('new'))).split('\n');
       assert.deepEqual(lines, ['new    new: ratio 2.00', 'absent gone']);
+      assert.match(compareReports(before, report(result('one')), ['one']), /^nothing got worse/);
+      assert.equal(compareReports(before, report(result('one')), ['one', 'gone']), 'absent gone');
     });
   });
 
