@@ -52,7 +52,9 @@ export function mapCase(size: keyof typeof SIZES, backend: MapBackend): BenchCas
       const device = await openMapDevice(backend, (2 * pieces - 1) * bytes);
       const program = [...(await programArguments(backend)), String(bytes), String(rounds), String(pieces)];
       const work = mapWork(device.memory.buffer, bytes, pieces);
-      await device.withSpace((space) => repeat(WARM_UP, mapWork(device.memory.buffer, PAGE, Math.min(pieces, 2)), space));
+      await device.withSpace((space) =>
+        repeat(WARM_UP, mapWork(device.memory.buffer, PAGE, Math.min(pieces, 2)), space),
+      );
       return {
         subject: () => device.withSpace((space) => meanOf(work, rounds, pieces, space)),
         baseline: () => {

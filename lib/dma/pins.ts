@@ -21,6 +21,8 @@ export class SpacePins {
   readonly #devices = { devices: 0, mediated: 0 };
   /** How many mappings there are; without any, the table need not know of devices. */
   #holds = 0;
+  /** Whether the table knows how many devices there are. */
+  #told = false;
 
   /** Counts a device, before it reaches anything. @returns what counts it out, once it no longer does */
   count({ mediated }: { mediated: boolean }): () => void {
@@ -30,7 +32,7 @@ export class SpacePins {
 
   /** Says that memory is mapped. @returns what says that it no longer is; undefined while it is being given back */
   hold(memory: PinnedMemory): (() => void) | undefined {
-    if (this.#holds === 0) this.#tell();
+    if (!this.#told) this.#tell();
     const single = memory.runs === undefined && memory.pieces === undefined;
     const ids = single ? this.#add(memory) : this.#addAll(rangesOf(memory));
     if (ids === undefined) return undefined;
@@ -59,11 +61,13 @@ export class SpacePins {
   #count(by: 1 | -1, mediated: boolean): void {
     this.#devices.devices += by;
     if (mediated) this.#devices.mediated += by;
+    this.#told = false;
     if (this.#holds > 0) this.#tell();
   }
 
   #tell(): void {
     addon.pinSpaceCount(this.#space, this.#devices.devices, this.#devices.mediated);
+    this.#told = true;
   }
 
   #add({ vaddr, size }: MemoryRun): number | undefined {

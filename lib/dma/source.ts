@@ -32,7 +32,8 @@ const addresses = new WeakMap<SharedArrayBuffer, bigint>();
  */
 export function locate(memory: DmaMemory, surroundings: boolean): Located {
   const buffer = ArrayBuffer.isView(memory) ? memory.buffer : memory;
-  if (!isAnyArrayBuffer(buffer)) throw notMemory(memory);
+  // The check that is right for buffers of other realms, too, is a call of native code.
+  if (!(buffer instanceof SharedArrayBuffer) && !isAnyArrayBuffer(buffer)) throw notMemory(memory);
   const byteOffset = ArrayBuffer.isView(memory) ? memory.byteOffset : 0;
   if (memory.byteLength === 0) throw invalidArgument('an empty buffer, or one that was transferred, cannot be mapped');
   keepInPlace(buffer, memory.byteLength);

@@ -1,5 +1,6 @@
 import { withContext } from '../errors.js';
 import { addon } from '../native/addon.js';
+import type { Unmapped } from '../native/linux.js';
 import { linuxSysfs } from './linux-sysfs.js';
 import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../uapi/vfio.js';
 import {
@@ -13,7 +14,7 @@ import {
 import type { DeviceExtras } from './device-extras.js';
 import { dmaCalls } from './dma-calls.js';
 import type { IommufdKernel } from './iommufd.js';
-import type { Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
+import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from './kernel.js';
 import { linuxDeviceExtras } from './linux-device.js';
 import { linuxFiles } from './linux-files.js';
 import { linuxIommufd } from './linux-iommufd.js';
@@ -30,6 +31,7 @@ export function linuxKernel(): LinuxKernel {
 const LAST_ADDRESS = (1n << 64n) - 1n;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
+const NO_BITMAP = { pageSize: 0n, size: 0n };
 /** No chain of capabilities is longer; the addon takes no larger argsz. */
 const LARGEST_ARGSZ = 1 << 20;
 
@@ -57,7 +59,9 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
   mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
     linuxFiles.map(container);
     return dmaCalls.make(container, size, (sleeps) =>
-      addon.type1MapDma(container, argsz, flags, vaddr, iova, size, sleeps),
+      argsz === undefined
+        ? addon.type1MapDma(container, flags, vaddr, iova, size, sleeps)
+        : addon.type1MapDma(container, flags, vaddr, iova, size, sleeps, argsz),
     );
   },
   mapDmaPieces: (container, flags, { vaddr, offsets, iova, pieceSize }) => {
@@ -67,11 +71,15 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
     );
   },
   unmapDma: (container, { argsz, flags, iova, size, bitmap }) => {
-    const [pageSize, bitmapSize] = bitmap === undefined ? [0n, 0n] : [bitmap.pageSize, bitmap.size];
     const extent = (flags & VFIO_DMA_UNMAP_FLAG_ALL) === 0 ? size : LAST_ADDRESS;
-    return dmaCalls.make(container, extent, (sleeps) =>
-      addon.type1UnmapDma(container, argsz, flags, iova, size, pageSize, bitmapSize, sleeps),
-    );
+    return dmaCalls.make(container, extent, (sleeps) => {
+      const plain = argsz === undefined && bitmap === undefined;
+      const { pageSize, size: bitmapSize } = bitmap ?? NO_BITMAP;
+      const unmapped = plain
+        ? addon.type1UnmapDma(container, flags, iova, size, sleeps)
+        : addon.type1UnmapDma(container, flags, iova, size, sleeps, argsz, pageSize, bitmapSize);
+      return unmapped instanceof Promise ? unmapped.then(resultOf) : resultOf(unmapped);
+    });
   },
   setDirtyTracking: (container, enabled) =>
     dmaCalls.onPool(container, () => addon.type1SetDirtyTracking(container, enabled)),
@@ -171,4 +179,8 @@ function bitmapSizeOf(size: bigint, pageSize: bigint): bigint {
   if (pageSize === 0n) return 0n;
   const pages = (size + pageSize - 1n) / pageSize;
   return ((pages + 63n) / 64n) * 8n;
+}
+
+function resultOf(unmapped: Unmapped): DmaUnmapResult {
+  return typeof unmapped === 'bigint' ? { size: unmapped } : { size: unmapped[0], bitmap: unmapped[1] };
 }

@@ -1,5 +1,8 @@
 import type { HotResetInfo } from '../kernel/device-extras.js';
-import type { DmaUnmapResult, Fd } from '../kernel/kernel.js';
+import type { Fd } from '../kernel/kernel.js';
+
+/** How many bytes were unmapped, and a bitmap of the pages written where one was asked for. */
+export type Unmapped = bigint | readonly [size: bigint, bitmap: Uint8Array];
 
 /**
  * Source: native/linux. One function a system call of the container, group, device and iommufd interfaces.
@@ -21,12 +24,12 @@ export interface LinuxAddon {
   /** @param sleeps runs it on the pool; else it answers, or throws, at once */
   type1MapDma(
     container: Fd,
-    argsz: number | undefined,
     flags: number,
     vaddr: bigint,
     iova: bigint,
     size: bigint,
     sleeps: boolean,
+    argsz?: number,
   ): Promise<undefined> | undefined;
   /**
    * Maps equal pieces one after the other, those that are neighbours in memory as one.
@@ -42,17 +45,20 @@ export interface LinuxAddon {
     size: bigint,
     sleeps: boolean,
   ): Promise<number> | number;
-  /** @param bitmapSize bytes; 0n without VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP. @param sleeps as for `type1MapDma` */
+  /**
+   * @param sleeps as for `type1MapDma`. @param bitmapSize bytes, a multiple of 8
+   * @returns the size; the bitmap with it, where VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP asks for one
+   */
   type1UnmapDma(
     container: Fd,
-    argsz: number | undefined,
     flags: number,
     iova: bigint,
     size: bigint,
-    bitmapPageSize: bigint,
-    bitmapSize: bigint,
     sleeps: boolean,
-  ): Promise<DmaUnmapResult> | DmaUnmapResult;
+    argsz?: number,
+    bitmapPageSize?: bigint,
+    bitmapSize?: bigint,
+  ): Promise<Unmapped> | Unmapped;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) START, STOP */
   type1SetDirtyTracking(container: Fd, enabled: boolean): Promise<void>;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) GET_BITMAP. @param bitmapSize bytes, a multiple of 8 */
