@@ -41,7 +41,11 @@ function numaOptions({ profile: { numaNodes }, cpus, memory }: BootOptions): str
     const own = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu % numaNodes === node);
     const size = Math.floor(memory / numaNodes) + (node === 0 ? memory % numaNodes : 0);
     const share = ['-object', `memory-backend-ram,id=node${node},size=${size}M`];
-    return [...share, '-numa', [`node,nodeid=${node},memdev=node${node}`, ...own.map((cpu) => `cpus=${cpu}`)].join(',')];
+    return [
+      ...share,
+      '-numa',
+      [`node,nodeid=${node},memdev=node${node}`, ...own.map((cpu) => `cpus=${cpu}`)].join(','),
+    ];
   }).flat();
 }
 

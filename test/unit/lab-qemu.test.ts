@@ -61,10 +61,7 @@ describe("the guest's command lines", () => {
       'node,nodeid=1,memdev=node1,cpus=1',
     ]);
     const nodes = valuesOf(args, '-object').filter((object) => object.includes('id=node'));
-    assert.deepEqual(nodes, [
-      'memory-backend-ram,id=node0,size=257M',
-      'memory-backend-ram,id=node1,size=256M',
-    ]);
+    assert.deepEqual(nodes, ['memory-backend-ram,id=node0,size=257M', 'memory-backend-ram,id=node1,size=256M']);
   });
 
   it('double the commas of paths', () => {
