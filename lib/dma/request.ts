@@ -1,4 +1,12 @@
-import { requireFunction, requireOneOf, requireOptions, requireUint64, requireWhole, shown } from '../arguments.js';
+import {
+  requireBoolean,
+  requireFunction,
+  requireOneOf,
+  requireOptions,
+  requireUint64,
+  requireWhole,
+  shown,
+} from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { PAGE_SIZE } from './memory.js';
@@ -50,6 +58,7 @@ interface MemoryNature {
 export function requestOf(memory: DmaMemory, options: DmaMapOptions, nature: MemoryNature = {}): HolderRequest {
   requireOptions(options);
   const { surroundings = false, pageSize } = nature;
+  requireBoolean('surroundings', surroundings);
   return placed(locate(memory, surroundings), held(memory), options, pageSize);
 }
 
@@ -80,6 +89,7 @@ export function placed(
   if (access !== 'readwrite') requireOneOf('access', access, ACCESSES);
   if (iova !== undefined) requireUint64('iova', iova);
   requireUint64('limit', limit);
+  requireBoolean('below4G', below4G);
   if (alignment !== undefined) requireWhole('alignment', alignment, PAGE_SIZE);
   requireFollowing(options);
   const followed = signal !== undefined || onProgress !== undefined;

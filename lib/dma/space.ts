@@ -120,16 +120,16 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
     if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
     const range = { iova: record.iova, size: record.size, pageSize };
-    const reading = this.#gate.shared(async () => {
-      const bitmap = await this.#untold.read(range, unmapsOf(record, range));
+    let bitmap = new Uint8Array();
+    const unmapping = this.#gate.shared(async () => {
+      bitmap = await this.#untold.read(range, unmapsOf(record, range));
       this.#forget(record);
-      return bitmap;
     });
-    const ended = (): void => {
+    record.unmapping = unmapping.finally(() => {
       record.unmapping = undefined;
-    };
-    record.unmapping = reading.then(ended).finally(ended);
-    return reading;
+    });
+    await record.unmapping;
+    return bitmap;
   }
 
   /** Starts or stops recording the pages that devices write. @throws ERR_NOT_SUPPORTED */

@@ -58,6 +58,8 @@ describe('arguments that plain JavaScript gets wrong', () => {
         ['an alignment that is no power of two', 'map', [memory, { alignment: 3 * PAGE }], /power of two/],
         ['an access that there is not', 'map', [memory, { access: 'rw' }], /^access is 'rw' .*read, write, readwrite/],
         ['a text for a piece', 'map', [memory, { chunkSize: '4096' }], /^chunkSize is '4096'/],
+        ['a text for a truth', 'map', [memory, { below4G: 'yes' }], /^below4G is 'yes' .*true or false/],
+        ['a number for a truth', 'map', [memory, { surroundings: 1 }], /^surroundings is 1/],
         ['what is no signal', 'map', [memory, { signal: { aborted: true } }], /^signal is an object .*AbortController/],
         ['what is no function', 'map', [memory, { onProgress: 1 }], /^onProgress is 1 .*function/],
         [
