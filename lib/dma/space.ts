@@ -120,7 +120,7 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
     if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
     const range = { iova: record.iova, size: record.size, pageSize };
-    let bitmap = new Uint8Array();
+    let bitmap: Uint8Array = new Uint8Array();
     const unmapping = this.#gate.shared(async () => {
       bitmap = await this.#untold.read(range, unmapsOf(record, range));
       this.#forget(record);
