@@ -64,6 +64,8 @@ function mochaCommand(request: SpecsRequest, countsFile: string): string[] {
       '--no-package',
       '--no-config',
       '--forbid-only',
+      '--require',
+      './dist/test/support/unhandled-rejections.js',
     ],
     ...['--timeout', String(TEST_TIMEOUT_MS), '--slow', '2000'],
     ...['--reporter', './dist/test/support/counts-reporter.js', '--reporter-option', `output=${countsFile}`],
