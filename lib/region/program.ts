@@ -35,6 +35,8 @@ const BUFFER = SLOT.buffer / 4;
 const LENGTH = SLOT.length / 4;
 const DEADLINE = SLOT.deadline / 4;
 const STATUS = SLOT.status / 4;
+/** Where a modify and a poll, which have no buffer, keep the value that they were given: their answer goes over it. */
+const INPUT = BUFFER_OFFSET;
 const HIGH = 2 ** 32;
 /** The status of a step that was not run. */
 const ECANCELED = 125;
@@ -53,6 +55,8 @@ export class Program {
   readonly #longs: BigUint64Array;
   readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
+  /** The steps whose value has to be put back before they run again. */
+  readonly #overwritten: number[] = [];
   #region: RegionDescriptor;
   #handle: number;
   #length = 0;
@@ -92,6 +96,7 @@ export class Program {
   clear(): this {
     for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
     this.#polls.length = 0;
+    this.#overwritten.length = 0;
     this.#length = 0;
     if (this.#stretches.length > 1) this.#stretches.splice(0, Infinity, { first: 0, region: this.#region });
     return this;
@@ -138,6 +143,7 @@ export class Program {
   modify32(offset: number, mask: number, value: number): number {
     const step = this.#addValue(Op.modify, 4, offset, value);
     this.#put(step, MASK, mask >>> 0);
+    this.#keepValue(step);
     return step;
   }
 
@@ -153,6 +159,7 @@ export class Program {
     const step = this.#add(Op.poll, condition.width, offset);
     this.#put(step, VALUE, condition.value);
     this.#put(step, MASK, condition.mask);
+    this.#keepValue(step);
     this.#polls.push({ step, microseconds: Math.max(1, Math.round(timeoutMs * 1000)) });
     return step;
   }
@@ -265,6 +272,23 @@ export class Program {
     }
   }
 
+  #keepValue(step: number): void {
+    const words = this.#words;
+    const at = step * WORDS;
+    words[at + INPUT] = words[at + VALUE] as number;
+    words[at + INPUT + 1] = words[at + VALUE + 1] as number;
+    this.#overwritten.push(step);
+  }
+
+  #putValuesBack(): void {
+    const words = this.#words;
+    for (const step of this.#overwritten) {
+      const at = step * WORDS;
+      words[at + VALUE] = words[at + INPUT] as number;
+      words[at + VALUE + 1] = words[at + INPUT + 1] as number;
+    }
+  }
+
   /** Of an offset that one word does not hold. @throws ERR_OUT_OF_RANGE for what is no offset at all */
   #highOf(offset: number, width: number): number {
     if (!Number.isSafeInteger(offset) || offset < 0) checkAccess(this.#region, offset, width, width, false);
@@ -273,6 +297,7 @@ export class Program {
 
   #prepareRun(): void {
     if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
+    if (this.#overwritten.length > 0) this.#putValuesBack();
     if (this.#polls.length > 0) this.#setDeadlines();
   }
 
