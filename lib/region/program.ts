@@ -55,8 +55,11 @@ export class Program {
   readonly #longs: BigUint64Array;
   readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
-  /** The steps whose value has to be put back before they run again. */
+  /** The steps whose value has to be put back before they run again: so many, as emptying an array frees its memory. */
   readonly #overwritten: number[] = [];
+  #overwrittenCount = 0;
+  /** What the steps copy from and to: a handle is good while somebody holds its buffer. */
+  readonly #buffers = new Set<SharedArrayBuffer>();
   #region: RegionDescriptor;
   #handle: number;
   #length = 0;
@@ -94,9 +97,9 @@ export class Program {
 
   /** Takes all steps out. */
   clear(): this {
-    for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
-    this.#polls.length = 0;
-    this.#overwritten.length = 0;
+    this.#overwrittenCount = 0;
+    if (this.#polls.length > 0) this.#forgetPolls();
+    if (this.#buffers.size > 0) this.#buffers.clear();
     this.#length = 0;
     if (this.#stretches.length > 1) this.#stretches.splice(0, Infinity, { first: 0, region: this.#region });
     return this;
@@ -257,6 +260,7 @@ export class Program {
     const step = this.#add(op, width, offset);
     this.#words[step * WORDS + LENGTH] = length;
     this.#words[step * WORDS + BUFFER] = bufferHandle(buffer);
+    this.#buffers.add(buffer);
     this.#put(step, BUFFER_OFFSET, bufferOffset);
     return step;
   }
@@ -277,13 +281,13 @@ export class Program {
     const at = step * WORDS;
     words[at + INPUT] = words[at + VALUE] as number;
     words[at + INPUT + 1] = words[at + VALUE + 1] as number;
-    this.#overwritten.push(step);
+    this.#overwritten[this.#overwrittenCount++] = step;
   }
 
   #putValuesBack(): void {
     const words = this.#words;
-    for (const step of this.#overwritten) {
-      const at = step * WORDS;
+    for (let i = 0; i < this.#overwrittenCount; i++) {
+      const at = (this.#overwritten[i] as number) * WORDS;
       words[at + VALUE] = words[at + INPUT] as number;
       words[at + VALUE + 1] = words[at + INPUT + 1] as number;
     }
@@ -297,8 +301,13 @@ export class Program {
 
   #prepareRun(): void {
     if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
-    if (this.#overwritten.length > 0) this.#putValuesBack();
+    if (this.#overwrittenCount > 0) this.#putValuesBack();
     if (this.#polls.length > 0) this.#setDeadlines();
+  }
+
+  #forgetPolls(): void {
+    for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
+    this.#polls.length = 0;
   }
 
   #setDeadlines(): void {

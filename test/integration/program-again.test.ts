@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { Program } from '../../lib/region/program.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 
 describe('a program that runs again', () => {
@@ -53,5 +54,16 @@ describe('a program that runs again', () => {
     program.clear().write32(16, 5);
     program.run();
     assert.equal(memory.region.accessor.read32(16), 5);
+  });
+
+  it('holds the buffers that it copies from and to', async () => {
+    (() => {
+      const buffer = new SharedArrayBuffer(4096);
+      new Uint8Array(buffer).fill(7);
+      program.copyFromBuffer(0, 4096, buffer);
+    })();
+    await collectGarbage();
+    program.run();
+    assert.equal(memory.region.accessor.read32(0), 0x07070707);
   });
 });
