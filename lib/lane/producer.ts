@@ -19,7 +19,8 @@ export interface LaneDescriptor {
 /**
  * The producer's end of a lane: pushes operations, publishes them together, takes their answers in order. It waits for
  * nothing and allocates nothing. Of the slots, `room` are free, the next `answered` can be taken; the others are pushed, or
- * under way. One thread at a time may have it; any thread of the process. Counts are of all slots ever, in u32 that wrap.
+ * under way. One thread at a time may have it; any thread of the process. What an earlier owner of the lane left under way
+ * is pending here, and its answers are taken first. Counts are of all slots ever, in u32 that wrap.
  */
 export class LaneProducer {
   /** What `take` gives positions in. */
@@ -33,6 +34,7 @@ export class LaneProducer {
   #produced: number;
   #taken: number;
 
+  /** @throws ERR_PROTOCOL when the lane's memory holds what no producer writes; EBADF when the lane is closed */
   constructor(descriptor: LaneDescriptor) {
     const memory = addon.laneView(descriptor.lane);
     this.#descriptor = descriptor;
@@ -43,7 +45,8 @@ export class LaneProducer {
     this.#control = new Int32Array(addon.workerView(descriptor.worker));
     this.#produced = Atomics.load(this.#words, LANE.produced >> 2);
     this.#pushed = this.#produced;
-    this.#taken = this.#produced;
+    this.#taken = Atomics.load(this.#words, LANE.completed >> 2);
+    if (this.pending < 0 || this.pending > this.capacity) throw wrongCounts(this.pending, this.capacity);
   }
 
   /** How many slots can be pushed before answers are taken. */
@@ -116,16 +119,27 @@ export class LaneProducer {
     for (let look = 0; look < FIRST_LOOKS; look++) {
       if (this.answered > 0) return true;
     }
-    const { lane } = this.#descriptor;
-    if (addon.laneSpin(lane, this.#taken >>> 0, spins)) return true;
+    addon.laneSpin(this.#descriptor.lane, this.#taken >>> 0, spins);
+    return this.#sleepUntilAnswered(timeoutMs);
+  }
+
+  #sleepUntilAnswered(timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
-    while (this.answered === 0) {
+    for (;;) {
+      const completed = Atomics.load(this.#words, LANE.completed >> 2);
+      if (((completed - this.#taken) | 0) > 0) return true;
       const left = deadline - performance.now();
       if (left <= 0) return false;
-      addon.laneWait(lane, this.#taken >>> 0, Math.ceil(Math.min(left, LONGEST_SLEEP_MS) * 1000));
+      addon.laneWait(this.#descriptor.lane, completed >>> 0, Math.ceil(Math.min(left, LONGEST_SLEEP_MS) * 1000));
     }
-    return true;
   }
+}
+
+function wrongCounts(pending: number, capacity: number): VfioError {
+  return new VfioError(`the lane says that ${pending} of its ${capacity} slots are under way`, {
+    code: 'ERR_PROTOCOL',
+    hint: 'somebody wrote into its memory: close it, and make another one',
+  });
 }
 
 /** Makes a lane on a worker. @param capacity slots, a power of two from 2 to 65,536 */

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+
+import { LaneProducer, type LaneDescriptor } from '../../lib/lane/producer.js';
+import { SyncLane } from '../../lib/lane/sync-lane.js';
+import { LANE } from '../../lib/layout/lane.js';
+import { type Operation, Op } from '../../lib/layout/slot.js';
+import { addon } from '../../lib/native/addon.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
+
+const CAPACITY = 2;
+const ETIMEDOUT = -110;
+
+describe('a lane and its producers', () => {
+  let pool: WorkerPool;
+  let memory: MemoryRegion;
+  let descriptor: LaneDescriptor;
+  let region: number;
+  before(async () => {
+    pool = await WorkerPool.start({ workers: 1, laneCapacity: CAPACITY });
+    memory = await memoryRegion(pool.lane());
+    region = memory.region.descriptor.handle;
+  });
+  after(async () => {
+    await memory.close();
+    await pool.close();
+  });
+  beforeEach(() => (descriptor = pool.createLane()));
+  afterEach(() => pool.closeLane(descriptor));
+
+  /** A wait for what never comes. */
+  function poll(milliseconds: number): Operation {
+    const deadline = Number(process.hrtime.bigint() / 1000n) + milliseconds * 1000;
+    return { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1, deadline };
+  }
+
+  it('has the answers of an earlier owner before its own', () => {
+    const earlier = new LaneProducer(descriptor);
+    earlier.push(poll(100));
+    earlier.pushWrite(region, 4, 64, 0xaa);
+    earlier.publish();
+    const next = new LaneProducer(descriptor);
+    assert.deepEqual([next.pending, next.room, next.answered], [2, 0, 0]);
+    assert.ok(next.waitForAnswer(10, 5000));
+    assert.equal(next.slots.status(next.take()), ETIMEDOUT);
+    assert.ok(next.waitForAnswer(10, 5000));
+    assert.equal(next.slots.status(next.take()), 0);
+    const position = next.pushRead(region, 4, 64);
+    next.publish();
+    assert.ok(next.waitForAnswer(10, 5000));
+    assert.equal(next.take(), position);
+    assert.equal(next.slots.value32(position), 0xaa);
+  });
+
+  it('waits for its own answer, not for that of an earlier owner', () => {
+    const earlier = new SyncLane(descriptor, { timeoutMs: 10 });
+    assert.throws(() => earlier.run(poll(200)), { code: 'ERR_TIMEOUT' });
+    memory.region.accessor.write32(128, 5);
+    const next = new SyncLane(descriptor, { timeoutMs: 5000 });
+    const position = next.read(region, 4, 128);
+    assert.deepEqual([next.slots.status(position), next.slots.value32(position)], [0, 5]);
+    assert.equal(next.slots.status(next.write(region, 4, 132, 6)), 0);
+    assert.equal(memory.region.accessor.read32(132), 6);
+  });
+
+  it('refuses a lane whose counts cannot be', () => {
+    const unserved = { ...descriptor, lane: addon.laneCreate(CAPACITY) };
+    const words = new Int32Array(addon.laneView(unserved.lane));
+    for (const produced of [CAPACITY + 1, -1]) {
+      Atomics.store(words, LANE.produced >> 2, produced);
+      assert.throws(() => new LaneProducer(unserved), { code: 'ERR_PROTOCOL' });
+    }
+    addon.laneClose(unserved.lane);
+  });
+});
