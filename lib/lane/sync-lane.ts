@@ -84,7 +84,15 @@ export class SyncLane {
     return first;
   }
 
+  /** Of operations whose wait gave up: nobody else asks for them. */
+  #takeLateAnswers(): void {
+    const producer = this.#producer;
+    while (producer.pending > 0 && producer.answered > 0) producer.take();
+  }
+
   #requireRoom(count: number): void {
+    if (count <= this.#producer.room) return;
+    this.#takeLateAnswers();
     if (count <= this.#producer.room) return;
     throw new VfioError(`${count} operations do not fit the ${this.#producer.room} free slots of the lane`, {
       code: 'ERR_LANE_FULL',

@@ -72,4 +72,14 @@ describe('a lane and its producers', () => {
     }
     addon.laneClose(unserved.lane);
   });
+
+  it('has its slots back once what timed out is answered', async () => {
+    const lane = new SyncLane(descriptor, { timeoutMs: 10 });
+    assert.throws(() => lane.run(poll(100)), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_LANE_FULL' });
+    const words = new Int32Array(addon.laneView(descriptor.lane));
+    while (Atomics.load(words, LANE.completed >> 2) < CAPACITY) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let round = 0; round < 3; round++) assert.equal(lane.slots.status(lane.read(region, 4, 0)), 0);
+  });
 });
