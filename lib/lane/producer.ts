@@ -88,6 +88,11 @@ export class LaneProducer {
     return position;
   }
 
+  /** Takes back what was pushed and not published: it is not run. */
+  withdraw(): void {
+    this.#pushed = this.#produced;
+  }
+
   /** Gives what was pushed to the worker, and wakes it if it sleeps. */
   publish(): void {
     this.#produced = this.#pushed;

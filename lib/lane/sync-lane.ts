@@ -65,12 +65,22 @@ export class SyncLane {
    */
   runAll(operations: readonly Operation[]): number {
     this.#requireRoom(operations.length);
+    return this.#answer(this.#pushAll(operations));
+  }
+
+  /** All or none. @returns the position of the first */
+  #pushAll(operations: readonly Operation[]): number {
     let first = 0;
-    for (let i = 0; i < operations.length; i++) {
-      const position = this.#producer.push(operations[i] as Operation);
-      if (i === 0) first = position;
+    try {
+      for (let i = 0; i < operations.length; i++) {
+        const position = this.#producer.push(operations[i] as Operation);
+        if (i === 0) first = position;
+      }
+    } catch (error) {
+      this.#producer.withdraw();
+      throw error;
     }
-    return this.#answer(first);
+    return first;
   }
 
   /** Takes all answers: those that came too late for a wait that gave up lie before these. */

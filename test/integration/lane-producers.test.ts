@@ -82,4 +82,13 @@ describe('a lane and its producers', () => {
     while (Atomics.load(words, LANE.completed >> 2) < CAPACITY) await new Promise((resolve) => setTimeout(resolve, 5));
     for (let round = 0; round < 3; round++) assert.equal(lane.slots.status(lane.read(region, 4, 0)), 0);
   });
+
+  it('runs none of the operations of which one is none', () => {
+    const lane = new SyncLane(descriptor);
+    memory.region.accessor.write32(0, 0);
+    const write = { op: Op.write, width: 4, region, offset: 0, value: 0xdead };
+    assert.throws(() => lane.runAll([write, undefined as unknown as Operation]));
+    assert.equal(lane.slots.status(lane.read(region, 4, 8)), 0);
+    assert.equal(memory.region.accessor.read32(0), 0);
+  });
 });
