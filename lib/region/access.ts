@@ -33,7 +33,7 @@ export class RegionAccess {
 
   constructor(readonly descriptor: RegionDescriptor) {
     this.#handle = descriptor.handle;
-    this.#areas = descriptor.areas.map((area) => viewsOf(area.mapping, area.offset, area.size));
+    this.#areas = descriptor.areas.flatMap((area) => viewsOf(area.mapping, area.offset, area.size));
     const [first] = this.#areas;
     this.#whole = descriptor.readable && first?.start === 0 && first.end === descriptor.size ? first : undefined;
   }
@@ -155,14 +155,25 @@ export class RegionAccess {
   }
 }
 
-function viewsOf(mapping: number, start: number, size: number): AreaViews {
+/** The longest typed array of bytes that V8 makes in Node.js 20. */
+const LONGEST_VIEW = 2 ** 32;
+
+function viewsOf(mapping: number, start: number, size: number): AreaViews[] {
   const memory = addon.mappingView(mapping);
+  const views: AreaViews[] = [];
+  for (let at = 0; at < size; at += LONGEST_VIEW) {
+    views.push(viewsAt(memory, at, start + at, Math.min(LONGEST_VIEW, size - at)));
+  }
+  return views;
+}
+
+function viewsAt(memory: SharedArrayBuffer, at: number, start: number, size: number): AreaViews {
   return {
     start,
     end: start + size,
-    u8: new Uint8Array(memory, 0, size),
-    u16: new Uint16Array(memory, 0, Math.floor(size / 2)),
-    u32: new Uint32Array(memory, 0, Math.floor(size / 4)),
-    u64: new BigUint64Array(memory, 0, Math.floor(size / 8)),
+    u8: new Uint8Array(memory, at, size),
+    u16: new Uint16Array(memory, at, Math.floor(size / 2)),
+    u32: new Uint32Array(memory, at, Math.floor(size / 4)),
+    u64: new BigUint64Array(memory, at, Math.floor(size / 8)),
   };
 }

@@ -1,7 +1,8 @@
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
-import { bufferHandle } from './buffers.js';
+import type { BufferHandle } from '../native/lane.js';
+import { bufferHandle, checkBuffer } from './buffers.js';
 import { VfioError } from '../errors.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
@@ -38,6 +39,7 @@ const STATUS = SLOT.status / 4;
 /** Where a modify and a poll, which have no buffer, keep the value that they were given: their answer goes over it. */
 const INPUT = BUFFER_OFFSET;
 const HIGH = 2 ** 32;
+const NO_BUFFER = new SharedArrayBuffer(0);
 /** The status of a step that was not run. */
 const ECANCELED = 125;
 
@@ -60,6 +62,10 @@ export class Program {
   #overwrittenCount = 0;
   /** What the steps copy from and to: a handle is good while somebody holds its buffer. */
   readonly #buffers = new Set<SharedArrayBuffer>();
+  /** The buffer that was named last, as that of the next step often is, with its handle and its bytes. */
+  #buffer = NO_BUFFER;
+  #bufferHandle: BufferHandle = 0;
+  #bufferBytes = 0;
   #region: RegionDescriptor;
   #handle: number;
   #length = 0;
@@ -99,7 +105,7 @@ export class Program {
   clear(): this {
     this.#overwrittenCount = 0;
     if (this.#polls.length > 0) this.#forgetPolls();
-    if (this.#buffers.size > 0) this.#buffers.clear();
+    if (this.#buffer !== NO_BUFFER) this.#forgetBuffers();
     this.#length = 0;
     if (this.#stretches.length > 1) this.#stretches.splice(0, Infinity, { first: 0, region: this.#region });
     return this;
@@ -167,12 +173,22 @@ export class Program {
     return step;
   }
 
-  /** Copies from the region into memory by accesses of `width` bytes. Lengths and offsets are multiples of it. */
+  /**
+   * Copies from the region into memory by accesses of `width` bytes.
+   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
+   * @param length bytes, at most 4,294,967,295
+   * @throws ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   */
   copyToBuffer(offset: number, length: number, buffer: SharedArrayBuffer, bufferOffset = 0, width: Width = 4): number {
     return this.#addCopy(Op.copyOut, offset, length, buffer, bufferOffset, width);
   }
 
-  /** Copies from memory into the region by accesses of `width` bytes. */
+  /**
+   * Copies from memory into the region by accesses of `width` bytes.
+   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
+   * @param length bytes, at most 4,294,967,295
+   * @throws ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   */
   copyFromBuffer(
     offset: number,
     length: number,
@@ -257,12 +273,25 @@ export class Program {
     width: Width,
   ): number {
     checkAccess(this.#region, offset, width, length, op === Op.copyIn);
+    if (buffer !== this.#buffer) this.#hold(buffer);
+    checkBuffer(this.#bufferBytes, bufferOffset, length, width);
     const step = this.#add(op, width, offset);
     this.#words[step * WORDS + LENGTH] = length;
-    this.#words[step * WORDS + BUFFER] = bufferHandle(buffer);
-    this.#buffers.add(buffer);
+    this.#words[step * WORDS + BUFFER] = this.#bufferHandle;
     this.#put(step, BUFFER_OFFSET, bufferOffset);
     return step;
+  }
+
+  #hold(buffer: SharedArrayBuffer): void {
+    this.#bufferHandle = bufferHandle(buffer);
+    this.#buffer = buffer;
+    this.#bufferBytes = buffer.byteLength;
+    this.#buffers.add(buffer);
+  }
+
+  #forgetBuffers(): void {
+    this.#buffer = NO_BUFFER;
+    this.#buffers.clear();
   }
 
   /** A number below 0 has the 32 bits that JavaScript's bitwise operators give. */

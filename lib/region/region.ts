@@ -3,7 +3,7 @@ import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
 import { RegionAccess } from './access.js';
 import { addStep, BatchPrograms, type BatchStep } from './batch.js';
-import { bufferHandle } from './buffers.js';
+import { bufferHandle, checkBuffer } from './buffers.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { promised } from '../kernel/promised.js';
@@ -85,7 +85,8 @@ export class Region {
 
   /**
    * Raw views of the mapped areas, by ascending offset. Plain accesses to them are as fast as C's and may be merged,
-   * repeated or left out by the compiler: for memory, not for registers. After detaching they read as 0xFF.
+   * repeated or left out by the compiler: for memory, not for registers. After detaching they read as 0xFF. An area of
+   * more than 4 GiB, which no view holds in Node.js 20, has one for every 4 GiB.
    */
   get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
     return this.accessor.areas;
@@ -179,7 +180,12 @@ export class Region {
     await program.runOn(this.lane, options.signal);
   }
 
-  /** Copies from the region into memory by accesses of `width` bytes. Lengths and offsets are multiples of it. */
+  /**
+   * Copies from the region into memory by accesses of `width` bytes.
+   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
+   * @param length bytes, at most 4,294,967,295
+   * @throws (rejects) ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   */
   async copyToBuffer(
     offset: number,
     length: number,
@@ -190,7 +196,12 @@ export class Region {
     await this.#copy(Op.copyOut, offset, length, buffer, bufferOffset, width);
   }
 
-  /** Copies from memory into the region by accesses of `width` bytes. */
+  /**
+   * Copies from memory into the region by accesses of `width` bytes.
+   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
+   * @param length bytes, at most 4,294,967,295
+   * @throws (rejects) ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   */
   async copyFromBuffer(
     offset: number,
     length: number,
@@ -215,7 +226,9 @@ export class Region {
     width: Width,
   ): Promise<void> {
     checkAccess(this.descriptor, offset, width, length, op === Op.copyIn);
-    const target = { buffer: bufferHandle(buffer), bufferOffset, length };
+    // Held until it is answered, as the handle is good while somebody holds the memory.
+    const target = { memory: buffer, buffer: bufferHandle(buffer), bufferOffset, length };
+    checkBuffer(buffer.byteLength, bufferOffset, length, width);
     await this.#submit({ op, width, region: this.descriptor.handle, offset, ...target }, offset);
   }
 

@@ -6,9 +6,12 @@ import { LANE } from '../../lib/layout/lane.js';
 import { type Operation, Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
+import { bufferHandle } from '../../lib/region/buffers.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 
 const CAPACITY = 2;
+const EINVAL = -22;
+const ERANGE = -34;
 const ETIMEDOUT = -110;
 
 describe('a lane and its producers', () => {
@@ -90,5 +93,17 @@ describe('a lane and its producers', () => {
     assert.throws(() => lane.runAll([write, undefined as unknown as Operation]));
     assert.equal(lane.slots.status(lane.read(region, 4, 8)), 0);
     assert.equal(memory.region.accessor.read32(0), 0);
+  });
+
+  it('copies to nothing outside of the buffer, whatever an operation says', () => {
+    const lane = new SyncLane(descriptor);
+    const memory = addon.memoryAllocate(4096);
+    const copy = { op: Op.copyOut, width: 4, region, offset: 0, buffer: bufferHandle(memory) };
+    const statusOf = (length: number, bufferOffset: number): number =>
+      lane.slots.status(lane.run({ ...copy, length, bufferOffset }));
+    assert.equal(statusOf(64, 4032), 0);
+    assert.equal(statusOf(64, 4036), ERANGE);
+    assert.equal(statusOf(4, 2 ** 52), ERANGE);
+    assert.equal(statusOf(4, 2), EINVAL);
   });
 });

@@ -116,8 +116,8 @@ describe('a program', () => {
           program.run();
           assert.deepEqual([...bytes.subarray(1024, 1088)], [...bytes.subarray(0, 64)]);
         }
-        program.clear().copyToBuffer(0, 64, buffer, 4064);
-        throwsWith(() => program.run(), 'ERANGE');
+        throwsWith(() => program.copyToBuffer(0, 64, buffer, 4064), 'ERR_OUT_OF_RANGE');
+        throwsWith(() => program.copyToBuffer(0, 64, buffer, 2), 'ERR_INVALID_ARGUMENT');
         throwsWith(() => program.copyToBuffer(0, 6, buffer), 'ERR_INVALID_ARGUMENT');
         throwsWith(() => program.copyToBuffer(65532, 8, buffer), 'ERR_OUT_OF_RANGE');
       });

@@ -115,7 +115,7 @@ describe('a region through a worker', () => {
         const back = new SharedArrayBuffer(2048);
         await memory.region.copyToBuffer(4096, 2048, back, 0, 8);
         assert.deepEqual(Buffer.from(back), Buffer.from(bytes.slice(1024, 3072)));
-        await rejectsWith(memory.region.copyToBuffer(0, 4096, back, 0, 4), 'ERANGE');
+        await rejectsWith(memory.region.copyToBuffer(0, 4096, back, 0, 4), 'ERR_OUT_OF_RANGE');
       });
 
       it('refuses what is no access of the region, naming the place', async () => {
