@@ -43,6 +43,12 @@ export function requireFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgument(`${name} is ${shown(value)}`, 'give a function');
 }
 
+/** Refuses what is no signal, before anything is begun that it is to stop. @throws ERR_INVALID_ARGUMENT */
+export function requireSignal(value: AbortSignal | undefined): void {
+  if (value === undefined || value instanceof AbortSignal) return;
+  throw invalidArgument(`signal is ${shown(value)}`, 'give the `signal` of an AbortController');
+}
+
 /** Refuses options that are none, as null is. @throws ERR_INVALID_ARGUMENT */
 export function requireOptions(value: unknown): void {
   if (typeof value === 'object' && value !== null) return;

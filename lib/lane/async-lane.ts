@@ -5,7 +5,10 @@ import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
 import { Fifo } from './fifo.js';
 import { createLane, destroyLane, type LaneDescriptor, LaneProducer } from './producer.js';
 
-/** Called once with an operation's answer: status 0 or a negative errno, and the slot while it may be read. */
+/**
+ * Called once with an operation's answer: status 0 or a negative errno, and the slot while it may be read. What it throws
+ * ends as an uncaught exception.
+ */
 export type Settle = (status: number, slots: SlotView, position: number) => void;
 
 /** What happens when a lane has no free slot: `wait` queues in order, `throw` refuses with ERR_LANE_FULL. */
@@ -77,7 +80,7 @@ export class AsyncLane {
     if (this.#closed) return;
     this.#closed = true;
     for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
-      queued.settle(ECANCELED, this.#producer.slots, 0);
+      this.#answer(queued.settle, ECANCELED, 0);
     }
     const deadline = Date.now() + timeoutMs;
     for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
@@ -131,14 +134,25 @@ export class AsyncLane {
   #settleAt(position: number, status: number): void {
     const settle = this.#settlers[position];
     this.#settlers[position] = undefined;
-    settle?.(status, this.#producer.slots, position);
+    if (settle !== undefined) this.#answer(settle, status, position);
+  }
+
+  /** What one of them throws keeps nobody else from being answered; it is thrown where it is seen, on its own. */
+  #answer(settle: Settle, status: number, position: number): void {
+    try {
+      settle(status, this.#producer.slots, position);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #refill(): void {
     while (this.#producer.room > 0) {
       const queued = this.#queue.shift();
       if (queued === undefined) return;
-      if (queued.cancelled) queued.settle(ECANCELED, this.#producer.slots, 0);
+      if (queued.cancelled) this.#answer(queued.settle, ECANCELED, 0);
       else this.#publish(queued.operation, queued.settle);
     }
   }

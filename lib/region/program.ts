@@ -6,6 +6,7 @@ import { bufferHandle, checkBuffer } from './buffers.js';
 import { VfioError } from '../errors.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
+import { type Answer, submit } from './submit.js';
 
 const { programRun } = addon;
 
@@ -222,8 +223,7 @@ export class Program {
     const operation = { op: Op.program, buffer: bufferHandle(this.#slots.buffer), length };
     this.#underWay = true;
     try {
-      const status = await settled(lane, operation, signal);
-      if (status !== 0) throw this.#programFailure(status);
+      await submit(lane, operation, signal, this.#answer);
     } finally {
       this.#underWay = false;
     }
@@ -346,6 +346,11 @@ export class Program {
     for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + microseconds);
   }
 
+  readonly #answer: Answer<void> = {
+    done: () => undefined,
+    failed: (status) => this.#programFailure(status),
+  };
+
   /** Of a program that was stopped from outside, no step has failed; the first that was not run stands for it. */
   #programFailure(status: number): Error {
     let step = 0;
@@ -360,20 +365,11 @@ export class Program {
     const width = this.#slots[step * SLOT.size + SLOT.width] as number;
     const length = op === Op.copyOut || op === Op.copyIn ? (this.#words[step * WORDS + LENGTH] as number) : width;
     const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
-    checkAccess(region, offset, width, length, write);
+    try {
+      checkAccess(region, offset, width, length, write);
+    } catch (error) {
+      return error as Error;
+    }
     return statusError(region, offset, status, OPERATION_NAMES[op]);
   }
-}
-
-/** Submits an operation, unless it is cancelled already. @returns its status */
-function settled(lane: AsyncLane, operation: Operation, signal?: AbortSignal): Promise<number> {
-  if (signal?.aborted) return Promise.resolve(-ECANCELED);
-  return new Promise((resolve) => {
-    const cancel = (): void => submitted.cancel();
-    const submitted = lane.submit(operation, (status) => {
-      signal?.removeEventListener('abort', cancel);
-      resolve(status);
-    });
-    signal?.addEventListener('abort', cancel, { once: true });
-  });
 }

@@ -1,3 +1,4 @@
+import { requireOptions } from '../arguments.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
@@ -10,6 +11,7 @@ import { promised } from '../kernel/promised.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import type { Program } from './program.js';
+import { submit } from './submit.js';
 
 /** What opening a region needs. */
 export interface RegionSource {
@@ -161,6 +163,7 @@ export class Region {
     condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
     options: WaitOptions = {},
   ): Promise<number | bigint> {
+    requireOptions(options);
     const { width, mask, value } = condition;
     return this.#access(
       Op.poll,
@@ -177,6 +180,7 @@ export class Region {
    * @throws (rejects) what `Program.run` throws, ERR_ABORTED (the steps left are not run), ERR_WORKER_DIED
    */
   async run(program: Program, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    requireOptions(options);
     await program.runOn(this.lane, options.signal);
   }
 
@@ -247,15 +251,9 @@ export class Region {
   }
 
   #submit(operation: Operation, offset: number, signal?: AbortSignal): Promise<number | bigint> {
-    return new Promise((resolve, reject) => {
-      const submitted = this.lane.submit(operation, (status, slots, position) => {
-        signal?.removeEventListener('abort', cancel);
-        if (status !== 0) reject(statusError(this.descriptor, offset, status, OPERATION_NAMES[operation.op]));
-        else resolve(valueOf(operation, slots, position));
-      });
-      const cancel = (): void => submitted.cancel();
-      if (signal?.aborted) cancel();
-      else signal?.addEventListener('abort', cancel, { once: true });
+    return submit(this.lane, operation, signal, {
+      done: (slots, position) => valueOf(operation, slots, position),
+      failed: (status) => statusError(this.descriptor, offset, status, OPERATION_NAMES[operation.op]),
     });
   }
 }

@@ -1,0 +1,15 @@
+/** Takes the uncaught exceptions of a time, which would end the test, and gives them. */
+export async function uncaughtDuring(body: () => Promise<unknown>): Promise<unknown[]> {
+  const others = process.listeners('uncaughtException');
+  const caught: unknown[] = [];
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => caught.push(error));
+  try {
+    await body();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of others) process.on('uncaughtException', listener);
+  }
+  return caught;
+}
