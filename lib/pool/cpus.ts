@@ -33,12 +33,18 @@ function listsOf({ cpus, numaNode }: CpuOptions, nodes: string): (readonly numbe
   return cpus.map((choice) => (typeof choice === 'number' ? [choice] : choice));
 }
 
-/** Gives the CPUs of a NUMA node. @throws ENODEV */
+/** Gives the CPUs of a NUMA node. @throws ENODEV; ERR_INVALID_ARGUMENT for one of memory alone */
 export function cpusOfNode(node: number, nodes = NODES): number[] {
   if (!Number.isInteger(node) || node < 0) throw invalidArgument(`a NUMA node is a whole number, not ${node}`);
   const path = `${nodes}/node${node}/cpulist`;
+  const cpus = parseCpuList(readNode(node, path, nodes));
+  if (cpus.length === 0) throw invalidArgument(`NUMA node ${node} has no CPU that is on`, `see ${nodes}/has_cpu`);
+  return cpus;
+}
+
+function readNode(node: number, path: string, nodes: string): string {
   try {
-    return parseCpuList(readFileSync(path, 'latin1'));
+    return readFileSync(path, 'latin1');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw systemError('ENODEV', 'open', { path, cause, hint: `the machine has no NUMA node ${node}: see ${nodes}` });

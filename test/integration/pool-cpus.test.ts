@@ -56,6 +56,12 @@ describe('workers on CPUs of their own', () => {
       assert.deepEqual(cpusOfNode(1, nodes), [first]);
       assert.deepEqual(placeWorkers(2, { numaNode: 1 }, nodes), [[first], [first]]);
       assert.deepEqual(placeWorkers(2, {}, nodes), [undefined, undefined]);
+      mkdirSync(join(nodes, 'node2'));
+      writeFileSync(join(nodes, 'node2/cpulist'), '\n');
+      assert.throws(() => placeWorkers(1, { numaNode: 2 }, nodes), {
+        code: 'ERR_INVALID_ARGUMENT',
+        message: /node 2 has no CPU/,
+      });
     } finally {
       rmSync(nodes, { recursive: true });
     }
