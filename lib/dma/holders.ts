@@ -5,7 +5,8 @@ import { addon } from '../native/addon.js';
 import { discardUnlessPinned } from './pins.js';
 import type { MappingRecord } from './mapping-table.js';
 import type { SharedMemory } from './memory.js';
-import type { AddressSpace, SpaceRequest } from './space.js';
+import type { AddressSpace } from './space.js';
+import type { SpaceRequest } from './space-request.js';
 
 /** Memory that devices reach; it stays so until it is unmapped. Thread: the one that made its space. */
 export class DmaMapping {

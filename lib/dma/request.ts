@@ -11,7 +11,7 @@ import { invalidArgument } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { PAGE_SIZE } from './memory.js';
 import { locate, type DmaMemory, type Located } from './source.js';
-import type { SpaceRequest } from './space.js';
+import type { SpaceRequest } from './space-request.js';
 import type { MapProgress } from './targets.js';
 
 /** What a device may do with mapped memory. */

@@ -1,38 +1,15 @@
-import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange, MemoryFile } from '../backends/backend.js';
-import { noTracking, UntoldPages, type DirtyRange } from '../dirty-pages.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange } from '../backends/backend.js';
+import type { DirtyRange } from '../dirty-pages.js';
 import { invalidArgument } from '../errors.js';
 import { Gate } from '../mutex.js';
 import { throwFirst, Unwinding } from '../unwinding.js';
 import { noFit, refusedRange } from './explain.js';
-import { IovaAllocator } from './iova-allocator.js';
-import { MappingTable, type MappingRecord, type MemoryPieces, type MemoryRun } from './mapping-table.js';
-import { PAGE_SIZE } from './memory.js';
+import { MappingTable, type MappingRecord } from './mapping-table.js';
 import { SpacePins } from './pins.js';
+import { SpaceIovas } from './space-iovas.js';
+import { checkPages, recordOf, type SpaceRequest } from './space-request.js';
 import { aborted, mapInto, TargetSet, unmapFrom, type MapProgress } from './targets.js';
-
-/** A mapping to be made. */
-export interface SpaceRequest extends MapProgress {
-  readonly vaddr: bigint;
-  readonly size: bigint;
-  /** Fixed; chosen by the allocator when undefined. */
-  readonly iova: bigint | undefined;
-  /** Asked for; undefined for any. */
-  readonly alignment: bigint | undefined;
-  /** Where none is asked for, tried first: the IOMMU may then use larger pages. */
-  readonly preferredAlignment: bigint;
-  /** The last IOVA that may be chosen. */
-  readonly limit: bigint;
-  readonly read: boolean;
-  readonly write: boolean;
-  /** Bytes of one kernel mapping at most. */
-  readonly chunk: bigint;
-  readonly memory: unknown;
-  /** The memory's pieces, where it has several; their sizes make up `size`, and `vaddr` is the first's. */
-  readonly runs?: readonly MemoryRun[] | undefined;
-  /** The pieces of the memory at `vaddr` that are wanted; their sizes make up `size`. */
-  readonly pieces?: MemoryPieces | undefined;
-  readonly file?: MemoryFile | undefined;
-}
+import { DirtyTracking } from './tracking.js';
 
 /**
  * The mappings of an address space, the same in every IOMMU object that has joined it; one that joins later gets them
@@ -43,17 +20,20 @@ export class AddressSpace implements DmaSpaceHost {
   readonly #mappings = new MappingTable();
   /** Undefined from when a target comes or goes until they are asked for: devices come and go without. */
   #ranges: readonly IovaRange[] | undefined;
-  /** The ranges that it was made of may not be the last ones any more. */
-  #allocator: { readonly iovas: IovaAllocator; ranges: readonly IovaRange[] } | undefined;
+  readonly #iovas = new SpaceIovas(this.#mappings);
   /** Maps and unmaps run side by side; targets come and go alone. */
   readonly #gate = new Gate();
-  #tracking = false;
-  readonly #untold = new UntoldPages();
+  readonly #tracking = new DirtyTracking(this.#targets);
   readonly #pins = new SpacePins();
 
   /** What can be mapped, ascending. */
   get ranges(): readonly IovaRange[] {
     return (this.#ranges ??= this.#targets.ranges());
+  }
+
+  /** The smallest page that every target can map, bytes. */
+  get pageSize(): bigint {
+    return this.#targets.pageSize;
   }
 
   get mappingCount(): number {
@@ -89,8 +69,8 @@ export class AddressSpace implements DmaSpaceHost {
    */
   map(request: SpaceRequest, onEnded?: () => void): Promise<MappingRecord> {
     return this.#gate.shared(async () => {
-      this.#checkPages(request);
-      const iova = this.#takeIova(request) ?? (await this.#refuse(request));
+      checkPages(request, this.#targets.pageSize);
+      const iova = this.#iovas.take(request, this) ?? (await this.#refuse(request));
       const letGo = await this.#hold(request, iova);
       const record = recordOf(request, iova, () => {
         letGo();
@@ -118,11 +98,10 @@ export class AddressSpace implements DmaSpaceHost {
    */
   async unmapDirty(record: MappingRecord, pageSize: bigint): Promise<Uint8Array> {
     if (record.unmapping !== undefined || record.ended) throw invalidArgument('the memory is being unmapped');
-    if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
-    const range = { iova: record.iova, size: record.size, pageSize };
+    this.#tracking.require();
     let bitmap: Uint8Array = new Uint8Array();
     const unmapping = this.#gate.shared(async () => {
-      bitmap = await this.#untold.read(range, unmapsOf(record, range));
+      bitmap = await this.#tracking.unmap(record, pageSize);
       this.#forget(record);
     });
     record.unmapping = unmapping.finally(() => {
@@ -134,33 +113,12 @@ export class AddressSpace implements DmaSpaceHost {
 
   /** Starts or stops recording the pages that devices write. @throws ERR_NOT_SUPPORTED */
   setDirtyTracking(enabled: boolean): Promise<void> {
-    return this.#gate.exclusive(async () => {
-      if (enabled === this.#tracking) return;
-      if (enabled && this.#targets.dirtyPageSizes === 0n) throw noTracking();
-      const undo = new Unwinding();
-      try {
-        for (const target of this.#targets.targets) {
-          await target.setDirtyTracking(enabled);
-          undo.push(() => target.setDirtyTracking(!enabled));
-        }
-        this.#tracking = enabled;
-        this.#untold.forgetAll();
-      } catch (error) {
-        throw await undo.failed(error);
-      }
-    });
+    return this.#gate.exclusive(() => this.#tracking.set(enabled));
   }
 
   /** Takes the record of written pages of a range, joined over the targets; what one that fails takes is kept. */
   takeDirty(range: DirtyRange): Promise<Uint8Array> {
-    return this.#gate.shared(() => {
-      if (!this.#tracking) throw invalidArgument('dirty tracking is off', 'start it first');
-      const targets = [...this.#targets.targets];
-      return this.#untold.read(
-        range,
-        targets.map((target) => () => target.takeDirty(range)),
-      );
-    });
+    return this.#gate.shared(() => this.#tracking.take(range));
   }
 
   addTarget(target: DmaTarget): Promise<void> {
@@ -169,7 +127,7 @@ export class AddressSpace implements DmaSpaceHost {
       const undo = new Unwinding();
       try {
         if (this.#mappings.size > 0) await this.#replay(target, this.#targets.ranges(limits), undo);
-        if (this.#tracking) await target.setDirtyTracking(true);
+        await this.#tracking.include(target);
       } catch (error) {
         throw await undo.failed(error);
       }
@@ -208,19 +166,6 @@ export class AddressSpace implements DmaSpaceHost {
     this.#ranges = undefined;
   }
 
-  /** The allocator starts anew with other ranges, which takes time in proportion to what is mapped. */
-  #iovas(): IovaAllocator {
-    const { ranges } = this;
-    const current = this.#allocator;
-    if (current !== undefined && (current.ranges === ranges || sameRanges(current.ranges, ranges))) {
-      current.ranges = ranges;
-      return current.iovas;
-    }
-    const iovas = new IovaAllocator(PAGE_SIZE, ranges, this.#mappings.ranges());
-    this.#allocator = { iovas, ranges };
-    return iovas;
-  }
-
   async #unmapOnce(record: MappingRecord): Promise<void> {
     try {
       await this.#gate.shared(() => this.#unmap(record));
@@ -254,19 +199,9 @@ export class AddressSpace implements DmaSpaceHost {
     if (record.ended) return;
     record.ended = true;
     this.#mappings.delete(record);
-    this.#untold.forget(record.iova, record.size);
-    this.#allocator?.iovas.release(record.iova, record.size);
+    this.#tracking.forget(record);
+    this.#iovas.release(record.iova, record.size);
     record.release();
-  }
-
-  /** @returns undefined where the range is not to be had */
-  #takeIova({ iova, size, alignment, preferredAlignment, limit }: SpaceRequest): bigint | undefined {
-    const iovas = this.#iovas();
-    if (iova !== undefined) return iovas.reserve(iova, size) ? iova : undefined;
-    const first = iovas.allocate({ size, alignment: alignment ?? preferredAlignment, limit });
-    const { pageSize } = this.#targets;
-    if (first !== undefined || alignment !== undefined || preferredAlignment <= pageSize) return first;
-    return iovas.allocate({ size, alignment: pageSize, limit });
   }
 
   /** Progress is told over all targets; without one an abort counts, too. */
@@ -286,7 +221,7 @@ export class AddressSpace implements DmaSpaceHost {
     try {
       return this.#pins.hold(request) ?? (await this.#pins.holdLater(request));
     } catch (error) {
-      this.#allocator?.iovas.release(iova, request.size);
+      this.#iovas.release(iova, request.size);
       throw error;
     }
   }
@@ -298,20 +233,6 @@ export class AddressSpace implements DmaSpaceHost {
     throw refusedRange({ iova, size }, this.ranges, { taken, reserved: await this.#targets.reserved() });
   }
 
-  #checkPages({ vaddr, size, iova, alignment, runs, pieces }: SpaceRequest): void {
-    const { pageSize } = this.#targets;
-    if (alignment !== undefined && (alignment < pageSize || (alignment & (alignment - 1n)) !== 0n)) {
-      throw invalidArgument(`an alignment is a power of two from ${pageSize} on, not ${alignment}`);
-    }
-    const one = vaddr | size | (iova ?? 0n);
-    let all = runs === undefined ? one : runs.reduce((bits, run) => bits | run.vaddr | run.size, one);
-    // They are of whole pages of the kernel's.
-    if (pieces !== undefined && pageSize > PAGE_SIZE) all |= bitsOf(pieces);
-    // Wrapped to 64 bits, so that it is compiled to machine words.
-    if (BigInt.asUintN(64, all & (pageSize - 1n)) === 0n) return;
-    throw invalidArgument(`iova, memory and size have to be multiples of the IOMMU's page, ${pageSize} bytes`);
-  }
-
   async #checkFits(ranges: readonly IovaRange[], target: DmaTarget): Promise<void> {
     for (const { iova, size } of this.#mappings.records()) {
       if (!ranges.some(({ start, last }) => start <= iova && iova + size - 1n <= last)) {
@@ -319,42 +240,4 @@ export class AddressSpace implements DmaSpaceHost {
       }
     }
   }
-}
-
-/** One literal, for there may be very many of them. */
-function recordOf(request: SpaceRequest, iova: bigint, release: () => void): MappingRecord {
-  return {
-    vaddr: request.vaddr,
-    iova,
-    size: request.size,
-    read: request.read,
-    write: request.write,
-    chunk: request.chunk,
-    memory: request.memory,
-    file: request.file,
-    runs: request.runs,
-    pieces: request.pieces,
-    targets: new Set(),
-    unmapping: undefined,
-    ended: false,
-    release,
-  };
-}
-
-/** What unmaps a record from each of its targets and tells the pages written there. */
-function unmapsOf(record: MappingRecord, range: DirtyRange): (() => Promise<Uint8Array>)[] {
-  return [...record.targets].map((target) => async () => {
-    const bitmap = await target.unmapDirty(range);
-    record.targets.delete(target);
-    return bitmap;
-  });
-}
-
-function bitsOf({ offsets, pieceSize }: MemoryPieces): bigint {
-  return offsets.reduce<bigint>((bits, offset) => bits | BigInt(offset), pieceSize);
-}
-
-function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
-  if (one.length !== other.length) return false;
-  return one.every(({ start, last }, index) => start === other[index]?.start && last === other[index]?.last);
 }
