@@ -8,6 +8,7 @@ import { calling } from './hints.js';
 import type { DeviceIrq } from './irq.js';
 import { irqIndexByName, type IrqName } from './irq/names.js';
 import type { DeviceIrqs } from './device/irqs.js';
+import type { Liveness } from './device/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from './kernel/kernel.js';
 import type { WorkerPool } from './pool/pool.js';
 import type { Region } from './region/region.js';
@@ -17,6 +18,7 @@ import { VFIO_DEVICE_FLAGS_RESET } from './uapi/vfio.js';
 export interface DeviceParts {
   readonly name: string;
   readonly attached: AttachedDevice;
+  readonly live: Liveness;
   readonly infos: DeviceInfos;
   readonly regions: readonly (Region | undefined)[];
   readonly config: ConfigSpace | undefined;
@@ -47,7 +49,8 @@ export class Device {
   /** @internal Use `Engine.attach`. */
   constructor(parts: DeviceParts) {
     this.#parts = parts;
-    this.features = new DeviceFeatures(parts.name, () => this.#live().attached);
+    const { name, live, attached } = parts;
+    this.features = new DeviceFeatures({ kernel: attached.kernel, deviceFd: attached.deviceFd, name, live });
   }
 
   /** What the kernel calls it: a whole bdf or a UUID. */
@@ -112,14 +115,14 @@ export class Device {
 
   /** Whether it is attached; false from the beginning of its detaching on. */
   get attached(): boolean {
-    return this.#detaching === undefined;
+    return this.#parts.live.open;
   }
 
   /** Its config space. @throws ERR_NOT_SUPPORTED for a device that is not PCI, ERR_CLOSED */
   get config(): ConfigSpace {
     const { config } = this.#live();
-    if (config === undefined) throw this.#error('the device has no config space', 'ERR_NOT_SUPPORTED');
-    return config;
+    if (config !== undefined) return config;
+    throw new VfioError('the device has no config space', { code: 'ERR_NOT_SUPPORTED', device: this.name });
   }
 
   /** The address space of its DMA. @throws ERR_NOT_SUPPORTED without an IOMMU, ERR_CLOSED */
@@ -157,7 +160,7 @@ export class Device {
 
   /** Resets the function. @throws ERR_NOT_SUPPORTED where it cannot, EAGAIN */
   async reset(): Promise<void> {
-    const { attached } = this.#live();
+    const { attached, live } = this.#live();
     if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
       // Source: vfio_pci_dev_set_try_reset
       const hint =
@@ -165,7 +168,9 @@ export class Device {
         'vfio-pci then resets where it can';
       throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
-    await calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd));
+    await live.run(() =>
+      calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd)),
+    );
   }
 
   /**
@@ -182,14 +187,17 @@ export class Device {
    *   not bound to a VFIO driver, ENOTTY when the reset failed, EAGAIN
    */
   async hotReset(): Promise<void> {
-    await hotReset(this.#live().attached, this.name);
+    const { attached, live } = this.#live();
+    await live.run(() => hotReset(attached, this.name));
   }
 
   /**
-   * Gives the device back; calls share the work. All of it is done whatever fails.
+   * Gives the device back; calls share the work. All of it is done whatever fails. Operations that are under way end first;
+   * those that have not begun are refused with ERR_CLOSED, through whatever was kept of the device.
    * @throws the first error, the further ones as its cause
    */
   detach(): Promise<void> {
+    this.#parts.live.end();
     this.#detaching ??= this.#parts.detach(this);
     return this.#detaching;
   }
@@ -203,11 +211,7 @@ export class Device {
   }
 
   #live(): DeviceParts {
-    if (!this.attached) throw this.#error('the device is detached', 'ERR_CLOSED');
+    this.#parts.live.require();
     return this.#parts;
-  }
-
-  #error(message: string, code: 'ERR_CLOSED' | 'ERR_NOT_SUPPORTED'): VfioError {
-    return new VfioError(message, { code, device: this.name });
   }
 }

@@ -1,11 +1,12 @@
 import { shown } from './arguments.js';
+import type { OpenDevice } from './device/liveness.js';
 import { warn } from './diagnostics.js';
 import { invalidArgument, VfioError } from './errors.js';
 import { checkDelivery, vectorsOf, type IrqHandler, type IrqOptions } from './irq/options.js';
 import { IrqProgrammer } from './irq/programmer.js';
 import { IrqVector, type NextOptions } from './irq/vector.js';
 import type { IrqDescriptor } from './irq/waiter.js';
-import type { Fd, IrqInfo, VfioKernel } from './kernel/kernel.js';
+import type { Fd, IrqInfo } from './kernel/kernel.js';
 import { addon } from './native/addon.js';
 import { Mutex } from './mutex.js';
 import { VFIO_IRQ_INFO_AUTOMASKED } from './uapi/vfio.js';
@@ -15,20 +16,22 @@ export type { IrqHandler, IrqOptions } from './irq/options.js';
 
 /**
  * One interrupt index of a device: INTx, MSI, MSI-X, ERR or REQ. The kernel has one of the first three on at a time.
+ * @throws (rejects) from every call: ERR_CLOSED once the device's detaching has begun, unless it began before; then the
+ * detaching waits for it
  * Thread: the one that attached the device.
  */
 export class DeviceIrq {
   readonly #programmer: IrqProgrammer;
-  readonly #name: string;
+  readonly #device: OpenDevice;
   readonly #vectors = new Map<number, IrqVector>();
   /** By the user; the kernel masks INTx by itself as well. */
   readonly #masked = new Set<number>();
   readonly #lock = new Mutex();
 
   /** @internal `Device.irq` gives them. */
-  constructor(kernel: VfioKernel, device: Fd, name: string, info: IrqInfo) {
-    this.#programmer = new IrqProgrammer(kernel, device, name, info);
-    this.#name = name;
+  constructor(device: OpenDevice, info: IrqInfo) {
+    this.#programmer = new IrqProgrammer(device, info);
+    this.#device = device;
   }
 
   /** VFIO_PCI_INTX_IRQ_INDEX and so on. */
@@ -57,7 +60,7 @@ export class DeviceIrq {
    * @throws ERR_INVALID_ARGUMENT for a vector that is on or is not there; EINVAL when another interrupt is on; ENOSPC
    */
   async enable(options: IrqOptions = {}): Promise<void> {
-    await this.#lock.run(() => {
+    await this.#section(() => {
       const wanted = this.#wanted(options);
       checkDelivery(wanted, options);
       return this.#turnOn(wanted, (vector) => this.#create(vector, options));
@@ -66,7 +69,7 @@ export class DeviceIrq {
 
   /** @internal Turns vector 0 on, with what was made for it before the device was there; it is closed if that fails. */
   async enableWith(made: IrqVector): Promise<void> {
-    await this.#lock.run(() => this.#turnOn(this.#wanted({}), () => made));
+    await this.#section(() => this.#turnOn(this.#wanted({}), () => made));
   }
 
   /**
@@ -74,7 +77,7 @@ export class DeviceIrq {
    * Other vectors lose nothing.
    */
   async disable(vectors: readonly number[] = this.enabled): Promise<void> {
-    await this.#lock.run(async () => {
+    await this.#section(async () => {
       const before = this.#fds();
       const after = new Map([...before].filter(([vector]) => !vectors.includes(vector)));
       await this.#programmer.change(before, after);
@@ -107,7 +110,7 @@ export class DeviceIrq {
 
   /** Masks a vector until it is unmasked. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
   mask(vector = 0): Promise<void> {
-    return this.#lock.run(async () => {
+    return this.#section(async () => {
       await this.#programmer.mask(this.#checked(vector));
       this.#masked.add(vector);
     });
@@ -115,7 +118,7 @@ export class DeviceIrq {
 
   /** Unmasks a vector; INTx that is still asserted comes again at once. */
   unmask(vector = 0): Promise<void> {
-    return this.#lock.run(async () => {
+    return this.#section(async () => {
       this.#masked.delete(this.#checked(vector));
       await this.#programmer.unmask(vector);
     });
@@ -123,12 +126,12 @@ export class DeviceIrq {
 
   /** Has the kernel unmask INTx when an eventfd counts (KVM's resample); -1 ends it. */
   unmaskBy(eventfd: Fd): Promise<void> {
-    return this.#lock.run(() => this.#programmer.unmaskBy(eventfd));
+    return this.#section(() => this.#programmer.unmaskBy(eventfd));
   }
 
   /** Sends an interrupt to this side without the device, for tests: of one vector, or of several by one call. */
   async trigger(vector: number | readonly number[] = 0): Promise<void> {
-    await this.#lock.run(() => {
+    await this.#section(() => {
       if (!Array.isArray(vector)) return this.#programmer.trigger(this.#checked(vector as number));
       if (vector.length === 0) throw invalidArgument('no vector was named');
       return this.#programmer.triggerAll(vector.map((each: number) => this.#checked(each)));
@@ -143,6 +146,11 @@ export class DeviceIrq {
   /** @internal Ends all that is delivered here; the device is about to be closed, which turns it off in the kernel. */
   drop(): void {
     for (const vector of this.enabled) this.#drop(vector);
+  }
+
+  /** One at a time. What is still queued when the detaching begins is refused in its turn; what has begun ends. */
+  #section(work: () => Promise<void>): Promise<void> {
+    return this.#lock.run(() => this.#device.live.run(work));
   }
 
   async #turnOn(wanted: readonly number[], create: (vector: number) => IrqVector): Promise<void> {
@@ -183,12 +191,14 @@ export class DeviceIrq {
 
   async #unmaskAgain(vector: number): Promise<void> {
     try {
-      await this.#lock.run(async () => {
+      await this.#section(async () => {
         // It may have been turned off meanwhile, or masked by the user, who then unmasks it.
         if (this.#vectors.has(vector) && !this.#masked.has(vector)) await this.#programmer.unmask(vector);
       });
     } catch (error) {
-      warn('INTx could not be unmasked after its handler', error, this.#name);
+      // Closing the device ends the interrupt: there is nothing to unmask.
+      if (!this.#device.live.open) return;
+      warn('INTx could not be unmasked after its handler', error, this.#device.name);
     }
   }
 
@@ -203,11 +213,12 @@ export class DeviceIrq {
   #checked(vector: number): number {
     if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return vector;
     throw invalidArgument(
-      `interrupt ${this.irqIndex} of ${this.#name} has ${this.count} vectors: none is ${shown(vector)}`,
+      `interrupt ${this.irqIndex} of ${this.#device.name} has ${this.count} vectors: none is ${shown(vector)}`,
     );
   }
 
   #on(vector: number): IrqVector {
+    this.#device.live.require();
     const found = this.#vectors.get(this.#checked(vector));
     if (found === undefined) throw new VfioError(`vector ${vector} is off`, { code: 'ERR_CLOSED' });
     return found;

@@ -17,7 +17,7 @@ export class Mutex {
 }
 
 /** Starts a section now; one that throws instead of rejecting rejects too. */
-function started<T>(section: () => Promise<T>): Promise<T> {
+export function started<T>(section: () => Promise<T>): Promise<T> {
   try {
     return section();
   } catch (error) {

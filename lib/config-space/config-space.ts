@@ -1,3 +1,4 @@
+import type { Liveness } from '../device/liveness.js';
 import { VfioError } from '../errors.js';
 import { Mutex } from '../mutex.js';
 import {
@@ -34,16 +35,23 @@ export interface IdOverrides {
   readonly subsystemId?: number;
 }
 
-/** A device's config space, with emulated words over it. Thread: the one that attached the device. */
+/**
+ * A device's config space, with emulated words over it.
+ * @throws (rejects) from every access: ERR_CLOSED once the device's detaching has begun, unless it began before; then the
+ * detaching waits for it
+ * Thread: the one that attached the device.
+ */
 export class ConfigSpace {
   readonly #io: ConfigIo;
+  readonly #live: Liveness;
   readonly #overlay: ConfigOverlay;
   /** A change of some bits is a read and a write with nothing between them. */
   readonly #lock = new Mutex();
 
   /** @internal `Device.config` is one. */
-  constructor(io: ConfigIo) {
+  constructor(io: ConfigIo, live: Liveness) {
     this.#io = io;
+    this.#live = live;
     this.#overlay = new ConfigOverlay(io.size);
   }
 
@@ -55,7 +63,7 @@ export class ConfigSpace {
   /** Reads bytes, the emulated ones in their place. @throws ERR_OUT_OF_RANGE, the device's error */
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.#check(offset, length);
-    const data = await this.#io.read(offset, length);
+    const data = await this.#live.run(() => this.#io.read(offset, length));
     this.#overlay.apply(offset, data);
     return data;
   }
@@ -63,7 +71,7 @@ export class ConfigSpace {
   /** Writes bytes; the emulated ones do not reach the device. @throws ERR_OUT_OF_RANGE, the device's error */
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#check(offset, data.length);
-    await this.#lock.run(() => this.#write(offset, data));
+    await this.#section(() => this.#write(offset, data));
   }
 
   async read8(offset: number): Promise<number> {
@@ -131,8 +139,13 @@ export class ConfigSpace {
     return this.#setCommand(PCI_COMMAND_MEMORY, enabled);
   }
 
+  /** What is still queued when the detaching begins is refused in its turn; what has begun ends. */
+  #section(work: () => Promise<void>): Promise<void> {
+    return this.#lock.run(() => this.#live.run(work));
+  }
+
   #setCommand(bit: number, enabled: boolean): Promise<void> {
-    return this.#lock.run(async () => {
+    return this.#section(async () => {
       const [low = 0, high = 0] = await this.#io.read(PCI_COMMAND, 2);
       const before = low | (high << 8);
       const after = enabled ? before | bit : before & ~bit;

@@ -3,7 +3,7 @@ import { VfioError } from '../errors.js';
 import { calling } from '../hints.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
-/** Reaches a device's config region by the kernel's transfers, off the event loop. */
+/** Reaches a device's config region by the kernel's transfers, off the event loop. The caller holds the device open. */
 export function configIo(kernel: VfioKernel, fd: Fd, region: RegionInfo, device: string): ConfigIo {
   const whole = (verb: string, offset: number, asked: number, done: number): void => {
     if (done === asked) return;

@@ -1,4 +1,3 @@
-import type { AttachedDevice } from '../backends/backend.js';
 import { VfioError, withContext } from '../errors.js';
 import type { DeviceExtras } from '../kernel/device-extras.js';
 import type { Fd } from '../kernel/kernel.js';
@@ -9,6 +8,7 @@ import {
   VFIO_DEVICE_FEATURE_SET,
 } from '../uapi/vfio.js';
 import { hasExtras } from './hot-reset.js';
+import type { OpenDevice } from './liveness.js';
 
 /** How a device goes to sleep. */
 export interface LowPowerOptions {
@@ -18,16 +18,15 @@ export interface LowPowerOptions {
 
 /**
  * The features of a device that come and go with kernels and drivers: VFIO_DEVICE_FEATURE. Probe one before its use.
+ * @throws from every call: ERR_CLOSED once the device's detaching has begun
  * Source: linux/vfio.h. Thread: the one that attached the device.
  */
 export class DeviceFeatures {
-  readonly #name: string;
-  readonly #attached: () => AttachedDevice;
+  readonly #device: OpenDevice;
 
   /** @internal `Device.features` gives it. */
-  constructor(name: string, attached: () => AttachedDevice) {
-    this.#name = name;
-    this.#attached = attached;
+  constructor(device: OpenDevice) {
+    this.#device = device;
   }
 
   /**
@@ -35,7 +34,8 @@ export class DeviceFeatures {
    * @param feature VFIO_DEVICE_FEATURE_* @param ways VFIO_DEVICE_FEATURE_GET, _SET or both; 0 asks whether it exists
    */
   has(feature: number, ways = 0): boolean {
-    const { kernel, deviceFd } = this.#attached();
+    const { kernel, deviceFd, live } = this.#device;
+    live.require();
     return hasExtras(kernel) && kernel.hasFeature(deviceFd, feature, ways);
   }
 
@@ -73,22 +73,24 @@ export class DeviceFeatures {
     await this.set(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
   }
 
-  async #run(feature: number, call: (kernel: DeviceExtras, fd: Fd) => Promise<Uint8Array>): Promise<Uint8Array> {
-    const { kernel, deviceFd } = this.#attached();
-    if (!hasExtras(kernel)) throw this.#lacks(feature);
-    try {
-      return await call(kernel, deviceFd);
-    } catch (error) {
-      if (error instanceof VfioError && error.code === 'ENOTTY') throw this.#lacks(feature, error);
-      throw withContext(error, { device: this.#name });
-    }
+  #run(feature: number, call: (kernel: DeviceExtras, fd: Fd) => Promise<Uint8Array>): Promise<Uint8Array> {
+    const { kernel, deviceFd, name, live } = this.#device;
+    return live.run(async () => {
+      if (!hasExtras(kernel)) throw this.#lacks(feature);
+      try {
+        return await call(kernel, deviceFd);
+      } catch (error) {
+        if (error instanceof VfioError && error.code === 'ENOTTY') throw this.#lacks(feature, error);
+        throw withContext(error, { device: name });
+      }
+    });
   }
 
   #lacks(feature: number, cause?: unknown): VfioError {
     const hint = '`features.has` tells beforehand';
     return new VfioError(`the device has no feature ${feature}`, {
       code: 'ERR_NOT_SUPPORTED',
-      device: this.#name,
+      device: this.#device.name,
       hint,
       cause,
     });

@@ -1,13 +1,7 @@
 import { DeviceIrq } from '../irq.js';
-import type { Fd, IrqInfo, VfioKernel } from '../kernel/kernel.js';
+import type { IrqInfo } from '../kernel/kernel.js';
 import { throwFirst } from '../unwinding.js';
-
-/** A device that is open. */
-interface OpenDevice {
-  readonly kernel: VfioKernel;
-  readonly deviceFd: Fd;
-  readonly name: string;
-}
+import type { OpenDevice } from './liveness.js';
 
 /** The interrupts of a device, each made when it is asked for first. Thread: the one that attached the device. */
 export class DeviceIrqs {
@@ -26,8 +20,7 @@ export class DeviceIrqs {
   at(index: number): DeviceIrq | undefined {
     const made = this.#made[index];
     if (made !== undefined || !(index in this.infos)) return made;
-    const { kernel, deviceFd, name } = this.#device;
-    const irq = new DeviceIrq(kernel, deviceFd, name, this.infos[index] ?? { index, flags: 0, count: 0 });
+    const irq = new DeviceIrq(this.#device, this.infos[index] ?? { index, flags: 0, count: 0 });
     this.#made[index] = irq;
     return irq;
   }

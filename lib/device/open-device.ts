@@ -11,6 +11,7 @@ import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
 import { queryInfos } from './infos.js';
 import { DeviceIrqs } from './irqs.js';
+import { Liveness } from './liveness.js';
 
 /** What a device is opened with. */
 export interface OpenOptions {
@@ -29,19 +30,30 @@ export interface OpenOptions {
 export async function openDevice(attached: AttachedDevice, options: OpenOptions, undo: Unwinding): Promise<Device> {
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
+  const live = new Liveness(name);
   const opened: { irqs?: DeviceIrqs } = {};
-  undo.push(() => giveBack(attached, opened));
+  undo.push(() => giveBack(attached, live, opened));
   const infos = queryInfos(kernel, deviceFd, info, name);
-  const config = openConfig(attached, infos, options);
+  const config = openConfig(attached, infos, options, live);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
-  const irqs = new DeviceIrqs({ kernel, deviceFd, name }, infos.irqs);
+  const irqs = new DeviceIrqs({ kernel, deviceFd, name, live }, infos.irqs);
   opened.irqs = irqs;
-  return new Device({ name, attached, infos, regions, config, irqs, dma, pool: options.pool, detach });
+  return new Device({ name, attached, live, infos, regions, config, irqs, dma, pool: options.pool, detach });
 }
 
-/** The closing of the device turns its interrupts off in the kernel: while a thread of the pool does so, they end here. */
-async function giveBack(attached: AttachedDevice, opened: { readonly irqs?: DeviceIrqs }): Promise<void> {
+/**
+ * Nobody may use the descriptor once it is closed, and its closing waits for who does now. It turns the interrupts off in the
+ * kernel: while a thread of the pool does so, they end here.
+ */
+async function giveBack(
+  attached: AttachedDevice,
+  live: Liveness,
+  opened: { readonly irqs?: DeviceIrqs },
+): Promise<void> {
+  live.end();
+  const underWay = live.drained();
+  if (underWay !== undefined) await underWay;
   const errors: unknown[] = [];
   const drop = (): void => {
     try {
@@ -62,10 +74,11 @@ function openConfig(
   { kernel, deviceFd, info }: AttachedDevice,
   { regions }: DeviceInfos,
   { name, ids }: OpenOptions,
+  live: Liveness,
 ): ConfigSpace | undefined {
   const region = regions[VFIO_PCI_CONFIG_REGION_INDEX];
   if ((info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || region === undefined || region.size === 0n) return undefined;
-  const config = new ConfigSpace(configIo(kernel, deviceFd, region, name));
+  const config = new ConfigSpace(configIo(kernel, deviceFd, region, name), live);
   if (ids !== undefined) config.overrideIds(ids);
   return config;
 }

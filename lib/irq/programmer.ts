@@ -1,5 +1,6 @@
+import type { OpenDevice } from '../device/liveness.js';
 import { calling } from '../hints.js';
-import type { Fd, IrqInfo, IrqSet, VfioKernel } from '../kernel/kernel.js';
+import type { Fd, IrqInfo, IrqSet } from '../kernel/kernel.js';
 import {
   VFIO_IRQ_INFO_NORESIZE,
   VFIO_IRQ_SET_ACTION_MASK,
@@ -14,23 +15,20 @@ import { Unwinding } from '../unwinding.js';
 /** Which eventfd each vector has. */
 export type VectorFds = ReadonlyMap<number, Fd>;
 
-/** Brings the kernel's vectors of one interrupt index to what is wanted. The caller makes one call at a time. */
+/**
+ * Brings the kernel's vectors of one interrupt index to what is wanted. The caller makes one call at a time, each within
+ * `live.run` of the device.
+ */
 export class IrqProgrammer {
-  readonly #kernel: VfioKernel;
-  readonly #device: Fd;
-  readonly #name: string;
+  readonly #device: OpenDevice;
   /** How many vectors the kernel has taken from the host; those off among them can come on again at no cost. */
   #allocated = 0;
 
   constructor(
-    kernel: VfioKernel,
-    device: Fd,
-    name: string,
+    device: OpenDevice,
     readonly info: IrqInfo,
   ) {
-    this.#kernel = kernel;
     this.#device = device;
-    this.#name = name;
   }
 
   /** Goes from one set of vectors to another; a failure leaves the old one. */
@@ -128,9 +126,8 @@ export class IrqProgrammer {
   }
 
   #set(set: Omit<IrqSet, 'index'>): Promise<void> {
-    return calling('setIrqs', { device: this.#name }, () =>
-      this.#kernel.setIrqs(this.#device, { ...set, index: this.info.index }),
-    );
+    const { kernel, deviceFd, name } = this.#device;
+    return calling('setIrqs', { device: name }, () => kernel.setIrqs(deviceFd, { ...set, index: this.info.index }));
   }
 }
 

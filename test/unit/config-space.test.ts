@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 
 import { walkCapabilities, walkExtendedCapabilities } from '../../lib/config-space/capabilities.js';
-import { ConfigSpace } from '../../lib/config-space/config-space.js';
+import { type ConfigIo, ConfigSpace } from '../../lib/config-space/config-space.js';
 import { parseHeader } from '../../lib/config-space/header.js';
+import { Liveness } from '../../lib/device/liveness.js';
 
 /** A device's config space in memory, with what was written to it. */
 function fakeDevice(size = 256): {
@@ -15,7 +16,7 @@ function fakeDevice(size = 256): {
 } {
   const bytes = new Uint8Array(size);
   const writes: [number, number[]][] = [];
-  const config = new ConfigSpace({
+  const io: ConfigIo = {
     size,
     read: (offset, length) => Promise.resolve(bytes.slice(offset, offset + length)),
     write: (offset, data) => {
@@ -23,7 +24,8 @@ function fakeDevice(size = 256): {
       bytes.set(data, offset);
       return Promise.resolve();
     },
-  });
+  };
+  const config = new ConfigSpace(io, new Liveness('fake'));
   return { bytes, view: new DataView(bytes.buffer), writes, config };
 }
 
