@@ -76,12 +76,14 @@ export class DeviceIrq {
    * Turns vectors off, all by default. What came before is still delivered; then their waits end with ERR_CLOSED.
    * Other vectors lose nothing.
    */
-  async disable(vectors: readonly number[] = this.enabled): Promise<void> {
+  async disable(vectors?: readonly number[]): Promise<void> {
     await this.#section(async () => {
+      // Those that are on when its turn comes: enabling may be queued before it.
+      const ending = vectors ?? this.enabled;
       const before = this.#fds();
-      const after = new Map([...before].filter(([vector]) => !vectors.includes(vector)));
+      const after = new Map([...before].filter(([vector]) => !ending.includes(vector)));
       await this.#programmer.change(before, after);
-      for (const vector of vectors) {
+      for (const vector of ending) {
         this.#vectors.get(vector)?.end();
         this.#drop(vector);
       }

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+
+import type { Device } from '../../lib/device.js';
+import { Engine } from '../../lib/engine.js';
+import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+
+const NAME = 'f000:00:06.0';
+
+describe('calls on an interrupt', () => {
+  let machine: SoftwareMachine;
+  let engine: Engine;
+  let device: Device;
+  before(async () => {
+    machine = new SoftwareMachine();
+    await machine.addDevice({ name: NAME, model: 'testdev' });
+    engine = new Engine({ machine });
+    device = await engine.attach(NAME);
+  });
+  after(async () => {
+    await engine.close();
+    await machine.close();
+  });
+
+  it('happen in the order they were made: disabling all takes what is enabled before it', async () => {
+    const irq = device.irq('msix');
+    const enabling = [irq.enable({ vectors: [0] }), irq.enable({ vectors: [1] })];
+    await Promise.all([...enabling, irq.disable()]);
+    assert.deepEqual(irq.enabled, []);
+    await Promise.all([irq.enable({ vectors: [2] }), irq.disable(), irq.enable({ vectors: [3] })]);
+    assert.deepEqual(irq.enabled, [3]);
+    await irq.disable();
+  });
+});
