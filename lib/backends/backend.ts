@@ -57,7 +57,7 @@ export interface DmaSpaceHost {
   addTarget(target: DmaTarget): Promise<void>;
   /** Drops an IOMMU object, whose mappings end with it. */
   removeTarget(target: DmaTarget): Promise<void>;
-  /** Takes note that an IOMMU object's limits changed: another group has joined it. */
+  /** Takes note that an IOMMU object's limits changed: a group or device has joined it, or left. */
   refreshTarget(target: DmaTarget): Promise<void>;
 }
 

@@ -99,7 +99,8 @@ export class IommufdBackend implements Backend {
     addressSpace.users += 1;
     undo.push(async () => {
       addressSpace.users -= 1;
-      if (addressSpace.users > 0) return;
+      // The one that left may have narrowed it for the others.
+      if (addressSpace.users > 0) return space.refreshTarget(addressSpace);
       this.#spaces.delete(space);
       await addressSpace.destroy();
     });
