@@ -70,6 +70,18 @@ export function hinted(error: unknown, call: KernelCall, context: { device?: str
   return withContext(error, { ...context, hint: hintFor(call, error.code) });
 }
 
+/**
+ * Gives what would explain an error, where it can be found. What the search fails with (no descriptor is left, say) is nothing
+ * beside the error itself.
+ */
+export async function ifFound<T>(search: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await search();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Makes a call of the kernel's, one that answers at once or by a promise; a failure gets the device and the hint. */
 export function calling<T>(call: KernelCall, context: { device?: string; path?: string }, work: () => T): T {
   const explain = (error: unknown): never => {

@@ -18,17 +18,17 @@ const DELETED = ' (deleted)';
  * Finds who has one of some files open, this process too. Those of other users are seen by root alone.
  * @param paths such as /dev/vfio/26
  * @param root /proc, or what stands for it
- * @returns ascending by pid; none where /proc is not there
+ * @returns ascending by pid; without those that cannot be looked at, so none where /proc is not there. Never throws
  */
 export async function findHolders(paths: readonly string[], root = '/proc'): Promise<FileHolder[]> {
   const wanted = new Set(paths);
-  const names = await unlessGone(fs.readdir(root), []);
+  const names = await ifSeen(fs.readdir(root), []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   const found: FileHolder[] = [];
   for (const pid of pids.sort((one, other) => one - other).slice(0, MOST_PROCESSES)) {
     const path = await firstOpen(`${root}/${pid}/fd`, wanted);
     if (path === undefined) continue;
-    const command = await unlessGone(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
+    const command = await ifSeen(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
     found.push({ pid, command: command.trim(), path });
   }
   return found;
@@ -47,8 +47,8 @@ export async function describeHolders(paths: readonly string[], root?: string): 
 }
 
 async function firstOpen(folder: string, wanted: ReadonlySet<string>): Promise<string | undefined> {
-  for (const fd of await unlessGone(fs.readdir(folder), [])) {
-    const target = await unlessGone(fs.readlink(`${folder}/${fd}`), '');
+  for (const fd of await ifSeen(fs.readdir(folder), [])) {
+    const target = await ifSeen(fs.readlink(`${folder}/${fd}`), '');
     // The kernel takes a node away before it waits for who has it open.
     const path = target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target;
     if (wanted.has(path)) return path;
@@ -56,13 +56,11 @@ async function firstOpen(folder: string, wanted: ReadonlySet<string>): Promise<s
   return undefined;
 }
 
-/** Processes come and go, and others' files are not shown: neither is a failure here. */
-async function unlessGone<T>(access: Promise<T>, otherwise: T): Promise<T> {
+/** Processes come and go, others' files are not shown, no descriptor may be left: what is not seen is not there. */
+async function ifSeen<T>(access: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await access;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'EACCES' || code === 'ESRCH' || code === 'EPERM') return otherwise;
-    throw error;
+  } catch {
+    return otherwise;
   }
 }

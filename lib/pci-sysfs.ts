@@ -1,4 +1,5 @@
 import { systemError, VfioError, withContext } from './errors.js';
+import { ifFound } from './hints.js';
 import type { Sysfs } from './sysfs.js';
 import { errnoNumber, isErrnoName } from './uapi/errno.js';
 
@@ -102,14 +103,17 @@ export function sysfsError(error: unknown, path: string): VfioError {
   });
 }
 
+const NO_GROUP =
+  'the device has no IOMMU group: turn the IOMMU on (intel_iommu=on or amd_iommu=on), or bind the device to vfio-pci with ' +
+  'enable_unsafe_noiommu_mode set';
+const NO_DEVICE = 'there is no such device: `vfio-engine list` shows those that are there';
+
 async function explainMissingGroup(sysfs: Sysfs, devicePath: string, device: string, error: unknown): Promise<unknown> {
   const path = `${devicePath}/iommu_group`;
   const failure = sysfsError(error, path);
   if (failure.code !== 'ENOENT') return failure;
-  const hint = (await sysfs.exists(devicePath))
-    ? 'the device has no IOMMU group: turn the IOMMU on (intel_iommu=on or amd_iommu=on), or bind the device to ' +
-      'vfio-pci with enable_unsafe_noiommu_mode set'
-    : 'there is no such device: `vfio-engine list` shows those that are there';
+  const there = await ifFound(() => sysfs.exists(devicePath));
+  const hint = there === undefined ? undefined : there ? NO_GROUP : NO_DEVICE;
   return systemError('ENODEV', 'readlink', { device, path, hint, cause: error });
 }
 

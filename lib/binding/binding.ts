@@ -1,5 +1,6 @@
 import { parseDeviceId } from '../device-id.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
+import { ifFound } from '../hints.js';
 import { describeHolders } from '../holders.js';
 import { queryDriver, queryGroup, readText, sysfsError } from '../pci-sysfs.js';
 import { linuxSysfs } from '../kernel/linux-sysfs.js';
@@ -129,7 +130,7 @@ class PciFunction {
 
   /** The nodes that a user has open are asked for first: the kernel takes them away before it waits for the user. */
   async unbind(): Promise<void> {
-    const nodes = await this.#nodes();
+    const nodes = (await ifFound(() => this.#nodes())) ?? [];
     try {
       await this.#write(`${this.folder}/driver/unbind`, this.name);
     } catch (error) {

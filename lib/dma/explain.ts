@@ -1,6 +1,6 @@
 import type { DmaTarget, IovaRange, MapRequest, ReservedRange } from '../backends/backend.js';
 import { systemError, VfioError, withContext } from '../errors.js';
-import { hintFor } from '../hints.js';
+import { hintFor, ifFound } from '../hints.js';
 import { describeLockedMemory } from '../locked-memory.js';
 
 /** A mapping beside the one that was refused. */
@@ -57,7 +57,8 @@ async function mapHint(
 ): Promise<string | undefined> {
   const hint = hintFor('mapDma', code);
   if (code === 'EINVAL') {
-    return outside({ start: iova, last: iova + size - 1n }, ranges, await target.queryReserved());
+    const reserved = await ifFound(() => target.queryReserved());
+    return outside({ start: iova, last: iova + size - 1n }, ranges, reserved ?? []);
   }
   if (code === 'ENOSPC') return `${hint}; ${await entries(target)}, ${describeMapped(others)}`;
   if (code === 'ENOMEM') {

@@ -133,8 +133,8 @@ export class Container {
       const { flags } = calling('getGroupStatus', { path: group.path }, () => this.#kernel.getGroupStatus(group.fd));
       return (flags & VFIO_GROUP_FLAGS_CONTAINER_SET) !== 0;
     } catch (error) {
-      if (error instanceof VfioError && error.code === 'ENODEV') return false;
-      throw error;
+      // Where the kernel does not tell, the failure that led here counts.
+      return !(error instanceof VfioError && error.code === 'ENODEV');
     }
   }
 

@@ -1,5 +1,5 @@
 import { VfioError, withContext } from '../../errors.js';
-import { calling, hinted } from '../../hints.js';
+import { calling, hinted, ifFound } from '../../hints.js';
 import { describeBlocker, describeGroupUsers } from '../../group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
@@ -45,7 +45,7 @@ async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, pat
     return await kernel.openGroup(name);
   } catch (error) {
     const busy = error instanceof VfioError && error.code === 'EBUSY';
-    const users = busy ? await describeGroupUsers(kernel, groupId) : undefined;
+    const users = busy ? await ifFound(() => describeGroupUsers(kernel, groupId)) : undefined;
     if (users === undefined) throw hinted(error, 'openGroup', { path });
     throw withContext(error, { path, hint: `${users}: one user of a group at a time` });
   }
@@ -58,7 +58,7 @@ function isBarred({ type }: ReservedRegion): boolean {
 
 async function notViable(kernel: VfioKernel, groupId: string, path: string): Promise<VfioError> {
   const hint =
-    (await describeBlocker(kernel.sysfs, groupId)) ??
+    (await ifFound(() => describeBlocker(kernel.sysfs, groupId))) ??
     'every device of the group has to be bound to vfio-pci or to no driver';
   return new VfioError(`group ${groupId} is not viable`, {
     code: 'EPERM',

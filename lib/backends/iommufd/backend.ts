@@ -2,6 +2,7 @@ import { warn } from '../../diagnostics.js';
 import { systemError, VfioError, withContext } from '../../errors.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { describeBlocker, describeGroupUsers, findCdev } from '../../group-users.js';
+import { ifFound } from '../../hints.js';
 import { Mutex } from '../../mutex.js';
 import { queryGroup } from '../../pci-sysfs.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
@@ -80,7 +81,8 @@ export class IommufdBackend implements Backend {
     if (!(error instanceof VfioError)) return error;
     const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
     if (hint === undefined) return withContext(error, { device: name });
-    const found = error.syscall === BIND ? await this.#inTheWay(error.code, sysfsPath, name) : undefined;
+    const search = (): Promise<string | undefined> => this.#inTheWay(error.code, sysfsPath, name);
+    const found = error.syscall === BIND ? await ifFound(search) : undefined;
     return withContext(error, { device: name, hint: found === undefined ? hint : `${hint}; ${found}` });
   }
 
