@@ -2,6 +2,9 @@ import { invalidArgument } from './errors.js';
 
 const LAST_UINT64 = (1n << 64n) - 1n;
 
+/** Node.js takes a longer timer for one of 1 ms. */
+export const LONGEST_WAIT_MS = 0x7fffffff;
+
 /** Refuses what is not a whole number within bounds. @throws ERR_INVALID_ARGUMENT */
 export function requireWhole(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
   if (Number.isSafeInteger(value) && value >= low && value <= high) return;

@@ -10,7 +10,8 @@ export interface Sysfs {
   writeFile(path: string, data: string): Promise<void>;
   /**
    * Writes what the kernel may answer late or never: taking a driver away waits, without end, for the device's users.
-   * @throws ERR_TIMEOUT after `timeoutMs`; the kernel goes on waiting
+   * @param timeoutMs 0 to 2^31 - 1, the longest that a timer takes
+   * @throws ERR_TIMEOUT after it; the kernel goes on waiting
    */
   writeSlowly(path: string, data: string, timeoutMs: number): Promise<void>;
   exists(path: string): Promise<boolean>;

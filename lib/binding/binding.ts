@@ -1,3 +1,4 @@
+import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
 import { parseDeviceId } from '../device-id.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { ifFound } from '../hints.js';
@@ -11,7 +12,7 @@ import { Unwinding } from '../unwinding.js';
 export interface BindOptions {
   /** The driver; default `vfio-pci`. */
   readonly driver?: string;
-  /** How long each step may take, while a user keeps the device say; milliseconds, default 15,000. */
+  /** How long each step may take, while a user keeps the device say; milliseconds up to 2^31 - 1, default 15,000. */
   readonly timeoutMs?: number;
   /** Where devices are; default this machine's /sys. A software machine's is `machine.sysfs`. */
   readonly sysfs?: Sysfs;
@@ -38,7 +39,7 @@ const DRIVERS_FOR_USERS = /vfio|^pci-stub$/;
  * step fails, the function gets that driver back; not after ERR_TIMEOUT: the kernel then still takes the driver away, once
  * the user lets go, and the function has none.
  * @param device `[dddd:]bb:dd.f`
- * @throws ERR_INVALID_ARGUMENT for no PCI function; ENODEV when it or the driver is not there, or the driver does not take
+ * @throws ERR_INVALID_ARGUMENT for no PCI function and wrong options; ENODEV when it or the driver is not there, or the driver does not take
  *   it; ERR_TIMEOUT while a user keeps the device; EACCES without the right to
  * Thread: any with an event loop. Source: drivers/pci/pci-driver.c (driver_override), drivers/base/bus.c
  */
@@ -95,6 +96,7 @@ class PciFunction {
     device: string,
     { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS }: BindOptions,
   ): Promise<PciFunction> {
+    requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     const id = parseDeviceId(device);
     if (id.kind !== 'pci') throw invalidArgument(`'${device}' is no PCI function`, 'give [dddd:]bb:dd.f');
     if (!(await sysfs.exists(id.sysfsPath))) {

@@ -1,4 +1,4 @@
-import { requireNumber } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -6,9 +6,6 @@ import type { WatcherHandle } from '../native/event.js';
 
 /** What is told of each interrupt, or of some that came together. */
 export type IrqListener = (count: number) => void;
-
-/** Node.js takes a longer timer for one of 1 ms. */
-export const LONGEST_WAIT_MS = 0x7fffffff;
 
 interface Waiter {
   resolve(count: number): void;

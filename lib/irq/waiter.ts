@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 
-import { requireNumber } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { IrqVector, LONGEST_WAIT_MS, type NextOptions } from './vector.js';
+import { IrqVector, type NextOptions } from './vector.js';
 
 /**
  * A vector for another thread, by structured clone: `workerData`, `postMessage`, the `args` of a driver function. Its

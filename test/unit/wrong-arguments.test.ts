@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { bindDriver, restoreDriver } from '../../lib/binding/binding.js';
 import type { Device } from '../../lib/device.js';
 import { DmaSpace } from '../../lib/dma/dma.js';
 import { Engine } from '../../lib/engine.js';
@@ -101,6 +102,31 @@ describe('arguments that plain JavaScript gets wrong', () => {
         ['a fallback that there is not', 'allocate', [PAGE, { kind: 'hugepages', fallback: 'x' }], /^fallback is 'x'/],
       ],
     );
+  });
+
+  describe('of binding a driver', () => {
+    const machine = new SoftwareMachine();
+    before(() => machine.addDevice({ name: EDU, group: 0, model: 'edu', driver: 'nvme' }));
+    after(() => machine.close());
+    // Nothing was begun: the function has the driver that it had.
+    afterEach(() => assert.equal(machine.devices.get(EDU)?.driver, 'nvme'));
+    const { sysfs } = machine;
+    for (const method of ['bindDriver', 'restoreDriver']) {
+      refuses(
+        () => ({ bindDriver, restoreDriver }),
+        [
+          [
+            'a wait without an end',
+            method,
+            [EDU, { sysfs, timeoutMs: Infinity }],
+            /^timeoutMs is Infinity .*2147483647/,
+          ],
+          ['a wait that a timer cannot take', method, [EDU, { sysfs, timeoutMs: 2 ** 31 }], /^timeoutMs is 2147483648/],
+          ['a wait of no time', method, [EDU, { sysfs, timeoutMs: NaN }], /^timeoutMs is NaN/],
+          ['a text for a wait', method, [EDU, { sysfs, timeoutMs: '5' }], /^timeoutMs is '5'/],
+        ],
+      );
+    }
   });
 
   describe('of a device', () => {
