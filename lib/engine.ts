@@ -11,7 +11,7 @@ import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
 import type { TrapRegions } from './device/open-regions.js';
 import { RequestWatch, type OnRequest } from './device/request.js';
-import { VfioError } from './errors.js';
+import { systemError, VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
 import type { SoftwareMachine } from './kernel/software/machine.js';
 import type { PoolOptions } from './pool/options.js';
@@ -87,7 +87,7 @@ export class Engine {
   /**
    * Attaches a device. Whatever fails, nothing stays open.
    * @param name `[dddd:]bb:dd.f`, a path under /sys, an mdev's UUID, or the name of a software device
-   * @throws ENODEV for none such, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
+   * @throws ENODEV for none such, and for one that the kernel wants back meanwhile, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
    */
   async attach(name: string, options: AttachOptions = {}): Promise<Device> {
     this.#checkOpen();
@@ -116,8 +116,7 @@ export class Engine {
   }
 
   async #attach(name: string, options: AttachOptions): Promise<Device> {
-    this.#kernels ??= this.#openKernels();
-    const located = await (await this.#kernels).locate(name);
+    const located = await (await this.#openedKernels()).locate(name);
     const wanted = options.backend ?? this.#options.backend ?? 'auto';
     const attacher = this.#attacher(located.kernel, wanted);
     return announced('attach', { device: located.name, backend: wanted }, () => this.#open(located, attacher, options));
@@ -142,6 +141,7 @@ export class Engine {
       const device = await openDevice(attached, parts, undo);
       this.#devices.set(device, undo);
       await request.arm(device);
+      if (!device.attached) throw await askedBack(device);
       return device;
     } catch (error) {
       throw await undo.failed(error);
@@ -197,14 +197,29 @@ export class Engine {
     return this.#started;
   }
 
-  #openKernels(): Promise<KernelSet> {
+  /** Gathers the kernels with the first device; what failed is tried again with the next one. */
+  #openedKernels(): Promise<KernelSet> {
     const { kernels, machine } = this.#options;
-    return kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels));
+    if (this.#kernels !== undefined) return this.#kernels;
+    const opening = kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels));
+    this.#kernels = opening.catch((error: unknown) => {
+      this.#kernels = undefined;
+      throw error;
+    });
+    return this.#kernels;
   }
 
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new VfioError('the engine is closed', { code: 'ERR_CLOSED' });
   }
+}
+
+/** The kernel may ask for a device back before anybody has got it: it is given back by then, or is being. */
+async function askedBack(device: Device): Promise<unknown> {
+  const undo = new Unwinding();
+  undo.push(() => device.detach());
+  const hint = 'its driver is being unbound: bind it to vfio-pci again, then attach it';
+  return undo.failed(systemError('ENODEV', 'attach', { device: device.name, hint }));
 }
 
 function makeBackend(name: BackendName, kernel: VfioKernel): Backend {
