@@ -36,6 +36,16 @@ export function requireBoolean(name: string, value: boolean | undefined): void {
   throw invalidArgument(`${name} is ${shown(value)}`, 'give true or false');
 }
 
+/** Refuses what is no text. @throws ERR_INVALID_ARGUMENT */
+export function requireText(name: string, value: string): void {
+  if (typeof value !== 'string') throw invalidArgument(`${name} is ${shown(value)}`, 'give a string');
+}
+
+/** Refuses what is no file descriptor; -1 is one where it stands for none. @throws ERR_INVALID_ARGUMENT */
+export function requireFd(name: string, value: number, low: 0 | -1 = 0): void {
+  requireWhole(name, value, low, 0x7fffffff);
+}
+
 /** Refuses what is no array. @throws ERR_INVALID_ARGUMENT */
 export function requireArray(name: string, value: readonly unknown[]): void {
   if (!Array.isArray(value)) throw invalidArgument(`${name} is ${shown(value)}`, 'give an array');

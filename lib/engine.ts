@@ -1,22 +1,24 @@
+import { shown } from './arguments.js';
 import type { Backend, BackendName } from './backends/backend.js';
 import { ContainerBackend } from './backends/container/backend.js';
 import { FirstThatAttaches } from './backends/first-that-attaches.js';
 import { hasIommufd, IommufdBackend } from './backends/iommufd/backend.js';
-import type { IdOverrides } from './config-space/config-space.js';
 import { isUuid } from './device-id.js';
-import type { Device } from './device.js';
+import { Device } from './device.js';
 import { announced } from './diagnostics.js';
 import { DmaSpace } from './dma/dma.js';
+import { type AttachOptions, checkAttach } from './engine/attach-options.js';
 import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
-import type { TrapRegions } from './device/open-regions.js';
-import { RequestWatch, type OnRequest } from './device/request.js';
-import { systemError, VfioError } from './errors.js';
+import { RequestWatch } from './device/request.js';
+import { invalidArgument, systemError, VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
 import type { SoftwareMachine } from './kernel/software/machine.js';
 import type { PoolOptions } from './pool/options.js';
 import { WorkerPool } from './pool/pool.js';
 import { Unwinding } from './unwinding.js';
+
+export type { AttachOptions } from './engine/attach-options.js';
 
 /** Settings of an engine. */
 export interface EngineOptions {
@@ -28,30 +30,6 @@ export interface EngineOptions {
   readonly pool?: PoolOptions;
   /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
   readonly backend?: 'auto' | BackendName;
-}
-
-/** How a device is to be attached. */
-export interface AttachOptions {
-  readonly backend?: 'auto' | BackendName;
-  /** The address space of its DMA; devices of one group share one. Default: `engine.dma`. */
-  readonly dma?: DmaSpace;
-  /** Whether the device is reset first, where it can be; a failure is published as a warning. Default true. */
-  readonly reset?: boolean;
-  /** Whether the device may do DMA and send messages at once. Default false: `config.setBusMaster` turns it on. */
-  readonly busMaster?: boolean;
-  /**
-   * What to do when the kernel wants the device back because its driver is being unbound: `detach` it at once (default);
-   * call a function first, which has 5 s; or `ignore` it, and leave REQ to `device.irq(VFIO_PCI_REQ_IRQ_INDEX)`: the
-   * unbinding then waits until the device is detached.
-   */
-  readonly onRequest?: OnRequest;
-  /**
-   * Regions whose every access is to be a `pread` or `pwrite`, though they could be mapped: all, or those of some indexes.
-   * Slower, and seen by the kernel. Default false.
-   */
-  readonly trap?: TrapRegions;
-  /** Ids that config space shows instead of the device's. */
-  readonly ids?: IdOverrides;
 }
 
 /**
@@ -87,10 +65,11 @@ export class Engine {
   /**
    * Attaches a device. Whatever fails, nothing stays open.
    * @param name `[dddd:]bb:dd.f`, a path under /sys, an mdev's UUID, or the name of a software device
-   * @throws ENODEV for none such, and for one that the kernel wants back meanwhile, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
+   * @throws ERR_INVALID_ARGUMENT for wrong options; ENODEV for none such, and for one that the kernel wants back meanwhile, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
    */
   async attach(name: string, options: AttachOptions = {}): Promise<Device> {
     this.#checkOpen();
+    checkAttach(name, options);
     const attaching = this.#attach(name, options);
     this.#attaching.add(attaching);
     try {
@@ -100,9 +79,10 @@ export class Engine {
     }
   }
 
-  /** Detaches a device; the same as `device.detach()`. */
-  detach(device: Device): Promise<void> {
-    return device.detach();
+  /** Detaches a device; the same as `device.detach()`. @throws (rejects) ERR_INVALID_ARGUMENT for what is none */
+  async detach(device: Device): Promise<void> {
+    if (!(device instanceof Device)) throw invalidArgument(`${shown(device)} is no device`, 'give one of `attach`');
+    await device.detach();
   }
 
   /** Detaches all devices and ends what the engine started, whatever fails. Closing twice shares the work. */

@@ -1,10 +1,10 @@
-import { shown } from './arguments.js';
+import { requireArray, requireFd, requireOptions, shown } from './arguments.js';
 import type { OpenDevice } from './device/liveness.js';
 import { warn } from './diagnostics.js';
 import { invalidArgument, VfioError } from './errors.js';
 import { checkDelivery, vectorsOf, type IrqHandler, type IrqOptions } from './irq/options.js';
 import { IrqProgrammer } from './irq/programmer.js';
-import { IrqVector, type NextOptions } from './irq/vector.js';
+import { IrqVector, type NextOptions, requireRef, requireWait } from './irq/vector.js';
 import type { IrqDescriptor } from './irq/waiter.js';
 import type { Fd, IrqInfo } from './kernel/kernel.js';
 import { addon } from './native/addon.js';
@@ -60,6 +60,7 @@ export class DeviceIrq {
    * @throws ERR_INVALID_ARGUMENT for a vector that is on or is not there; EINVAL when another interrupt is on; ENOSPC
    */
   async enable(options: IrqOptions = {}): Promise<void> {
+    requireOptions(options);
     await this.#section(() => {
       const wanted = this.#wanted(options);
       checkDelivery(wanted, options);
@@ -77,6 +78,8 @@ export class DeviceIrq {
    * Other vectors lose nothing.
    */
   async disable(vectors?: readonly number[]): Promise<void> {
+    if (vectors !== undefined) requireArray('vectors', vectors);
+    vectors?.forEach((vector) => this.#checked(vector));
     await this.#section(async () => {
       // Those that are on when its turn comes: enabling may be queued before it.
       const ending = vectors ?? this.enabled;
@@ -92,6 +95,7 @@ export class DeviceIrq {
 
   /** Waits for interrupts of a vector and takes their count. @throws ERR_TIMEOUT, ERR_CLOSED when it is turned off */
   async next(vector = 0, options: NextOptions = {}): Promise<number> {
+    requireWait(options);
     return this.#on(vector).next(options);
   }
 
@@ -127,8 +131,9 @@ export class DeviceIrq {
   }
 
   /** Has the kernel unmask INTx when an eventfd counts (KVM's resample); -1 ends it. */
-  unmaskBy(eventfd: Fd): Promise<void> {
-    return this.#section(() => this.#programmer.unmaskBy(eventfd));
+  async unmaskBy(eventfd: Fd): Promise<void> {
+    requireFd('eventfd', eventfd, -1);
+    await this.#section(() => this.#programmer.unmaskBy(eventfd));
   }
 
   /** Sends an interrupt to this side without the device, for tests: of one vector, or of several by one call. */
@@ -142,6 +147,7 @@ export class DeviceIrq {
 
   /** Lets the process end although vectors are on, or not. */
   setRef(ref: boolean): void {
+    requireRef(ref);
     for (const vector of this.#vectors.values()) vector.setRef(ref);
   }
 

@@ -1,4 +1,4 @@
-import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireText, shown } from '../arguments.js';
 import { parseDeviceId } from '../device-id.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { ifFound } from '../hints.js';
@@ -31,6 +31,8 @@ export interface DriverChange {
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** What the kernel shows for no override. */
 const NO_OVERRIDE = '(null)';
+/** What binding asks of a /sys. */
+const SYSFS_CALLS = ['readlink', 'readFile', 'readdir', 'writeSlowly', 'exists'] satisfies (keyof Sysfs)[];
 /** Drivers that are given to a device for VFIO's sake, and taken away again by `restoreDriver`. */
 const DRIVERS_FOR_USERS = /vfio|^pci-stub$/;
 
@@ -44,7 +46,9 @@ const DRIVERS_FOR_USERS = /vfio|^pci-stub$/;
  * Thread: any with an event loop. Source: drivers/pci/pci-driver.c (driver_override), drivers/base/bus.c
  */
 export async function bindDriver(device: string, options: BindOptions = {}): Promise<DriverChange> {
+  requireOptions(options);
   const { driver = 'vfio-pci' } = options;
+  requireText('driver', driver);
   const pci = await PciFunction.find(device, options);
   await pci.requireDriver(driver);
   const before = await pci.driver();
@@ -74,6 +78,7 @@ export async function bindDriver(device: string, options: BindOptions = {}): Pro
  * @throws as `bindDriver`
  */
 export async function restoreDriver(device: string, options: Omit<BindOptions, 'driver'> = {}): Promise<DriverChange> {
+  requireOptions(options);
   const pci = await PciFunction.find(device, options);
   const before = await pci.driver();
   await pci.setOverride(undefined);
@@ -81,6 +86,16 @@ export async function restoreDriver(device: string, options: Omit<BindOptions, '
   if (before !== null) await pci.unbind();
   await pci.probe();
   return { device: pci.name, before, driver: await pci.driver() };
+}
+
+/** Before anything is begun. @throws ERR_INVALID_ARGUMENT */
+function checkBinding(device: string, sysfs: Sysfs, timeoutMs: number): void {
+  requireText('the device', device);
+  requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
+  const there = typeof sysfs === 'object' && sysfs !== null;
+  if (!there || SYSFS_CALLS.some((call) => typeof sysfs[call] !== 'function')) {
+    throw invalidArgument(`sysfs is ${shown(sysfs)}`, "give a software machine's `sysfs`, or leave it out");
+  }
 }
 
 /** A function's folder in /sys, and what is done through it. */
@@ -92,11 +107,9 @@ class PciFunction {
     private readonly timeoutMs: number,
   ) {}
 
-  static async find(
-    device: string,
-    { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS }: BindOptions,
-  ): Promise<PciFunction> {
-    requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
+  static async find(device: string, options: BindOptions): Promise<PciFunction> {
+    const { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    checkBinding(device, sysfs, timeoutMs);
     const id = parseDeviceId(device);
     if (id.kind !== 'pci') throw invalidArgument(`'${device}' is no PCI function`, 'give [dddd:]bb:dd.f');
     if (!(await sysfs.exists(id.sysfsPath))) {

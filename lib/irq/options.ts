@@ -1,4 +1,4 @@
-import { requireOneOf, shown } from '../arguments.js';
+import { requireFd, requireOneOf, requireWhole, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 
@@ -49,6 +49,10 @@ export function checkDelivery(vectors: readonly number[], options: IrqOptions): 
   }
   if (eventfds !== undefined && !(eventfds instanceof Map)) {
     throw invalidArgument(`eventfds is ${shown(eventfds)}`, 'give a Map of descriptors by vector');
+  }
+  for (const [vector, fd] of options.eventfds ?? []) {
+    requireWhole('a vector of eventfds', vector, 0);
+    requireFd(`the eventfd of vector ${vector}`, fd);
   }
   if (counts === undefined) return;
   if (!(counts instanceof Int32Array)) throw invalidArgument(`counts is ${shown(counts)}`, 'give an Int32Array');

@@ -1,5 +1,5 @@
-import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
-import { VfioError } from '../errors.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, shown } from '../arguments.js';
+import { invalidArgument, VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { WatcherHandle } from '../native/event.js';
@@ -16,6 +16,18 @@ interface Waiter {
 export interface NextOptions {
   /** Milliseconds after which the wait fails with ERR_TIMEOUT. Default: none. */
   readonly timeoutMs?: number;
+}
+
+/** Refuses a wait that is none. @throws ERR_INVALID_ARGUMENT */
+export function requireWait(options: NextOptions): void {
+  requireOptions(options);
+  const { timeoutMs } = options;
+  if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
+}
+
+/** Refuses what says neither yes nor no. @throws ERR_INVALID_ARGUMENT */
+export function requireRef(ref: boolean): void {
+  if (typeof ref !== 'boolean') throw invalidArgument(`ref is ${shown(ref)}`, 'give true or false');
 }
 
 /** The eventfd of one vector, and who waits for it. Thread: the one that made it. */
@@ -83,12 +95,13 @@ export class IrqVector {
    * Waits for interrupts and takes their count, at once where some came since the last time.
    * @throws ERR_INVALID_ARGUMENT at once for a time that is none
    */
-  next({ timeoutMs }: NextOptions = {}): Promise<number> {
+  next(options: NextOptions = {}): Promise<number> {
+    requireWait(options);
+    const { timeoutMs } = options;
     if (this.#watcher === undefined) {
       const message = 'the interrupt goes to an eventfd: wait for it with an `IrqWaiter`';
       return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
     }
-    if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     if (this.#pending > 0) return Promise.resolve(this.take());
     return new Promise((resolve, reject) => {
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => expire(timeoutMs), timeoutMs);
@@ -108,6 +121,7 @@ export class IrqVector {
 
   /** Lets the event loop end although the vector is watched, or not. */
   setRef(ref: boolean): void {
+    requireRef(ref);
     if (this.#watcher !== undefined) addon.watcherSetRef(this.#watcher, ref);
   }
 

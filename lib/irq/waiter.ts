@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 
-import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { IrqVector, type NextOptions } from './vector.js';
+import { IrqVector, type NextOptions, requireWait } from './vector.js';
 
 /**
  * A vector for another thread, by structured clone: `workerData`, `postMessage`, the `args` of a driver function. Its
@@ -45,6 +45,7 @@ export class IrqWaiter {
    * @throws ERR_TIMEOUT; ERR_CLOSED when the vector was turned off and none is left to take
    */
   wait(options: WaitForIrqOptions = {}): number {
+    requireOptions(options);
     const { timeoutMs = DEFAULT_TIMEOUT_MS, spinMicroseconds = DEFAULT_SPIN_US } = options;
     requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     const first = this.#vector.take();
@@ -63,6 +64,7 @@ export class IrqWaiter {
 
   /** Waits without blocking the thread, and takes the count. @throws ERR_TIMEOUT, ERR_CLOSED as `wait` */
   async next(options: NextOptions = {}): Promise<number> {
+    requireWait(options);
     const count = this.take();
     if (count > 0) return count;
     if (this.#isOff) throw new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' });

@@ -123,10 +123,54 @@ describe('arguments that plain JavaScript gets wrong', () => {
           ],
           ['a wait that a timer cannot take', method, [EDU, { sysfs, timeoutMs: 2 ** 31 }], /^timeoutMs is 2147483648/],
           ['a wait of no time', method, [EDU, { sysfs, timeoutMs: NaN }], /^timeoutMs is NaN/],
+          ['a number for a device', method, [5, { sysfs }], /^the device is 5 .*string/],
+          ['no device', method, [undefined, { sysfs }], /^the device is undefined/],
+          ['options that are null', method, [EDU, null], /^the options are null/],
+          ['a /sys without calls', method, [EDU, { sysfs: {} }], /^sysfs is an object/],
+          ['a /sys that is null', method, [EDU, { sysfs: null }], /^sysfs is null/],
           ['a text for a wait', method, [EDU, { sysfs, timeoutMs: '5' }], /^timeoutMs is '5'/],
         ],
       );
     }
+  });
+
+  describe('of an engine', () => {
+    const machine = new SoftwareMachine();
+    const engine = new Engine({ machine });
+    before(() => machine.addDevice({ name: EDU, group: 0, model: 'edu' }));
+    after(async () => {
+      await engine.close();
+      await machine.close();
+    });
+    afterEach(() => assert.deepEqual(engine.devices, []));
+    refuses(
+      () => engine,
+      [
+        ['no name', 'attach', [], /^the name is undefined .*string/],
+        ['a number for a name', 'attach', [5], /^the name is 5/],
+        ['a symbol for a name', 'attach', [Symbol('x')], /^the name is a symbol/],
+        ['options that are null', 'attach', [EDU, null], /^the options are null/],
+        ['options that are a number', 'attach', [EDU, 5], /^the options are 5/],
+        ['an object for a space', 'attach', [EDU, { dma: {} }], /^dma is an object .*DmaSpace/],
+        ['null for a space', 'attach', [EDU, { dma: null }], /^dma is null/],
+        ['a number for a space', 'attach', [EDU, { dma: 5 }], /^dma is 5/],
+        ['one index to trap', 'attach', [EDU, { trap: 5 }], /^trap is 5 .*array/],
+        ['null to trap', 'attach', [EDU, { trap: null }], /^trap is null/],
+        ['an object to trap', 'attach', [EDU, { trap: {} }], /^trap is an object/],
+        ['a text to trap', 'attach', [EDU, { trap: 'x' }], /^trap is 'x'/],
+        ['a text to trap, in a list', 'attach', [EDU, { trap: ['0'] }], /^a region of trap is '0'/],
+        ['ids that are null', 'attach', [EDU, { ids: null }], /^ids is null/],
+        ['ids that are a number', 'attach', [EDU, { ids: 5 }], /^ids is 5/],
+        ['an id of 17 bits', 'attach', [EDU, { ids: { vendorId: 0x10000 } }], /does not fit 2 bytes/],
+        ['a word for a request', 'attach', [EDU, { onRequest: 'keep' }], /^onRequest is 'keep' .*function/],
+        ['null for a request', 'attach', [EDU, { onRequest: null }], /^onRequest is null/],
+        ['a backend that there is not', 'attach', [EDU, { backend: 'uio' }], /^backend is 'uio' .*iommufd/],
+        ['a text for a switch', 'attach', [EDU, { reset: 'no' }], /^reset is 'no'/],
+        ['a text for a switch', 'attach', [EDU, { busMaster: 'yes' }], /^busMaster is 'yes'/],
+        ['nothing', 'detach', [], /^undefined is no device/],
+        ['an object', 'detach', [{}], /^an object is no device/],
+      ],
+    );
   });
 
   describe('of a device', () => {
@@ -176,12 +220,38 @@ describe('arguments that plain JavaScript gets wrong', () => {
           ['counts of other numbers', 'enable', [{ counts: new Float64Array(4) }], /^counts is an object .*Int32Array/],
           ['eventfds that are no map', 'enable', [{ eventfds: [1] }], /^eventfds is an array .*Map/],
           ['no vector', 'trigger', [[]], /no vector/],
+          ['options that are null', 'enable', [null], /^the options are null/],
+          ['options that are a number', 'enable', [5], /^the options are 5/],
+          ['a text for a descriptor', 'enable', [{ eventfds: new Map([[0, 'x']]) }], /^the eventfd of vector 0 is 'x'/],
+          ['a descriptor below 0', 'enable', [{ eventfds: new Map([[0, -1]]) }], /^the eventfd of vector 0 is -1/],
+          ['NaN for a descriptor', 'enable', [{ eventfds: new Map([[0, NaN]]) }], /^the eventfd of vector 0 is NaN/],
+          ['no descriptor', 'enable', [{ eventfds: new Map([[0, null]]) }], /^the eventfd of vector 0 is null/],
+          ['a text for a vector', 'enable', [{ eventfds: new Map([['0', 5]]) }], /^a vector of eventfds is '0'/],
+          ['a number', 'disable', [5], /^vectors is 5 .*array/],
+          ['null', 'disable', [null], /^vectors is null/],
+          ['an object', 'disable', [{}], /^vectors is an object/],
+          ['a text', 'disable', ['x'], /^vectors is 'x'/],
+          ['a text in a list', 'disable', [['0']], /none is '0'/],
           ['a text', 'trigger', ['0'], /none is '0'/],
+          ['null', 'trigger', [null], /none is null/],
+          ['an object', 'trigger', [{}], /none is an object/],
+          ['a bigint', 'trigger', [1n], /none is 1n/],
+          ['a bigint', 'unmaskBy', [5n], /^eventfd is 5n .*whole/],
+          ['a text', 'unmaskBy', ['x'], /^eventfd is 'x'/],
+          ['nothing', 'unmaskBy', [], /^eventfd is undefined/],
+          ['less than no descriptor', 'unmaskBy', [-2], /^eventfd is -2/],
+          ['options that are null', 'next', [0, null], /^the options are null/],
+          ['a text for a time', 'next', [0, { timeoutMs: 'x' }], /^timeoutMs is 'x'/],
+          ['a text', 'setRef', ['x'], /^ref is 'x'/],
+          ['nothing', 'setRef', [], /^ref is undefined/],
         ],
       );
       refuses(
         () => waiter,
         [
+          ['options that are null', 'wait', [null], /^the options are null/],
+          ['options that are null', 'next', [null], /^the options are null/],
+          ['a text', 'setRef', ['x'], /^ref is 'x'/],
           ['a wait of no time', 'wait', [{ timeoutMs: NaN }], /^timeoutMs is NaN/],
           [
             'a wait that a timer cannot take',
