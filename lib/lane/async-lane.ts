@@ -3,6 +3,7 @@ import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
 import { Fifo } from './fifo.js';
+import { requireOperation } from './operation.js';
 import { createLane, destroyLane, type LaneDescriptor, LaneProducer } from './producer.js';
 
 /**
@@ -53,9 +54,12 @@ export class AsyncLane {
 
   /**
    * Has the worker run an operation.
-   * @throws ERR_CLOSED, ERR_LANE_FULL when `whenFull` is `throw` and there is no slot
+   * @throws ERR_INVALID_ARGUMENT for what no slot holds; ERR_CLOSED; ERR_LANE_FULL when `whenFull` is `throw` and there is no
+   * slot
    */
   submit(operation: Operation, settle: Settle, whenFull: WhenFull = 'wait'): Submitted {
+    // Here as well: what is queued is written where answers are given out, and there its caller hears of nothing.
+    requireOperation(operation);
     if (this.#closed) throw new VfioError('the lane is closed', { code: 'ERR_CLOSED' });
     if (this.#queue.length === 0 && this.#producer.room > 0) {
       return this.#publish(operation, settle);

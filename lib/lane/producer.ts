@@ -3,6 +3,7 @@ import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
+import { requireAccess, requireOperation, requireValue } from './operation.js';
 
 /** Looks made here before the addon is called: most answers of a worker that spins come within them. */
 const FIRST_LOOKS = 100;
@@ -64,24 +65,39 @@ export class LaneProducer {
     return (Atomics.load(this.#words, LANE.completed >> 2) - this.#taken) | 0;
   }
 
-  /** Writes an operation into the next slot; there must be room. @returns the slot's position */
+  /**
+   * Writes an operation into the next slot; there must be room.
+   * @returns the slot's position. @throws ERR_INVALID_ARGUMENT for what no slot holds; the slot is free then
+   */
   push(operation: Operation): number {
+    requireOperation(operation);
     const position = this.#pushed & this.#mask;
     this.slots.write(position, operation);
     this.#pushed = (this.#pushed + 1) | 0;
     return position;
   }
 
-  /** Pushes a read of 8, 16 or 32 bits, without an object. @param region handle @param offset bytes @returns its position */
+  /**
+   * Pushes a read of 8, 16 or 32 bits, without an object.
+   * @param region handle @param offset bytes
+   * @returns its position. @throws ERR_INVALID_ARGUMENT as `push`
+   */
   pushRead(region: number, width: 1 | 2 | 4, offset: number): number {
+    requireAccess(region, width, offset);
     const position = this.#pushed & this.#mask;
     this.slots.writeAccess(position, Op.read, width, region, offset, 0);
     this.#pushed = (this.#pushed + 1) | 0;
     return position;
   }
 
-  /** Pushes a write of 8, 16 or 32 bits, without an object. @returns its position */
+  /**
+   * Pushes a write of 8, 16 or 32 bits, without an object.
+   * @param region handle @param offset bytes @param value whole; its low bits are written
+   * @returns its position. @throws ERR_INVALID_ARGUMENT as `push`
+   */
   pushWrite(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
+    requireAccess(region, width, offset);
+    requireValue(value);
     const position = this.#pushed & this.#mask;
     this.slots.writeAccess(position, Op.write, width, region, offset, value);
     this.#pushed = (this.#pushed + 1) | 0;

@@ -40,20 +40,25 @@ export class SyncLane {
   /**
    * Reads 8, 16 or 32 bits and waits.
    * @param region handle @param offset bytes
-   * @returns the slot's position, whose status and value are the answer. @throws ERR_TIMEOUT
+   * @returns the slot's position, whose status and value are the answer
+   * @throws ERR_TIMEOUT; ERR_LANE_FULL; ERR_INVALID_ARGUMENT for what no slot holds, and then nothing is run
    */
   read(region: number, width: 1 | 2 | 4, offset: number): number {
     this.#requireRoom(1);
     return this.#answer(this.#producer.pushRead(region, width, offset));
   }
 
-  /** Writes 8, 16 or 32 bits and waits. @returns the slot's position, whose status is the answer. @throws ERR_TIMEOUT */
+  /**
+   * Writes 8, 16 or 32 bits and waits.
+   * @param value whole; its low bits are written
+   * @returns the slot's position, whose status is the answer. @throws as `read`
+   */
   write(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
     this.#requireRoom(1);
     return this.#answer(this.#producer.pushWrite(region, width, offset, value));
   }
 
-  /** Runs one operation and waits. @returns the slot's position, whose status and value are the answer. @throws ERR_TIMEOUT */
+  /** Runs one operation and waits. @returns the slot's position, whose status and value are the answer. @throws as `read` */
   run(operation: Operation): number {
     this.#requireRoom(1);
     return this.#answer(this.#producer.push(operation));
@@ -61,7 +66,7 @@ export class SyncLane {
 
   /**
    * Publishes all operations at once and waits for the last.
-   * @returns the position of the first; the others follow, round the lane's capacity. @throws ERR_LANE_FULL, ERR_TIMEOUT
+   * @returns the position of the first; the others follow, round the lane's capacity. @throws as `read`
    */
   runAll(operations: readonly Operation[]): number {
     this.#requireRoom(operations.length);

@@ -57,7 +57,7 @@ describe('a lane and its producers', () => {
 
   it('waits for its own answer, not for that of an earlier owner', () => {
     const earlier = new SyncLane(descriptor, { timeoutMs: 10 });
-    assert.throws(() => earlier.run(poll(200)), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => earlier.run(poll(300)), { code: 'ERR_TIMEOUT' });
     memory.region.accessor.write32(128, 5);
     const next = new SyncLane(descriptor, { timeoutMs: 5000 });
     const position = next.read(region, 4, 128);
@@ -78,7 +78,7 @@ describe('a lane and its producers', () => {
 
   it('has its slots back once what timed out is answered', async () => {
     const lane = new SyncLane(descriptor, { timeoutMs: 10 });
-    assert.throws(() => lane.run(poll(100)), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => lane.run(poll(500)), { code: 'ERR_TIMEOUT' });
     assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_TIMEOUT' });
     assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_LANE_FULL' });
     const words = new Int32Array(addon.laneView(descriptor.lane));

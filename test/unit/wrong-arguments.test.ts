@@ -8,33 +8,10 @@ import { IrqWaiter } from '../../lib/irq/waiter.js';
 import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
 import { addon } from '../../lib/native/addon.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+import { refuses } from '../support/wrong-arguments.js';
 
 const PAGE = 4096;
 const EDU = 'f000:00:04.0';
-
-/** A call as plain JavaScript makes it, where no compiler looks. @returns the error that it ends with */
-async function failureOf(target: object, method: string, args: readonly unknown[]): Promise<unknown> {
-  const methods = target as Record<string, (...args: readonly unknown[]) => unknown>;
-  try {
-    await methods[method]!(...args);
-  } catch (error) {
-    return error;
-  }
-  return assert.fail(`${method}(${args.map(String).join(', ')}) did not fail`);
-}
-
-type Row = readonly [name: string, method: string, args: readonly unknown[], message: RegExp];
-
-/** Each is refused by a typed error that names what was wrong with it. */
-function refuses(target: () => object, rows: readonly Row[]): void {
-  for (const [name, method, args, message] of rows) {
-    it(`${method}: ${name}`, async () => {
-      const error = (await failureOf(target(), method, args)) as Error & { code?: string };
-      assert.equal(error.code, 'ERR_INVALID_ARGUMENT', String(error.stack));
-      assert.match(error.message, message);
-    });
-  }
-}
 
 describe('arguments that plain JavaScript gets wrong', () => {
   const memory = addon.memoryAllocate(4 * PAGE);
