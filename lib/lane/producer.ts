@@ -1,3 +1,4 @@
+import { requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
@@ -9,6 +10,7 @@ import { requireAccess, requireOperation, requireValue } from './operation.js';
 const FIRST_LOOKS = 100;
 /** So that a thread that is to be ended is ended. */
 const LONGEST_SLEEP_MS = 1000;
+export const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
 /** A lane as another thread can open it: structured clone carries it. */
 export interface LaneDescriptor {
@@ -132,8 +134,8 @@ export class LaneProducer {
   /**
    * Waits until an answer can be taken: looks for it, then sleeps. Blocks the thread.
    * @param spins how often it looks first, natively, with a pause of some 20 ns each
-   * @param timeoutMs 0 to 2^31
-   * @returns false when the time passed, or nothing is pending
+   * @param timeoutMs milliseconds, 0 to 2,147,483,647
+   * @returns false when the time passed, or nothing is pending. @throws ERR_INVALID_ARGUMENT, once it sleeps
    */
   waitForAnswer(spins: number, timeoutMs: number): boolean {
     if (this.pending === 0) return false;
@@ -145,6 +147,7 @@ export class LaneProducer {
   }
 
   #sleepUntilAnswered(timeoutMs: number): boolean {
+    requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const completed = Atomics.load(this.#words, LANE.completed >> 2);

@@ -1,22 +1,24 @@
 import { availableParallelism } from 'node:os';
 
+import { requireNumber, requireOptions, requireWhole } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
-import { type LaneDescriptor, LaneProducer } from './producer.js';
+import { type LaneDescriptor, LaneProducer, LONGEST_WAIT_MS } from './producer.js';
 
 /** How a synchronous producer waits for its answer. */
 export interface SyncLaneOptions {
   /**
    * How many looks before it sleeps, each some 20 ns; sleeping costs some 50 us. Default 2000, and 0 on a machine of one
-   * CPU, where the worker cannot run meanwhile.
+   * CPU, where the worker cannot run meanwhile. At most 1,000,000: nothing ends the thread while it looks.
    */
   readonly spins?: number;
-  /** After which it gives up with ERR_TIMEOUT, milliseconds. Default 10,000. */
+  /** After which it gives up with ERR_TIMEOUT, milliseconds, 0 to 2,147,483,647. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
 const DEFAULT_SPINS = 2000;
 const DEFAULT_TIMEOUT_MS = 10_000;
+const MOST_SPINS = 1_000_000;
 
 /**
  * A lane for a thread that may block, such as an emulator's vCPU: it looks for its answer, then sleeps. For operations
@@ -27,10 +29,14 @@ export class SyncLane {
   readonly #spins: number;
   readonly #timeoutMs: number;
 
+  /** @throws ERR_INVALID_ARGUMENT for options that cannot be; what `LaneProducer` throws */
   constructor(descriptor: LaneDescriptor, options: SyncLaneOptions = {}) {
-    this.#producer = new LaneProducer(descriptor);
+    requireOptions(options);
     this.#spins = options.spins ?? (availableParallelism() > 1 ? DEFAULT_SPINS : 0);
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    requireWhole('spins', this.#spins, 0, MOST_SPINS);
+    requireNumber('timeoutMs', this.#timeoutMs, 0, LONGEST_WAIT_MS);
+    this.#producer = new LaneProducer(descriptor);
   }
 
   get slots(): SlotView {

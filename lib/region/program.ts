@@ -7,6 +7,7 @@ import { VfioError } from '../errors.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { type Answer, submit } from './submit.js';
+import { waitMicroseconds } from './values.js';
 
 const { programRun } = addon;
 
@@ -159,18 +160,21 @@ export class Program {
 
   /**
    * Reads until `(value & mask) === value asked for`; the step's value is the one that ended the wait.
-   * @param timeoutMs milliseconds from the start of `run`, above 0; the step then fails with ERR_TIMEOUT
+   * @param timeoutMs milliseconds from the start of `run`, 0 (it looks for some 20 µs) to 2,147,483,647; the step then fails
+   * with ERR_TIMEOUT
+   * @throws ERR_INVALID_ARGUMENT
    */
   pollUntil(
     offset: number,
     condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
     timeoutMs: number,
   ): number {
+    const microseconds = waitMicroseconds(timeoutMs);
     const step = this.#add(Op.poll, condition.width, offset);
     this.#put(step, VALUE, condition.value);
     this.#put(step, MASK, condition.mask);
     this.#keepValue(step);
-    this.#polls.push({ step, microseconds: Math.max(1, Math.round(timeoutMs * 1000)) });
+    this.#polls.push({ step, microseconds });
     return step;
   }
 

@@ -12,6 +12,7 @@ import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import type { Program } from './program.js';
 import { submit } from './submit.js';
+import { waitMicroseconds } from './values.js';
 
 /** What opening a region needs. */
 export interface RegionSource {
@@ -31,7 +32,7 @@ export interface RegionSource {
 
 /** Settings of an operation that waits. */
 export interface WaitOptions {
-  /** Milliseconds, above 0; default 10,000. */
+  /** Milliseconds, 0 (it looks for some 20 µs) to 2,147,483,647; default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -264,5 +265,5 @@ function valueOf(operation: Operation, slots: SlotView, position: number): numbe
 
 /** The CLOCK_MONOTONIC of a moment from now, which process.hrtime counts; microseconds. */
 function deadlineAfter(milliseconds: number): number {
-  return Number(process.hrtime.bigint() / 1000n) + Math.max(1, Math.round(milliseconds * 1000));
+  return Number(process.hrtime.bigint() / 1000n) + waitMicroseconds(milliseconds);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { AsyncLane } from '../../lib/lane/async-lane.js';
-import { LaneProducer } from '../../lib/lane/producer.js';
+import { type LaneDescriptor, LaneProducer } from '../../lib/lane/producer.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { Op } from '../../lib/layout/slot.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
@@ -32,13 +32,15 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
   ];
   let pool: WorkerPool;
   let memory: MemoryRegion;
+  let lane: LaneDescriptor;
   let sync: SyncLane;
   let producer: LaneProducer;
   let full: AsyncLane;
   before(async () => {
     pool = await WorkerPool.start({ workers: 1, laneCapacity: 2 });
     memory = await memoryRegion(pool.lane());
-    sync = new SyncLane(pool.createLane());
+    lane = pool.createLane();
+    sync = new SyncLane(lane);
     producer = new LaneProducer(pool.createLane());
     full = new AsyncLane(pool.createLane().worker, 2);
     const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
@@ -66,6 +68,21 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
     refuses(
       () => sync,
       operations('runAll', (each) => [[write, each]]),
+    );
+  });
+  describe('of a synchronous lane that is made', () => {
+    const maker = { make: (options: object) => new SyncLane(lane, options) };
+    refuses(
+      () => maker,
+      [
+        ['a wait without an end', 'make', [{ timeoutMs: Infinity }], /^timeoutMs is Infinity .*from 0 to 2147483647/],
+        ['a wait of no time', 'make', [{ timeoutMs: NaN }], /^timeoutMs is NaN/],
+        ['a wait below 0', 'make', [{ timeoutMs: -1 }], /^timeoutMs is -1/],
+        ['a text', 'make', [{ timeoutMs: '50' }], /^timeoutMs is '50'/],
+        ['minutes of looking', 'make', [{ spins: 1e10 }], /^spins is 10000000000 .*1000000/],
+        ['half a look', 'make', [{ spins: 0.5 }], /^spins is 0\.5/],
+        ['null', 'make', [null], /^the options are null/],
+      ],
     );
   });
   describe('of a producer', () => {

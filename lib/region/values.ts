@@ -1,0 +1,40 @@
+import { requireNumber, shown } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
+import { LONGEST_WAIT_MS } from '../lane/producer.js';
+import type { Width } from './checks.js';
+
+/** @param timeoutMs milliseconds, 0 to 2,147,483,647 @returns microseconds, at least 1. @throws ERR_INVALID_ARGUMENT */
+export function waitMicroseconds(timeoutMs: number): number {
+  requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
+  return Math.max(1, Math.round(timeoutMs * 1000));
+}
+
+/**
+ * Refuses what is not a whole number. Of one the low bits count, however large it is: -1 is all ones, as in `~0`.
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function requireBits(name: string, value: number): void {
+  if (Number.isSafeInteger(value)) return;
+  throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number: its low bits count');
+}
+
+/** Refuses what is no bigint; of one the low 64 bits count. @throws ERR_INVALID_ARGUMENT */
+export function requireLongBits(name: string, value: bigint): void {
+  if (typeof value === 'bigint') return;
+  throw invalidArgument(`${name} is ${shown(value)}`, 'give a bigint: its low 64 bits count');
+}
+
+/**
+ * Gives the low bits of a value, as many as an access of the width has. A number below 0 has the 32 that JavaScript's bitwise
+ * operators give, in an access of 8 bytes too.
+ * @throws ERR_INVALID_ARGUMENT for what is neither a bigint nor a whole number
+ */
+export function lowBits(name: string, value: number | bigint, width: Width): number | bigint {
+  if (typeof value === 'bigint') {
+    const low = BigInt.asUintN(8 * width, value);
+    return width === 8 ? low : Number(low);
+  }
+  requireBits(name, value);
+  if (width === 8) return value < 0 ? value >>> 0 : value;
+  return width === 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff);
+}
