@@ -1,4 +1,4 @@
-import { requireNumber, requireWhole, shown } from '../arguments.js';
+import { isUint32, requireNumber, requireWhole, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { Op, type Operation } from '../layout/slot.js';
 
@@ -34,11 +34,6 @@ export function requireAccess(region: number, width: number, offset: number): vo
 /** Refuses what are no bits to write. @throws ERR_INVALID_ARGUMENT */
 export function requireValue(value: number): void {
   if (!isUint32(value)) requireBits('value', value);
-}
-
-/** Most numbers are, and this costs the hot path less than a call. A symbol and a bigint must not meet an operator. */
-function isUint32(value: number | bigint): value is number {
-  return typeof value === 'number' && value >>> 0 === value;
 }
 
 function requireMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {

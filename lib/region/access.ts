@@ -1,7 +1,9 @@
 import { VfioError } from '../errors.js';
+import type { MappingHandle } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { checkAccess, statusError } from './checks.js';
-import type { RegionDescriptor } from './descriptor.js';
+import { checkAccess, requireDescriptor, statusError } from './checks.js';
+import type { MappedArea, RegionDescriptor } from './descriptor.js';
+import { requireBits, requireLongBits } from './values.js';
 
 // Taken out once: the addon's object has so many functions that V8 looks each one up in a table.
 const { regionRead8, regionRead16, regionRead32, regionRead64 } = addon;
@@ -21,9 +23,10 @@ interface AreaViews {
  * Checked, synchronous access to a region from any thread of the process. A read of a mapped part is one `Atomics.load`:
  * one load of exactly that width, never merged or moved. A write is one store made by native code, because
  * `Atomics.store` is a locked exchange, which a register would see as a read and a write. What is not mapped is
- * transferred, which blocks this thread: on the main thread use `Region` instead.
- * @throws from every access: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment), ERR_NOT_SUPPORTED (the region's flags),
- * ERR_CLOSED, ERR_SHORT_TRANSFER, or the errno of the transfer
+ * transferred, which blocks this thread: on the main thread use `Region` instead. Offsets are bytes into the region; values
+ * are whole numbers, of which the low bits are written, as many as the access has.
+ * @throws from every access: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment; what is no whole number, for `write64` no
+ * bigint), ERR_NOT_SUPPORTED (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, or the errno of the transfer
  */
 export class RegionAccess {
   readonly #handle: number;
@@ -31,9 +34,11 @@ export class RegionAccess {
   /** The area that holds all of the region, as most do. */
   readonly #whole: AreaViews | undefined;
 
+  /** @throws ERR_INVALID_ARGUMENT for what is no descriptor; ERR_CLOSED when the region is closed and was mapped */
   constructor(readonly descriptor: RegionDescriptor) {
+    requireDescriptor(descriptor);
     this.#handle = descriptor.handle;
-    this.#areas = descriptor.areas.flatMap((area) => viewsOf(area.mapping, area.offset, area.size));
+    this.#areas = descriptor.areas.flatMap((area) => viewsOf(descriptor, area));
     const [first] = this.#areas;
     this.#whole = descriptor.readable && first?.start === 0 && first.end === descriptor.size ? first : undefined;
   }
@@ -44,9 +49,9 @@ export class RegionAccess {
   }
 
   read8(regionOffset: number): number {
-    const views = this.#areaOf(regionOffset, 1);
-    if (views !== undefined) return Atomics.load(views.u8, regionOffset - views.start);
     try {
+      const views = this.#areaOf(regionOffset, 1);
+      if (views !== undefined) return Atomics.load(views.u8, regionOffset - views.start);
       return regionRead8(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 1, false);
@@ -54,9 +59,9 @@ export class RegionAccess {
   }
 
   read16(regionOffset: number): number {
-    const views = this.#areaOf(regionOffset, 2);
-    if (views !== undefined) return Atomics.load(views.u16, (regionOffset - views.start) / 2);
     try {
+      const views = this.#areaOf(regionOffset, 2);
+      if (views !== undefined) return Atomics.load(views.u16, (regionOffset - views.start) / 2);
       return regionRead16(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 2, false);
@@ -64,9 +69,9 @@ export class RegionAccess {
   }
 
   read32(regionOffset: number): number {
-    const views = this.#areaOf(regionOffset, 4);
-    if (views !== undefined) return Atomics.load(views.u32, (regionOffset - views.start) / 4);
     try {
+      const views = this.#areaOf(regionOffset, 4);
+      if (views !== undefined) return Atomics.load(views.u32, (regionOffset - views.start) / 4);
       return regionRead32(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 4, false);
@@ -74,9 +79,9 @@ export class RegionAccess {
   }
 
   read64(regionOffset: number): bigint {
-    const views = this.#areaOf(regionOffset, 8);
-    if (views !== undefined) return Atomics.load(views.u64, (regionOffset - views.start) / 8);
     try {
+      const views = this.#areaOf(regionOffset, 8);
+      if (views !== undefined) return Atomics.load(views.u64, (regionOffset - views.start) / 8);
       return regionRead64(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 8, false);
@@ -85,6 +90,7 @@ export class RegionAccess {
 
   /** Writes the low 8 bits of a value. */
   write8(regionOffset: number, value: number): void {
+    requireBits('value', value);
     try {
       regionWrite8(this.#handle, regionOffset, value);
     } catch (error) {
@@ -94,6 +100,7 @@ export class RegionAccess {
 
   /** Writes the low 16 bits of a value. */
   write16(regionOffset: number, value: number): void {
+    requireBits('value', value);
     try {
       regionWrite16(this.#handle, regionOffset, value);
     } catch (error) {
@@ -103,6 +110,7 @@ export class RegionAccess {
 
   /** Writes the low 32 bits of a value. */
   write32(regionOffset: number, value: number): void {
+    requireBits('value', value);
     try {
       regionWrite32(this.#handle, regionOffset, value);
     } catch (error) {
@@ -110,7 +118,9 @@ export class RegionAccess {
     }
   }
 
+  /** Writes the low 64 bits of a value. */
   write64(regionOffset: number, value: bigint): void {
+    requireLongBits('value', value);
     try {
       regionWrite64(this.#handle, regionOffset, BigInt.asUintN(64, value));
     } catch (error) {
@@ -120,6 +130,7 @@ export class RegionAccess {
 
   /** Writes 32 bits after everything written before is visible to the device, DMA memory included. */
   doorbell32(regionOffset: number, value: number): void {
+    requireBits('value', value);
     try {
       regionDoorbell32(this.#handle, regionOffset, value);
     } catch (error) {
@@ -158,13 +169,23 @@ export class RegionAccess {
 /** The longest typed array of bytes that V8 makes in Node.js 20. */
 const LONGEST_VIEW = 2 ** 32;
 
-function viewsOf(mapping: number, start: number, size: number): AreaViews[] {
-  const memory = addon.mappingView(mapping);
+function viewsOf(descriptor: RegionDescriptor, { mapping, offset, size }: MappedArea): AreaViews[] {
+  const memory = memoryOf(descriptor, mapping, offset);
   const views: AreaViews[] = [];
   for (let at = 0; at < size; at += LONGEST_VIEW) {
-    views.push(viewsAt(memory, at, start + at, Math.min(LONGEST_VIEW, size - at)));
+    views.push(viewsAt(memory, at, offset + at, Math.min(LONGEST_VIEW, size - at)));
   }
   return views;
+}
+
+/** The mapping is let go of when the region is closed: its handle is stale then. */
+function memoryOf(descriptor: RegionDescriptor, mapping: MappingHandle, offset: number): SharedArrayBuffer {
+  try {
+    return addon.mappingView(mapping);
+  } catch (error) {
+    if (!(error instanceof VfioError) || error.errno === undefined) throw error;
+    throw statusError(descriptor, offset, -error.errno, 'opening');
+  }
 }
 
 function viewsAt(memory: SharedArrayBuffer, at: number, start: number, size: number): AreaViews {

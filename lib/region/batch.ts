@@ -1,14 +1,25 @@
+import { shown } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import { checkAccess, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { Program, type ProgramTarget } from './program.js';
+import { requireBits } from './values.js';
 
 /** One step of a batch. */
 export type BatchStep =
   | { readonly read: number; readonly width: Width }
-  | { readonly write: number; readonly width: Width; readonly value: number | bigint };
+  | {
+      readonly write: number;
+      readonly width: Width;
+      /** Whole; its low bits are written, as many as the access has. */
+      readonly value: number | bigint;
+    };
 
-/** Adds a step. @throws what `checkAccess` throws, before anything is run */
+/** Adds a step. @throws what `checkAccess` throws, ERR_INVALID_ARGUMENT for what is none; before anything is run */
 export function addStep(program: Program, region: RegionDescriptor, step: BatchStep): void {
+  if (typeof step !== 'object' || step === null) {
+    throw invalidArgument(`a step is ${shown(step)}`, 'give { read, width } or { write, width, value }');
+  }
   const write = 'write' in step;
   const offset = write ? step.write : step.read;
   checkAccess(region, offset, step.width, step.width, write);
@@ -25,7 +36,8 @@ function addRead(program: Program, offset: number, width: Width): void {
 
 function addWrite(program: Program, offset: number, width: Width, value: number | bigint): void {
   if (width === 8) {
-    program.write64(offset, BigInt(value));
+    if (typeof value === 'number') requireBits('value', value);
+    program.write64(offset, typeof value === 'number' ? BigInt(value) : value);
     return;
   }
   const bits = typeof value === 'bigint' ? Number(BigInt.asUintN(32, value)) : value;

@@ -1,4 +1,5 @@
-import { VfioError } from '../errors.js';
+import { shown } from '../arguments.js';
+import { invalidArgument, VfioError } from '../errors.js';
 import { type Operation, Op } from '../layout/slot.js';
 import { errnoName } from '../uapi/errno.js';
 import type { RegionDescriptor } from './descriptor.js';
@@ -11,10 +12,22 @@ export function placeName(region: RegionDescriptor, offset: number): string {
   return `region ${region.regionIndex} of ${region.device} at 0x${offset.toString(16)}`;
 }
 
+/** Refuses what is no width. @throws ERR_INVALID_ARGUMENT */
+export function checkWidth(width: number): void {
+  if (width === 1 || width === 2 || width === 4 || width === 8) return;
+  throw invalidArgument(`an access of ${shown(width)} bytes does not exist`, 'give 1, 2, 4 or 8');
+}
+
+/** Refuses what is no region's. @throws ERR_INVALID_ARGUMENT */
+export function requireDescriptor(descriptor: RegionDescriptor | undefined): void {
+  if (typeof descriptor === 'object' && typeof descriptor?.handle === 'number') return;
+  throw invalidArgument(`${shown(descriptor)} is no descriptor of a region`, 'give a Region, or its `descriptor`');
+}
+
 /**
  * Checks an access before it is made.
- * @throws ERR_OUT_OF_RANGE outside of the region, ERR_INVALID_ARGUMENT for a width or an alignment that is none,
- * ERR_NOT_SUPPORTED when the region cannot be read (written)
+ * @throws ERR_OUT_OF_RANGE outside of the region, ERR_INVALID_ARGUMENT for a width or an alignment that is none and for
+ * what is no number, ERR_NOT_SUPPORTED when the region cannot be read (written)
  */
 export function checkAccess(
   region: RegionDescriptor,
@@ -23,27 +36,8 @@ export function checkAccess(
   length: number,
   write: boolean,
 ): void {
-  if (width !== 1 && width !== 2 && width !== 4 && width !== 8) {
-    throw new VfioError(`an access of ${width} bytes does not exist`, {
-      code: 'ERR_INVALID_ARGUMENT',
-      hint: 'give 1, 2, 4 or 8',
-    });
-  }
-  if (
-    !Number.isSafeInteger(offset) ||
-    offset < 0 ||
-    !Number.isSafeInteger(length) ||
-    length < 0 ||
-    offset + length > region.size
-  ) {
-    throw new VfioError(
-      `${length} bytes of ${placeName(region, offset)} lie outside of its 0x${region.size.toString(16)} bytes`,
-      {
-        code: 'ERR_OUT_OF_RANGE',
-        device: region.device,
-      },
-    );
-  }
+  checkWidth(width);
+  if (!isWithin(region, offset, length)) throw outside(region, offset, length);
   if (offset % width !== 0 || length % width !== 0) {
     throw new VfioError(`${placeName(region, offset)} is not aligned for accesses of ${width} bytes`, {
       code: 'ERR_INVALID_ARGUMENT',
@@ -57,6 +51,23 @@ export function checkAccess(
       device: region.device,
     });
   }
+}
+
+function isWithin(region: RegionDescriptor, offset: number, length: number): boolean {
+  if (!Number.isSafeInteger(offset) || offset < 0) return false;
+  return Number.isSafeInteger(length) && length >= 0 && offset + length <= region.size;
+}
+
+/** A number that is no place of the region is outside of it, whatever it is; what is no number is another mistake. */
+function outside(region: RegionDescriptor, offset: number, length: number): VfioError {
+  for (const [name, value] of Object.entries({ offset, length })) {
+    if (typeof value !== 'number') return invalidArgument(`the ${name} is ${shown(value)}`, 'give a number of bytes');
+  }
+  const bytes = `${length} bytes of ${placeName(region, offset)}`;
+  return new VfioError(`${bytes} lie outside of its 0x${region.size.toString(16)} bytes`, {
+    code: 'ERR_OUT_OF_RANGE',
+    device: region.device,
+  });
 }
 
 /** vfio-pci answers EIO where the device does not decode its memory. Source: vfio_pci_bar_rw */

@@ -1,13 +1,14 @@
+import { isUint32, requireWhole } from '../arguments.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
 import { bufferHandle, checkBuffer } from './buffers.js';
 import { VfioError } from '../errors.js';
-import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
+import { checkAccess, OPERATION_NAMES, requireDescriptor, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { type Answer, submit } from './submit.js';
-import { waitMicroseconds } from './values.js';
+import { type PollCondition, pollBits, requireBits, requireLongBits, waitMicroseconds } from './values.js';
 
 const { programRun } = addon;
 
@@ -42,15 +43,20 @@ const STATUS = SLOT.status / 4;
 const INPUT = BUFFER_OFFSET;
 const HIGH = 2 ** 32;
 const NO_BUFFER = new SharedArrayBuffer(0);
+/** The bytes of a program, 64 a step, are named in 32 bits. */
+const MOST_STEPS = 2 ** 26 - 1;
 /** The status of a step that was not run. */
 const ECANCELED = 125;
 
 /**
  * Steps on regions, filled once or anew each time, and run in order by native code in one call. A step's answer is read
  * from the memory that it was written to: no promise and no object is made. Each method adds a step and gives its number.
- * Offsets are bytes into the region, values up to 32 bits are numbers.
+ * Offsets are bytes into the region, values up to 32 bits whole numbers, of which the low bits are written, as many as the
+ * access has.
  *
  * A step is checked when it runs, against the region as it then is.
+ * @throws from every method that adds a step: ERR_INVALID_ARGUMENT for what is no whole number (for `write64` no bigint),
+ * ERR_OUT_OF_RANGE for what is no offset of any region, and where there is no room for another step
  * Thread: the one that made it. `run` blocks: what waits or is trapped is for `Region.run` there where an event loop is.
  */
 export class Program {
@@ -62,6 +68,8 @@ export class Program {
   /** The steps whose value has to be put back before they run again: so many, as emptying an array frees its memory. */
   readonly #overwritten: number[] = [];
   #overwrittenCount = 0;
+  /** How many of them have run. */
+  #spent = 0;
   /** What the steps copy from and to: a handle is good while somebody holds its buffer. */
   readonly #buffers = new Set<SharedArrayBuffer>();
   /** The buffer that was named last, as that of the next step often is, with its handle and its bytes. */
@@ -75,12 +83,15 @@ export class Program {
 
   /**
    * @param target the region of the steps that follow
-   * @param capacity how many steps fit in, at least 1
+   * @param capacity how many steps fit in, 1 to 67,108,863
+   * @throws ERR_INVALID_ARGUMENT
    */
   constructor(
     target: ProgramTarget,
     readonly capacity = 64,
   ) {
+    requireWhole('capacity', capacity, 1, MOST_STEPS);
+    requireDescriptor(target?.descriptor);
     const memory = new SharedArrayBuffer(capacity * SLOT.size);
     this.#slots = new Uint8Array(memory);
     this.#words = new Uint32Array(memory);
@@ -97,6 +108,7 @@ export class Program {
 
   /** Has the steps that follow made on another region. */
   on(target: ProgramTarget): this {
+    requireDescriptor(target?.descriptor);
     this.#region = target.descriptor;
     this.#handle = this.#region.handle;
     this.#stretches.push({ first: this.#length, region: this.#region });
@@ -106,6 +118,7 @@ export class Program {
   /** Takes all steps out. */
   clear(): this {
     this.#overwrittenCount = 0;
+    this.#spent = 0;
     if (this.#polls.length > 0) this.#forgetPolls();
     if (this.#buffer !== NO_BUFFER) this.#forgetBuffers();
     this.#length = 0;
@@ -135,6 +148,7 @@ export class Program {
     return this.#addValue(Op.write, 4, offset, value);
   }
   write64(offset: number, value: bigint): number {
+    requireLongBits('value', value);
     const step = this.#add(Op.write, 8, offset);
     this.#put(step, VALUE, value);
     return step;
@@ -152,6 +166,7 @@ export class Program {
 
   /** Replaces the bits of `mask` by those of `value`; the step's value is what was read before. */
   modify32(offset: number, mask: number, value: number): number {
+    requireBits('mask', mask);
     const step = this.#addValue(Op.modify, 4, offset, value);
     this.#put(step, MASK, mask >>> 0);
     this.#keepValue(step);
@@ -164,15 +179,12 @@ export class Program {
    * with ERR_TIMEOUT
    * @throws ERR_INVALID_ARGUMENT
    */
-  pollUntil(
-    offset: number,
-    condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
-    timeoutMs: number,
-  ): number {
+  pollUntil(offset: number, condition: PollCondition, timeoutMs: number): number {
     const microseconds = waitMicroseconds(timeoutMs);
-    const step = this.#add(Op.poll, condition.width, offset);
-    this.#put(step, VALUE, condition.value);
-    this.#put(step, MASK, condition.mask);
+    const { width, mask, value } = pollBits(condition);
+    const step = this.#add(Op.poll, width, offset);
+    this.#put(step, VALUE, value);
+    this.#put(step, MASK, mask);
     this.#keepValue(step);
     this.#polls.push({ step, microseconds });
     return step;
@@ -250,18 +262,20 @@ export class Program {
 
   #add(op: Operation['op'], width: number, offset: number): number {
     const step = this.#length;
-    if (step >= this.capacity) throw new RangeError(`the program's ${this.capacity} steps are used up`);
+    if (step >= this.capacity) throw usedUp(this.capacity);
+    const high = isUint32(offset) ? 0 : this.#highOf(offset, width);
     const words = this.#words;
     const at = step * WORDS;
     words[at] = op | (width << 8);
     words[at + REGION] = this.#handle;
     words[at + OFFSET] = offset;
-    words[at + OFFSET + 1] = offset >>> 0 === offset ? 0 : this.#highOf(offset, width);
+    words[at + OFFSET + 1] = high;
     this.#length = step + 1;
     return step;
   }
 
   #addValue(op: Operation['op'], width: number, offset: number, value: number): number {
+    requireBits('value', value);
     const step = this.#add(op, width, offset);
     this.#words[step * WORDS + VALUE] = value;
     this.#words[step * WORDS + VALUE + 1] = 0;
@@ -298,7 +312,6 @@ export class Program {
     this.#buffers.clear();
   }
 
-  /** A number below 0 has the 32 bits that JavaScript's bitwise operators give. */
   #put(step: number, word: number, value: number | bigint): void {
     const at = step * WORDS + word;
     if (typeof value === 'bigint') {
@@ -319,14 +332,14 @@ export class Program {
 
   #putValuesBack(): void {
     const words = this.#words;
-    for (let i = 0; i < this.#overwrittenCount; i++) {
+    for (let i = 0; i < this.#spent; i++) {
       const at = (this.#overwritten[i] as number) * WORDS;
       words[at + VALUE] = words[at + INPUT] as number;
       words[at + VALUE + 1] = words[at + INPUT + 1] as number;
     }
   }
 
-  /** Of an offset that one word does not hold. @throws ERR_OUT_OF_RANGE for what is no offset at all */
+  /** Of an offset that one word does not hold. @throws as `checkAccess` for what is no offset at all */
   #highOf(offset: number, width: number): number {
     if (!Number.isSafeInteger(offset) || offset < 0) checkAccess(this.#region, offset, width, width, false);
     return Math.floor(offset / HIGH);
@@ -334,7 +347,8 @@ export class Program {
 
   #prepareRun(): void {
     if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
-    if (this.#overwrittenCount > 0) this.#putValuesBack();
+    if (this.#spent > 0) this.#putValuesBack();
+    this.#spent = this.#overwrittenCount;
     if (this.#polls.length > 0) this.#setDeadlines();
   }
 
@@ -376,4 +390,11 @@ export class Program {
     }
     return statusError(region, offset, status, OPERATION_NAMES[op]);
   }
+}
+
+function usedUp(capacity: number): VfioError {
+  return new VfioError(`the program's ${capacity} steps are used up`, {
+    code: 'ERR_OUT_OF_RANGE',
+    hint: 'make it with room for more: `new Program(region, capacity)`',
+  });
 }

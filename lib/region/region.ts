@@ -1,4 +1,5 @@
-import { requireOptions } from '../arguments.js';
+import { requireArray, requireOptions, shown } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
@@ -10,9 +11,9 @@ import type { RegionDescriptor } from './descriptor.js';
 import { promised } from '../kernel/promised.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
-import type { Program } from './program.js';
+import { Program } from './program.js';
 import { submit } from './submit.js';
-import { waitMicroseconds } from './values.js';
+import { type PollCondition, pollBits, requireBits, requireLongBits, waitMicroseconds } from './values.js';
 
 /** What opening a region needs. */
 export interface RegionSource {
@@ -34,7 +35,7 @@ export interface RegionSource {
 export interface WaitOptions {
   /** Milliseconds, 0 (it looks for some 20 µs) to 2,147,483,647; default 10,000. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -42,9 +43,10 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /**
  * A region of an attached device. Its operations run on an I/O worker, in the order they were made, and never block the
  * event loop; `accessor` is the synchronous way for threads that may block.
- * Offsets are bytes into the region; values up to 32 bits are numbers, 64 bits bigints.
- * @throws (rejects) from every operation: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (width, alignment), ERR_NOT_SUPPORTED
- * (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, ERR_WORKER_DIED, or the errno of the transfer
+ * Offsets are bytes into the region; values up to 32 bits are whole numbers, 64 bits bigints, and their low bits are
+ * written, as many as the access has: -1 is all ones.
+ * @throws (rejects) from every operation: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (width, alignment, a value that is none),
+ * ERR_NOT_SUPPORTED (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, ERR_WORKER_DIED, or the errno of the transfer
  * Thread: the one that attached the device.
  */
 export class Region {
@@ -114,25 +116,32 @@ export class Region {
     return BigInt(await this.#access(Op.read, offset, 8, 0n));
   }
   async write8(offset: number, value: number): Promise<void> {
+    requireBits('value', value);
     await this.#access(Op.write, offset, 1, value);
   }
   async write16(offset: number, value: number): Promise<void> {
+    requireBits('value', value);
     await this.#access(Op.write, offset, 2, value);
   }
   async write32(offset: number, value: number): Promise<void> {
+    requireBits('value', value);
     await this.#access(Op.write, offset, 4, value);
   }
   async write64(offset: number, value: bigint): Promise<void> {
+    requireLongBits('value', value);
     await this.#access(Op.write, offset, 8, value);
   }
 
   /** Writes 32 bits after all memory written before is visible to the device. */
   async doorbell32(offset: number, value: number): Promise<void> {
+    requireBits('value', value);
     await this.#access(Op.doorbell, offset, 4, value);
   }
 
   /** Replaces the bits of `mask` by those of `value`. @returns what was read before */
   async modify32(offset: number, mask: number, value: number): Promise<number> {
+    requireBits('mask', mask);
+    requireBits('value', value);
     return Number(await this.#access(Op.modify, offset, 4, value, { mask }));
   }
 
@@ -143,6 +152,7 @@ export class Region {
    *   that failed, those after it have not run
    */
   async batch(steps: readonly BatchStep[]): Promise<(number | bigint | undefined)[]> {
+    requireArray('steps', steps);
     const batches = (this.#batches ??= new BatchPrograms(this));
     const program = batches.take(steps.length);
     for (const step of steps) addStep(program, this.descriptor, step);
@@ -156,24 +166,14 @@ export class Region {
   }
 
   /**
-   * Reads until `(value & mask) === expected`.
+   * Reads until `(what was read & mask) === value`, of which the low bits count, as many as an access has.
    * @returns the value that ended the wait. @throws (rejects) ERR_TIMEOUT, ERR_ABORTED
    */
-  async pollUntil(
-    offset: number,
-    condition: { readonly width: Width; readonly mask: number | bigint; readonly value: number | bigint },
-    options: WaitOptions = {},
-  ): Promise<number | bigint> {
+  async pollUntil(offset: number, condition: PollCondition, options: WaitOptions = {}): Promise<number | bigint> {
     requireOptions(options);
-    const { width, mask, value } = condition;
-    return this.#access(
-      Op.poll,
-      offset,
-      width,
-      value,
-      { mask },
-      { ...options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS },
-    );
+    const { width, mask, value } = pollBits(condition);
+    const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS };
+    return this.#access(Op.poll, offset, width, value, { mask }, wait);
   }
 
   /**
@@ -182,6 +182,7 @@ export class Region {
    */
   async run(program: Program, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     requireOptions(options);
+    if (!(program instanceof Program)) throw invalidArgument(`${shown(program)} is no program`, 'give a Program');
     await program.runOn(this.lane, options.signal);
   }
 

@@ -1,7 +1,7 @@
-import { requireNumber, shown } from '../arguments.js';
+import { isUint32, requireNumber, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { LONGEST_WAIT_MS } from '../lane/producer.js';
-import type { Width } from './checks.js';
+import { checkWidth, type Width } from './checks.js';
 
 /** @param timeoutMs milliseconds, 0 to 2,147,483,647 @returns microseconds, at least 1. @throws ERR_INVALID_ARGUMENT */
 export function waitMicroseconds(timeoutMs: number): number {
@@ -14,7 +14,7 @@ export function waitMicroseconds(timeoutMs: number): number {
  * @throws ERR_INVALID_ARGUMENT
  */
 export function requireBits(name: string, value: number): void {
-  if (Number.isSafeInteger(value)) return;
+  if (isUint32(value) || Number.isSafeInteger(value)) return;
   throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number: its low bits count');
 }
 
@@ -29,7 +29,7 @@ export function requireLongBits(name: string, value: bigint): void {
  * operators give, in an access of 8 bytes too.
  * @throws ERR_INVALID_ARGUMENT for what is neither a bigint nor a whole number
  */
-export function lowBits(name: string, value: number | bigint, width: Width): number | bigint {
+function lowBits(name: string, value: number | bigint, width: Width): number | bigint {
   if (typeof value === 'bigint') {
     const low = BigInt.asUintN(8 * width, value);
     return width === 8 ? low : Number(low);
@@ -37,4 +37,21 @@ export function lowBits(name: string, value: number | bigint, width: Width): num
   requireBits(name, value);
   if (width === 8) return value < 0 ? value >>> 0 : value;
   return width === 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff);
+}
+
+/** What a poll waits for: `(what was read & mask) === value`. */
+export interface PollCondition {
+  readonly width: Width;
+  readonly mask: number | bigint;
+  readonly value: number | bigint;
+}
+
+/** Gives a condition of which no more than the low bits are left. @throws ERR_INVALID_ARGUMENT */
+export function pollBits(condition: PollCondition): PollCondition {
+  if (typeof condition !== 'object' || condition === null) {
+    throw invalidArgument(`the condition is ${shown(condition)}`, 'give { width, mask, value }');
+  }
+  const { width } = condition;
+  checkWidth(width);
+  return { width, mask: lowBits('mask', condition.mask, width), value: lowBits('value', condition.value, width) };
 }

@@ -145,7 +145,7 @@ describe('a program', () => {
     const program = new Program(memory.region, 2);
     program.read32(0);
     program.read32(0);
-    assert.throws(() => program.read32(0), RangeError);
+    assert.throws(() => program.read32(0), { code: 'ERR_OUT_OF_RANGE' });
     assert.equal(program.clear().length, 0);
     program.run();
     await memory.close();
