@@ -1,4 +1,4 @@
-import { requireNumber } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
@@ -10,7 +10,6 @@ import { requireAccess, requireOperation, requireValue } from './operation.js';
 const FIRST_LOOKS = 100;
 /** So that a thread that is to be ended is ended. */
 const LONGEST_SLEEP_MS = 1000;
-export const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
 /** A lane as another thread can open it: structured clone carries it. */
 export interface LaneDescriptor {

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 
-import { requireNumber, requireOptions, requireWhole } from '../arguments.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireWhole } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
-import { type LaneDescriptor, LaneProducer, LONGEST_WAIT_MS } from './producer.js';
+import { type LaneDescriptor, LaneProducer } from './producer.js';
 
 /** How a synchronous producer waits for its answer. */
 export interface SyncLaneOptions {

@@ -1,6 +1,5 @@
-import { isUint32, requireNumber, shown } from '../arguments.js';
+import { isUint32, LONGEST_WAIT_MS, requireNumber, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
-import { LONGEST_WAIT_MS } from '../lane/producer.js';
 import { checkWidth, type Width } from './checks.js';
 
 /** @param timeoutMs milliseconds, 0 to 2,147,483,647 @returns microseconds, at least 1. @throws ERR_INVALID_ARGUMENT */
