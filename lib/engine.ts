@@ -7,30 +7,16 @@ import { isUuid } from './device-id.js';
 import { Device } from './device.js';
 import { announced } from './diagnostics.js';
 import { DmaSpace } from './dma/dma.js';
-import { type AttachOptions, checkAttach } from './engine/attach-options.js';
+import { type AttachOptions, checkAttach, checkEngine, type EngineOptions } from './engine/options.js';
 import { KernelSet, type LocatedDevice } from './engine/kernels.js';
 import { openDevice } from './device/open-device.js';
 import { RequestWatch } from './device/request.js';
 import { invalidArgument, systemError, VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
-import type { SoftwareMachine } from './kernel/software/machine.js';
-import type { PoolOptions } from './pool/options.js';
 import { WorkerPool } from './pool/pool.js';
 import { Unwinding } from './unwinding.js';
 
-export type { AttachOptions } from './engine/attach-options.js';
-
-/** Settings of an engine. */
-export interface EngineOptions {
-  /** The kernels to ask for a device, in this order; they stay the caller's. Default: the software core, then Linux. */
-  readonly kernels?: readonly VfioKernel[];
-  /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
-  readonly machine?: SoftwareMachine;
-  /** The worker threads; they start with the first device. */
-  readonly pool?: PoolOptions;
-  /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
-  readonly backend?: 'auto' | BackendName;
-}
+export type { AttachOptions, EngineOptions } from './engine/options.js';
 
 /**
  * Attaches devices and detaches them; owns the address space that they share by default. Everything that it says it
@@ -48,7 +34,9 @@ export class Engine {
   #started: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
 
+  /** @throws ERR_INVALID_ARGUMENT */
   constructor(options: EngineOptions = {}) {
+    checkEngine(options);
     this.#options = options;
   }
 

@@ -111,6 +111,19 @@ describe('arguments that plain JavaScript gets wrong', () => {
     }
   });
 
+  describe('of a new engine', () => {
+    refuses(
+      () => ({ make: (options: never) => new Engine(options) }),
+      [
+        ['null', 'make', [null], /^the options are null/],
+        ['one kernel', 'make', [{ kernels: {} }], /^kernels is an object .*array/],
+        ['an object for a machine', 'make', [{ machine: {} }], /^machine is an object .*SoftwareMachine/],
+        ['a number for a pool', 'make', [{ pool: 2 }], /^pool is 2 .*object/],
+        ['a backend that there is not', 'make', [{ backend: 'uio' }], /^backend is 'uio'/],
+      ],
+    );
+  });
+
   describe('of an engine', () => {
     const machine = new SoftwareMachine();
     const engine = new Engine({ machine });

@@ -17,8 +17,14 @@ export async function createDefaultMachine(options: MachineOptions = {}): Promis
   return made;
 }
 
-/** Gives the process's default machine, made at the first call; its models run from their first open on. */
+/**
+ * Gives the process's default machine, made at the first call; its models run from their first open on. One that could not
+ * be made is made anew.
+ */
 export function defaultMachine(): Promise<SoftwareMachine> {
-  machine ??= createDefaultMachine();
+  machine ??= createDefaultMachine().catch((error: unknown) => {
+    machine = undefined;
+    throw error;
+  });
   return machine;
 }

@@ -1,10 +1,21 @@
-import { requireBoolean, requireOneOf, requireOptions, requireText, requireWhole, shown } from '../arguments.js';
+import {
+  requireArray,
+  requireBoolean,
+  requireOneOf,
+  requireOptions,
+  requireText,
+  requireWhole,
+  shown,
+} from '../arguments.js';
 import type { BackendName } from '../backends/backend.js';
 import type { IdOverrides } from '../config-space/config-space.js';
 import type { TrapRegions } from '../device/open-regions.js';
 import type { OnRequest } from '../device/request.js';
 import { DmaSpace } from '../dma/dma.js';
 import { invalidArgument } from '../errors.js';
+import type { VfioKernel } from '../kernel/kernel.js';
+import { SoftwareMachine } from '../kernel/software/machine.js';
+import type { PoolOptions } from '../pool/options.js';
 
 /** How a device is to be attached. */
 export interface AttachOptions {
@@ -30,7 +41,31 @@ export interface AttachOptions {
   readonly ids?: IdOverrides;
 }
 
+/** Settings of an engine. */
+export interface EngineOptions {
+  /** The kernels to ask for a device, in this order; they stay the caller's. Default: the software core, then Linux. */
+  readonly kernels?: readonly VfioKernel[];
+  /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
+  readonly machine?: SoftwareMachine;
+  /** The worker threads; they start with the first device. */
+  readonly pool?: PoolOptions;
+  /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
+  readonly backend?: 'auto' | BackendName;
+}
+
 const BACKENDS = ['auto', 'container', 'iommufd', 'vfio-user'] satisfies ('auto' | BackendName)[];
+
+/** Checks the settings of an engine; those of its pool are checked when it starts. @throws ERR_INVALID_ARGUMENT */
+export function checkEngine(options: EngineOptions): void {
+  requireOptions(options);
+  const { kernels = [], machine, pool = {}, backend = 'auto' } = options;
+  requireArray('kernels', kernels);
+  if (machine !== undefined && !(machine instanceof SoftwareMachine)) {
+    throw invalidArgument(`machine is ${shown(machine)}`, 'give a SoftwareMachine');
+  }
+  if (typeof pool !== 'object' || pool === null) throw invalidArgument(`pool is ${shown(pool)}`, 'give an object');
+  requireOneOf('backend', backend, BACKENDS);
+}
 
 /** Checks what a device is to be attached by, before anything is begun. @throws ERR_INVALID_ARGUMENT */
 export function checkAttach(name: string, options: AttachOptions): void {
