@@ -9,7 +9,7 @@ import { requireAccess, requireOperation, requireValue } from './operation.js';
 /** Looks made here before the addon is called: most answers of a worker that spins come within them. */
 const FIRST_LOOKS = 100;
 /** So that a thread that is to be ended is ended. */
-const LONGEST_SLEEP_MS = 1000;
+const LONGEST_SLEEP_MS = 50;
 
 /** A lane as another thread can open it: structured clone carries it. */
 export interface LaneDescriptor {

@@ -51,10 +51,12 @@ export interface LaneAddon {
   /** Orders all memory accesses before it with those after it, on device memory too. */
   barrier(): void;
   /**
-   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; those after it get ECANCELED.
-   * @returns how many ran, the failed one included
+   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; those after it get ECANCELED. It comes back after
+   * 4096 of them, and after 50 ms of polling, so that a thread that is to end ends.
+   * @param ran how many ran before; 0 when it is left out
+   * @returns how many have run, the failed one included; the complement of it, below 0, when the program has not ended
    */
-  readonly programRun: (slots: Uint8Array, count: number) => number;
+  readonly programRun: (slots: Uint8Array, count: number, ran?: number) => number;
 
   /** Makes a buffer's memory known to every thread and keeps it until bufferClose. */
   bufferRegister(buffer: SharedArrayBuffer): BufferHandle;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { VfioError } from '../../lib/errors.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
+import type { RegionDescriptor } from '../../lib/region/descriptor.js';
 import { Program } from '../../lib/region/program.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
 
@@ -140,6 +142,36 @@ describe('a program', () => {
     await first.close();
   });
 
+  it('runs more steps than one call of native code does', async () => {
+    const memory = await memoryRegion(pool.lane());
+    const program = new Program(memory.region, 20_000);
+    for (let i = 0; i < 10_000; i++) {
+      program.write32(0, i);
+      program.read32(0);
+    }
+    program.run();
+    for (let i = 0; i < 10_000; i++) assert.equal(program.value(2 * i + 1), i);
+    program.clear();
+    for (let i = 0; i < 9000; i++) program.write32(0, i);
+    program.read32(2);
+    program.write32(0, 1);
+    throwsWith(() => program.run(), 'ERR_INVALID_ARGUMENT');
+    assert.deepEqual([program.status(8999), program.status(9000), program.status(9001)], [0, -22, ECANCELED]);
+    await memory.close();
+  });
+
+  it('lets its thread end while it waits', async () => {
+    const memory = await memoryRegion(pool.lane());
+    const worker = threadThatPolls(memory.region.descriptor, 15_000);
+    await once(worker, 'message');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = performance.now();
+    await worker.terminate();
+    // 50 ms at most, and what a busy machine adds.
+    assert.ok(performance.now() - start < 1000, `it took ${performance.now() - start} ms`);
+    await memory.close();
+  });
+
   it('has room for as many steps as it was made for', async () => {
     const memory = await memoryRegion(pool.lane());
     const program = new Program(memory.region, 2);
@@ -165,4 +197,18 @@ function writerAfter(milliseconds: number, handle: number, offset: number, value
   const url = new URL('../../lib/native/addon.js', import.meta.url).href;
   const worker = new Worker(program, { eval: true, workerData: { url, handle, offset, value } });
   return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
+}
+
+/** It sends a message, and then polls for what does not come. */
+function threadThatPolls(descriptor: RegionDescriptor, timeoutMs: number): Worker {
+  const program = `
+    const { workerData, parentPort } = require('node:worker_threads');
+    import(workerData.url).then(({ Program }) => {
+      const program = new Program(workerData);
+      program.pollUntil(0, { width: 4, mask: 1, value: 1 }, workerData.timeoutMs);
+      parentPort.postMessage('polls');
+      program.run();
+    });`;
+  const url = new URL('../../lib/region/program.js', import.meta.url).href;
+  return new Worker(program, { eval: true, workerData: { url, descriptor, timeoutMs } });
 }
