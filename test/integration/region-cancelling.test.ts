@@ -35,10 +35,9 @@ describe('operations that are stopped', () => {
       program.write32(0, 1);
       const refused = { code: 'ERR_INVALID_ARGUMENT', message: /^signal is .*AbortController/ };
       const uncaught = await uncaughtDuring(async () => {
-        const polls = Array.from({ length: 3 }, () => region.pollUntil(0, never, wrong));
-        const run = region.run(program, wrong);
+        const stopped = [...[1, 2, 3].map(() => region.pollUntil(0, never, wrong)), region.run(program, wrong)];
         const others = Array.from({ length: 200 }, () => region.read32(0));
-        for (const promise of [...polls, run]) await assert.rejects(promise, refused);
+        await Promise.all(stopped.map((promise) => assert.rejects(promise, refused)));
         for (const value of await Promise.all(others)) assert.equal(value, 0);
       });
       assert.deepEqual(uncaught, []);
