@@ -8,6 +8,8 @@ const EBADFD = 77;
 
 const numbers: Readonly<Record<string, number>> = { ...constants.errno, EBADFD };
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as ErrnoName]));
+// Its other name, EWOULDBLOCK, comes later in the table.
+names.set(constants.errno.EAGAIN, 'EAGAIN');
 
 /** Gives the positive number of an errno name. @throws TypeError when the name is none of Linux's. */
 export function errnoNumber(name: ErrnoName): number {

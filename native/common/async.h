@@ -26,6 +26,8 @@ class PromiseWorker final : public Napi::AsyncWorker {
       result_.emplace(work_());
     } catch (const SysError& error) {
       error_.emplace(error);
+    } catch (const std::system_error& error) {
+      error_.emplace(ThreadError(error));
     } catch (const std::bad_alloc&) {
       error_.emplace(ENOMEM, "malloc");
     }

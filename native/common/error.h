@@ -7,6 +7,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace vfio_engine {
 
@@ -38,6 +39,9 @@ inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
   return Napi::Error(env, made);
 }
 
+// What the standard library throws in the addon: a thread that could not be made, most often for a limit (EAGAIN).
+inline SysError ThreadError(const std::system_error& error) { return SysError(error.code().value(), "pthread_create"); }
+
 // Runs `body` and turns its SysError into a JavaScript exception.
 template <class Body>
 auto Guard(Napi::Env env, Body body) -> decltype(body()) {
@@ -45,6 +49,8 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
     return body();
   } catch (const SysError& error) {
     throw ToJsError(env, error);
+  } catch (const std::system_error& error) {
+    throw ToJsError(env, ThreadError(error));
   } catch (const std::bad_alloc&) {
     throw ToJsError(env, SysError(ENOMEM, "malloc"));
   }
