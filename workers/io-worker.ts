@@ -7,17 +7,11 @@ import type { ServeTask } from '../lib/pool/io-worker.js';
 const TURN_MS = 50;
 
 /**
- * A Piscina task that lasts as long as the worker: drains lanes until it is told to stop. Between two turns it goes
+ * A Piscina task that lasts as long as the thread: drains lanes until it is told to stop. Between two turns it goes
  * through the event loop: an optimized loop that only calls native code never looks whether its thread is to end.
  */
 export default async function serve({ worker, spinMicroseconds, cpus, started }: ServeTask): Promise<void> {
-  // Piscina may give the thread to a driver function afterwards.
-  const before = cpus === undefined ? undefined : addon.threadCpus();
   if (cpus !== undefined) addon.threadSetCpus(cpus);
-  try {
-    started.postMessage('serving');
-    while (addon.workerServe(worker, TURN_MS, spinMicroseconds)) await nextTurn();
-  } finally {
-    if (before !== undefined) addon.threadSetCpus(before);
-  }
+  started.postMessage('serving');
+  while (addon.workerServe(worker, TURN_MS, spinMicroseconds)) await nextTurn();
 }

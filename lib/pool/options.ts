@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 
 import { requireWhole } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import { placeWorkers, type CpuChoice } from './cpus.js';
 
 /** How a pool of I/O workers is built. */
@@ -23,7 +24,7 @@ export interface PoolOptions {
   readonly numaNode?: number | undefined;
   /** Slots of each lane, a power of two from 2 to 65,536. Default 1024. */
   readonly laneCapacity?: number;
-  /** Driver functions that may run at once, 0 to 64. Default 4. */
+  /** Driver functions that may run at once, 0 to 64; others wait for their turn. Default 4. */
   readonly drivers?: number;
 }
 
@@ -49,5 +50,8 @@ export function poolSettings(options: PoolOptions = {}): PoolSettings {
   requireWhole('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
   requireWhole('laneCapacity', settings.laneCapacity, 2, 65_536);
   requireWhole('drivers', settings.drivers, 0, 64);
+  if (!Number.isInteger(Math.log2(settings.laneCapacity))) {
+    throw invalidArgument(`laneCapacity is ${settings.laneCapacity}`, 'give a power of two');
+  }
   return { ...settings, placement: placeWorkers(settings.workers, options) };
 }

@@ -1,19 +1,14 @@
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 
-import { Piscina } from 'piscina';
-
-import { deserializeError, isSerializedError, VfioError } from '../errors.js';
-import { AsyncLane } from '../lane/async-lane.js';
+import { VfioError } from '../errors.js';
+import type { AsyncLane } from '../lane/async-lane.js';
 import { createLane, destroyLane, type LaneDescriptor } from '../lane/producer.js';
-import { addon } from '../native/addon.js';
+import { throwFirst } from '../unwinding.js';
 import type { DriverTask } from './driver-task.js';
+import { DriverThreads } from './drivers.js';
 import { IoWorker } from './io-worker.js';
 import { poolSettings, type PoolOptions, type PoolSettings } from './options.js';
 
-const DRIVER_HOST = fileURLToPath(new URL('../../workers/driver-host.js', import.meta.url));
-const IO_WORKER = fileURLToPath(new URL('../../workers/io-worker.js', import.meta.url));
 /** How long operations under way may take when the pool closes. */
 const CLOSE_MS = 10_000;
 
@@ -23,39 +18,33 @@ const CLOSE_MS = 10_000;
  */
 export class WorkerPool {
   readonly settings: PoolSettings;
-  readonly #threads: Piscina;
   readonly #workers: IoWorker[] = [];
-  readonly #lanes: AsyncLane[] = [];
+  readonly #drivers: DriverThreads;
   readonly #descriptors = new Set<LaneDescriptor>();
   #next = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(settings: PoolSettings) {
     this.settings = settings;
-    this.#threads = new Piscina({
-      filename: IO_WORKER,
-      minThreads: settings.workers,
-      maxThreads: settings.workers + settings.drivers,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: 1000,
-      // An idle worker blocked in Atomics.wait would stall what its event loop watches.
-      atomics: 'disabled',
-    });
+    this.#drivers = new DriverThreads(settings.drivers);
   }
 
-  /** Starts a pool. @throws ERR_INVALID_ARGUMENT; EINVAL, ENODEV for CPUs and nodes that cannot be had */
+  /**
+   * Starts a pool.
+   * @throws ERR_INVALID_ARGUMENT; EINVAL, ENODEV for CPUs and nodes that cannot be had; EAGAIN, ENOMEM when no thread can
+   *   be made, ERR_WORKER_DIED when one ended at once
+   */
   static async start(options: PoolOptions = {}): Promise<WorkerPool> {
     const pool = new WorkerPool(poolSettings(options));
     try {
       for (let i = 0; i < pool.settings.workers; i++) {
-        const { spinMicroseconds, placement } = pool.settings;
-        const worker = new IoWorker(pool.#threads, { spinMicroseconds, cpus: placement[i] });
-        pool.#workers.push(worker);
-        pool.#lanes.push(new AsyncLane(worker.handle, pool.settings.laneCapacity));
+        const { spinMicroseconds, placement, laneCapacity } = pool.settings;
+        pool.#workers.push(new IoWorker({ spinMicroseconds, laneCapacity, cpus: placement[i] }));
       }
       await Promise.all(pool.#workers.map((worker) => worker.started()));
     } catch (error) {
-      await pool.close();
+      // What keeps it from closing is told by nothing else than what kept it from starting.
+      await pool.close().catch(() => undefined);
       throw error;
     }
     return pool;
@@ -73,7 +62,7 @@ export class WorkerPool {
 
   /** @internal The threads that run now, for tests that end them. */
   get threads(): readonly Worker[] {
-    return this.#threads.threads;
+    return [...this.#workers.flatMap((worker) => worker.thread ?? []), ...this.#drivers.threads];
   }
 
   /** How many workers died and were replaced. */
@@ -81,19 +70,18 @@ export class WorkerPool {
     return this.#workers.reduce((count, worker) => count + worker.replacements, 0);
   }
 
-  /** Gives the event loop's lane on one of the workers, taking turns. A device keeps one, so that its operations stay in order. */
+  /**
+   * Gives a lane of the event loop's on one of the workers, taking turns. A device keeps one, so that its operations stay in
+   * order.
+   * @throws ERR_CLOSED, ERR_WORKER_DIED when all workers were given up
+   */
   lane(): AsyncLane {
-    this.#requireOpen();
-    const lane = this.#lanes[this.#next % this.#lanes.length] as AsyncLane;
-    this.#next++;
-    return lane;
+    return this.#nextWorker().lane();
   }
 
-  /** Makes a lane for a producer on another thread, to be opened there by `new SyncLane(descriptor)`. */
+  /** Makes a lane for a producer on another thread, to be opened there by `new SyncLane(descriptor)`. @throws as `lane` */
   createLane(): LaneDescriptor {
-    this.#requireOpen();
-    const worker = this.#workers[this.#next++ % this.#workers.length] as IoWorker;
-    const descriptor = createLane(worker.handle, this.settings.laneCapacity);
+    const descriptor = createLane(this.#nextWorker().handle, this.settings.laneCapacity);
     this.#descriptors.add(descriptor);
     return descriptor;
   }
@@ -105,22 +93,15 @@ export class WorkerPool {
   }
 
   /**
-   * Runs a driver function of the user's on a thread of its own.
+   * Runs a driver function of the user's on a thread of its own, once fewer than `drivers` run.
    * @returns what it returned, structured-cloned
-   * @throws what it threw, with class and code; ERR_ABORTED, ERR_WORKER_DIED when its thread ended under it
+   * @throws what it threw: a VfioError whole, of others what structured clone keeps and the code; ERR_INVALID_ARGUMENT for
+   *   arguments, an answer or a signal that cannot be; ERR_ABORTED; ERR_WORKER_DIED when its thread ended under it; EAGAIN,
+   *   ENOMEM when no thread can be made; ERR_NOT_SUPPORTED for a pool of no drivers; ERR_CLOSED
    */
   async runDriver(task: DriverTask, signal?: AbortSignal): Promise<unknown> {
     this.#requireOpen();
-    let answer: unknown;
-    try {
-      answer = await this.#threads.run(task, { filename: DRIVER_HOST, ...(signal === undefined ? {} : { signal }) });
-    } catch (cause) {
-      if (signal?.aborted) throw new VfioError('the driver function was stopped', { code: 'ERR_ABORTED', cause });
-      throw new VfioError('the thread of the driver function ended', { code: 'ERR_WORKER_DIED', cause });
-    }
-    const { error, value } = answer as { error?: unknown; value?: unknown };
-    if (isSerializedError(error)) throw deserializeError(error);
-    return value;
+    return this.#drivers.run(task, signal);
   }
 
   /** Ends all threads. What is under way is answered; a second call waits for the first. */
@@ -130,14 +111,27 @@ export class WorkerPool {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.close(CLOSE_MS)));
-    await Promise.all([...this.#descriptors].map((descriptor) => this.closeLane(descriptor)));
-    for (const worker of this.#workers) worker.stop();
-    const exits = this.#threads.threads.map((thread) => once(thread, 'exit'));
-    await this.#threads.destroy();
-    await Promise.all(exits);
-    await Promise.all(this.#workers.map((worker) => worker.ended()));
-    for (const worker of this.#workers) addon.workerClose(worker.handle);
+    const steps = [
+      () => this.#workers.map((worker) => worker.closeLanes(CLOSE_MS)),
+      () => [...this.#descriptors].map((descriptor) => this.closeLane(descriptor)),
+      () => [this.#drivers.close(), ...this.#workers.map((worker) => worker.close())],
+    ];
+    const failures: unknown[] = [];
+    // All of them, whatever fails: a native worker that stays would be there until the process ends.
+    for (const step of steps) {
+      for (const end of await Promise.allSettled(step())) if (end.status === 'rejected') failures.push(end.reason);
+    }
+    throwFirst(failures);
+  }
+
+  #nextWorker(): IoWorker {
+    this.#requireOpen();
+    const living = this.#workers.filter((worker) => worker.failure === undefined);
+    const worker = living[this.#next++ % living.length];
+    if (worker !== undefined) return worker;
+    const hint = 'make a new engine; the cause says how the last thread ended';
+    const cause = this.#workers[0]?.failure;
+    throw new VfioError('all I/O workers of the pool were given up', { code: 'ERR_WORKER_DIED', hint, cause });
   }
 
   #requireOpen(): void {

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+
+import { VfioError } from '../../lib/errors.js';
+import type { WarningMessage } from '../../lib/diagnostics.js';
+import { WorkerPool } from '../../lib/pool/pool.js';
+import { memoryRegion } from '../support/memory-region.js';
+
+describe('driver functions', function () {
+  this.timeout(30_000);
+  const warnings: WarningMessage[] = [];
+  const listen = (message: unknown): unknown => warnings.push(message as WarningMessage);
+  let pool: WorkerPool;
+
+  before(async () => {
+    subscribe('vfio-engine:warning', listen);
+    pool = await WorkerPool.start({ workers: 1, drivers: 2 });
+  });
+  beforeEach(() => {
+    warnings.length = 0;
+  });
+  after(async () => {
+    unsubscribe('vfio-engine:warning', listen);
+    await pool.close();
+  });
+
+  const run = (name: string, args: unknown, signal?: AbortSignal, words = new SharedArrayBuffer(8)): Promise<unknown> =>
+    pool.runDriver({ module: moduleOf(name), regions: [], buffers: { words }, args }, signal);
+
+  it('that throw after they have returned are told of, and end their thread alone', async () => {
+    assert.equal(await run('fails', { how: 'late' }), undefined);
+    await until(() => warnings.length > 0);
+    assert.match(String(warnings[0]?.error), /late/);
+    assert.equal(await run('fails', { how: 'late' }), undefined);
+    await until(() => warnings.length > 1);
+  });
+
+  it('that let a rejection float end with it as the cause', async () => {
+    await assert.rejects(run('fails', { how: 'floating' }), (error: VfioError) => {
+      assert.equal(error.code, 'ERR_WORKER_DIED');
+      assert.match(String(error.cause), /floating/);
+      return true;
+    });
+    assert.deepEqual(warnings, []);
+    assert.equal(await run('fails', { how: 'late' }), undefined);
+    await until(() => warnings.length > 0);
+  });
+
+  it('run as many at once as there are to be, the others in their order', async () => {
+    const words = new SharedArrayBuffer(8);
+    const view = new Int32Array(words);
+    const stop = new AbortController();
+    const functions = [1, 2, 3, 4].map(() => run('waits', {}, undefined, words));
+    const stopped = run('waits', {}, stop.signal, words);
+    await until(() => view[0] === 2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(view[0], 2);
+    stop.abort();
+    await assert.rejects(stopped, { code: 'ERR_ABORTED' });
+    Atomics.store(view, 1, 1);
+    Atomics.notify(view, 1);
+    assert.ok((await Promise.all(functions)).every((count) => (count as number) <= 2));
+  });
+
+  it('that wait do not keep a worker that died from being replaced', async () => {
+    const memory = await memoryRegion(pool.lane());
+    const words = new SharedArrayBuffer(8);
+    const view = new Int32Array(words);
+    const [served] = pool.threads;
+    const functions = [1, 2, 3, 4, 5].map(() => run('waits', {}, undefined, words));
+    await until(() => view[0] === 2);
+    await served?.terminate();
+    // The functions end when this is done, as one would that waits for what the read tells.
+    const since = performance.now();
+    await memory.region.read32(0);
+    assert.ok(performance.now() - since < 5000);
+    Atomics.store(view, 1, 1);
+    Atomics.notify(view, 1);
+    await Promise.all(functions);
+    await memory.close();
+  });
+
+  it('are refused by a pool of none, and by one that closes', async () => {
+    const none = await WorkerPool.start({ workers: 1, drivers: 0 });
+    const task = { module: moduleOf('waits'), regions: [], buffers: {}, args: {} };
+    await assert.rejects(none.runDriver(task), { code: 'ERR_NOT_SUPPORTED', hint: /drivers: 0/ });
+    await none.close();
+    const one = await WorkerPool.start({ workers: 1, drivers: 1 });
+    const words = new SharedArrayBuffer(8);
+    const ends = [1, 2].map(() =>
+      one.runDriver({ ...task, buffers: { words } }).catch((error: VfioError) => error.code),
+    );
+    await until(() => new Int32Array(words)[0] === 1);
+    await one.close();
+    assert.deepEqual(await Promise.all(ends), ['ERR_WORKER_DIED', 'ERR_CLOSED']);
+  });
+});
+
+function moduleOf(name: string): string {
+  return new URL(`./drivers/${name}.js`, import.meta.url).href;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (const end = Date.now() + 5000; !holds();) {
+    assert.ok(Date.now() < end, 'it does not come');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
