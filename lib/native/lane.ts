@@ -101,5 +101,7 @@ export interface LaneAddon {
   workerStop(worker: IoWorkerHandle): void;
   /** After its thread died: answers what it had begun with EOWNERDEAD. */
   workerRecover(worker: IoWorkerHandle): void;
+  /** Once no thread serves it any more: answers all there is, and what will be published, with EOWNERDEAD. */
+  workerFail(worker: IoWorkerHandle): void;
   workerClose(worker: IoWorkerHandle): void;
 }

@@ -75,7 +75,7 @@ export class IoWorker {
     return this.#replacements;
   }
 
-  /** Why it was given up. */
+  /** Why it was given up; all operations on its lanes are then answered with EOWNERDEAD. */
   get failure(): VfioError | undefined {
     return this.#failure;
   }
@@ -133,6 +133,7 @@ export class IoWorker {
 
   #giveUp(error: VfioError): void {
     this.#failure = error;
+    addon.workerFail(this.handle);
     warn('an I/O worker died too often and is given up', error);
   }
 

@@ -156,6 +156,7 @@ void IoWorker::RemoveLane(const std::shared_ptr<Lane>& lane) {
 }
 
 void IoWorker::Wake() {
+  if (failed_.load()) FailLanes();
   WorkerControl& shared = control();
   shared.doorbell.fetch_add(1);
   FutexWake(shared.doorbell);
@@ -170,6 +171,18 @@ void IoWorker::Recover() {
   serving_.store(false);
   std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& lane : lanes_) lane->Recover();
+}
+
+void IoWorker::Fail() {
+  failed_.store(true);
+  // As a worker that sleeps: each producer that publishes wakes it.
+  control().sleeping.store(1, std::memory_order_seq_cst);
+  FailLanes();
+}
+
+void IoWorker::FailLanes() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& lane : lanes_) lane->Fail();
 }
 
 HandleTable<IoWorker>& IoWorkers() {

@@ -27,6 +27,9 @@ class IoWorker {
   void Stop();
   // After the thread died: answers what it had claimed. Thread: any, once it is gone.
   void Recover();
+  // When no thread will serve any more: answers all that was published with EOWNERDEAD, and what is published later when
+  // its producer wakes the worker. Thread: any, once the worker's is gone.
+  void Fail();
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
  private:
@@ -44,10 +47,12 @@ class IoWorker {
   void Sleep(uint64_t microseconds);
   void AdaptSpin(uint64_t slept_us, uint32_t most_us);
   void TakeLanes();
+  void FailLanes();
 
   std::shared_ptr<Mapping> memory_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> serving_{false};
+  std::atomic<bool> failed_{false};
   std::mutex mutex_;
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::atomic<uint64_t> version_{1};

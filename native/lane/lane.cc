@@ -1,5 +1,6 @@
 #include "lane/lane.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -107,6 +108,18 @@ void Lane::Recover() {
   if (claimed - completed_ != 1) return;
   Slot copy = *SlotAt(completed_);
   Answer(completed_, copy, -EOWNERDEAD);
+  Publish();
+  TellProducer();
+}
+
+void Lane::Fail() {
+  polling_ = false;
+  uint32_t left = std::min(header().produced.load(std::memory_order_seq_cst) - completed_, capacity_);
+  if (left == 0) return;
+  for (; left > 0; left--) {
+    Slot copy = *SlotAt(completed_);
+    Answer(completed_, copy, -EOWNERDEAD);
+  }
   Publish();
   TellProducer();
 }

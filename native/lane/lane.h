@@ -24,6 +24,8 @@ class Lane {
   // Answers what a dead worker had claimed with EOWNERDEAD, so that it never runs twice. Thread: any, once the worker
   // is gone.
   void Recover();
+  // Answers all that was published with EOWNERDEAD. Thread: one at a time, any, once no worker serves any more.
+  void Fail();
   // Looks at `completed` until it is no longer `seen`, `looks` times at most. Returns whether it changed. Thread: the
   // producer's.
   bool SpinForCompletion(uint32_t seen, uint32_t looks) const;

@@ -121,6 +121,11 @@ Napi::Value WorkerRecover(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value WorkerFail(const Napi::CallbackInfo& info) {
+  ArgWorker(info, "workerFail")->Fail();
+  return info.Env().Undefined();
+}
+
 Napi::Value WorkerClose(const Napi::CallbackInfo& info) {
   if (IoWorkers().Remove(ArgUint32(info, 0)) == nullptr) throw SysError(EBADF, "workerClose");
   return info.Env().Undefined();
@@ -173,6 +178,7 @@ void RegisterLaneFunctions(Napi::Env env, Napi::Object exports) {
   Export<WorkerWake>(env, exports, "workerWake");
   Export<WorkerStop>(env, exports, "workerStop");
   Export<WorkerRecover>(env, exports, "workerRecover");
+  Export<WorkerFail>(env, exports, "workerFail");
   Export<WorkerClose>(env, exports, "workerClose");
 }
 

@@ -22,6 +22,7 @@ describe('where no thread can be made', function () {
     cpus: [noThread],
     start: [noThread],
     replace: ['done'],
+    giveUp: [['ERR_WORKER_DIED', '']],
     driver: [noThread, 'TypeError: of the driver'],
   };
   for (const [mode, expected] of Object.entries(cases)) {
