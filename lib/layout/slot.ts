@@ -5,7 +5,8 @@
  * |--------|-------|--------------|----------------------------------------------------------------------|
  * | 0      | 1     | op           | `Op`                                                                 |
  * | 1      | 1     | width        | 1, 2, 4 or 8 bytes                                                   |
- * | 2      | 2     | cancelled    | the producer sets 1 to have it answered with ECANCELED if not yet run |
+ * | 2      | 2     | cancelled    | the producer sets 1 to have it answered with ECANCELED if not yet run;|
+ * |        |       |              | a poll, a copy and a program stop where they are                     |
  * | 4      | 4     | region       | region handle                                                        |
  * | 8      | 8     | offset       | bytes into the region                                                |
  * | 16     | 8     | value        | to write, to wait for; the worker puts what it read                  |
@@ -116,7 +117,7 @@ export class SlotView {
     words[word + (SLOT.deadline >> 2) + 1] = 0;
   }
 
-  /** Asks that a slot not be run if it has not been. */
+  /** Asks that a slot not be run if it has not been; what a copy has copied by then stays. */
   cancel(index: number): void {
     this.#bytes[this.start + index * SLOT.size + SLOT.cancelled] = 1;
   }

@@ -41,7 +41,8 @@ const LEAST_LIFE_MS = 200;
 const MOST_SHORT_LIVES = 5;
 /** Before the thread after a short life; twice as long each time. */
 const FIRST_PAUSE_MS = 50;
-const MOST_LANES = 1;
+/** As many devices have a lane each; more share them. One has 64 KiB, if it is of the usual capacity. */
+const MOST_LANES = 16;
 
 /** One I/O worker: its lanes outlive the thread that serves them, which is replaced when it dies. */
 export class IoWorker {

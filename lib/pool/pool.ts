@@ -72,7 +72,7 @@ export class WorkerPool {
 
   /**
    * Gives a lane of the event loop's on one of the workers, taking turns. A device keeps one, so that its operations stay in
-   * order.
+   * order; 16 devices of a worker have one each, so that none waits for another's.
    * @throws ERR_CLOSED, ERR_WORKER_DIED when all workers were given up
    */
   lane(): AsyncLane {

@@ -14,12 +14,14 @@
 namespace vfio_engine {
 namespace {
 
-// How long a register is looked at before other lanes get a turn and the deadline is looked at: about as long as one
-// look at a slow device takes. How many looks fit in is found out by doing: device memory answers after half a
-// nanosecond or after microseconds, and asking for the time costs 25 ns.
-constexpr uint64_t kPollSliceUs = 20;
+// How long a register is looked at, or a block is copied, before other lanes get a turn and the deadline is looked at:
+// about as long as one look at a slow device takes. How many accesses fit in is found out by doing: device memory
+// answers after half a nanosecond or after microseconds, and asking for the time costs 25 ns.
+constexpr uint64_t kSliceUs = 20;
 constexpr uint32_t kFirstBurst = 4;
 constexpr uint32_t kLongestBurst = 1u << 14;
+// What is copied by loads and stores without asking for the time: at most a millisecond of a slow device's.
+constexpr uint32_t kQuickWords = 1024;
 
 int Modify(const IoRegion& region, Slot& slot) {
   uint64_t value = 0;
@@ -77,21 +79,46 @@ int Poll(const IoRegion& region, Slot& slot) {
   int error = region.CheckRead(slot.offset, slot.width, slot.width);
   if (error != 0) return error;
   const uint8_t* address = region.Mapped(slot.offset, slot.width);
-  const uint64_t end = NowUs() + kPollSliceUs;
+  const uint64_t end = NowUs() + kSliceUs;
   for (uint32_t burst = kFirstBurst;; burst = std::min(burst * 4, kLongestBurst)) {
     int result = Look(region, address, burst, slot);
     if (result != kAgain || NowUs() >= end) return result;
   }
 }
 
-int Copy(const IoRegion& region, const Slot& slot, LastBuffer& last) {
+int CopyPart(const IoRegion& region, const Slot& slot, uint8_t* memory, uint32_t length) {
+  return static_cast<Op>(slot.op) == Op::kCopyOut ? region.CopyOut(slot.offset, slot.width, memory, length)
+                                                  : region.CopyIn(slot.offset, slot.width, memory, length);
+}
+
+// Copies for the time of a slice. The slot then says what is left.
+int CopySlice(const IoRegion& region, Slot& slot, uint8_t* memory) {
+  const uint64_t end = NowUs() + kSliceUs;
+  for (uint32_t burst = kFirstBurst;; burst = std::min(burst * 4, kLongestBurst)) {
+    const uint32_t length = std::min(slot.length, burst * slot.width);
+    int error = CopyPart(region, slot, memory, length);
+    if (error != 0) return error;
+    memory += length;
+    slot.offset += length;
+    slot.buffer_offset += length;
+    slot.length -= length;
+    if (slot.length == 0) return 0;
+    if (NowUs() >= end) return kAgain;
+  }
+}
+
+int Copy(const IoRegion& region, Slot& slot, LastBuffer& last) {
   const DmaBuffer* buffer = last.Find(slot.buffer);
   if (buffer == nullptr) return -EBADF;
   if (slot.buffer_offset > buffer->length || slot.length > buffer->length - slot.buffer_offset) return -ERANGE;
   uint8_t* memory = buffer->data + slot.buffer_offset;
   if (slot.width != 0 && reinterpret_cast<uintptr_t>(memory) % slot.width != 0) return -EINVAL;
-  return static_cast<Op>(slot.op) == Op::kCopyOut ? region.CopyOut(slot.offset, slot.width, memory, slot.length)
-                                                  : region.CopyIn(slot.offset, slot.width, memory, slot.length);
+  // All that is left is checked before any of it is moved.
+  int error = static_cast<Op>(slot.op) == Op::kCopyOut ? region.CheckRead(slot.offset, slot.width, slot.length)
+                                                       : region.CheckWrite(slot.offset, slot.width, slot.length);
+  if (error != 0) return error;
+  bool quick = slot.length <= kQuickWords * slot.width && region.Mapped(slot.offset, slot.length) != nullptr;
+  return quick ? CopyPart(region, slot, memory, slot.length) : CopySlice(region, slot, memory);
 }
 
 int ExecuteOn(const IoRegion& region, Slot& slot, LastBuffer& last) {
@@ -123,7 +150,7 @@ uint64_t NowUs() {
   return static_cast<uint64_t>(now.tv_sec) * 1000000u + static_cast<uint64_t>(now.tv_nsec) / 1000u;
 }
 
-int Execute(Slot& slot, LastBuffer& last) {
+int ExecuteSlice(Slot& slot, LastBuffer& last) {
   if (static_cast<Op>(slot.op) == Op::kBarrier) {
     MmioBarrier();
     return 0;
@@ -136,15 +163,23 @@ int Execute(Slot& slot, LastBuffer& last) {
     if (region == nullptr) return -EBADF;
     result = ExecuteOn(*region, slot, last);
   }
+  if (result != kAgain || static_cast<Op>(slot.op) != Op::kPoll) return result;
   // A poll without a deadline would never let its lane go.
-  if (result == kAgain && (slot.deadline_us == 0 || NowUs() > slot.deadline_us)) return -ETIMEDOUT;
+  return slot.deadline_us == 0 || NowUs() > slot.deadline_us ? -ETIMEDOUT : kAgain;
+}
+
+int Execute(Slot& slot, LastBuffer& last) {
+  int result;
+  do {
+    result = ExecuteSlice(slot, last);
+  } while (result == kAgain && static_cast<Op>(slot.op) != Op::kPoll);
   return result;
 }
 
 int Execute(Slot& slot) {
   if (static_cast<Op>(slot.op) == Op::kProgram) return ExecuteProgram(slot);
   LastBuffer none;
-  return Execute(slot, none);
+  return ExecuteSlice(slot, none);
 }
 
 }  // namespace vfio_engine

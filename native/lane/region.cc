@@ -85,7 +85,7 @@ int IoRegion::CopyOut(uint64_t offset, uint32_t width, uint8_t* target, uint32_t
 }
 
 int IoRegion::CopyIn(uint64_t offset, uint32_t width, const uint8_t* source, uint32_t length) const {
-  int error = Check(offset, width, length, writable_);
+  int error = CheckWrite(offset, width, length);
   if (error != 0) return error;
   if (uint8_t* target = Mapped(offset, length)) {
     CopyBy(width, source, target, length);

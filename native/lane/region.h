@@ -53,9 +53,12 @@ class IoRegion {
   int CopyOut(uint64_t offset, uint32_t width, uint8_t* target, uint32_t length) const;
   int CopyIn(uint64_t offset, uint32_t width, const uint8_t* source, uint32_t length) const;
 
-  // What Read would say without reading: for one who then reads again and again.
+  // What an access would say that is not made: for one who then makes many.
   int CheckRead(uint64_t offset, uint32_t width, uint64_t length) const {
     return Check(offset, width, length, readable_);
+  }
+  int CheckWrite(uint64_t offset, uint32_t width, uint64_t length) const {
+    return Check(offset, width, length, writable_);
   }
   // The address of [offset, offset + length), checked before, when all of it is mapped; else null.
   uint8_t* Mapped(uint64_t offset, uint64_t length) const {
