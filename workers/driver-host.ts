@@ -1,7 +1,7 @@
-import { serializeError } from '../lib/errors.js';
+import { invalidArgument } from '../lib/errors.js';
+import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
 import { RegionAccess } from '../lib/region/access.js';
-import { invalidArgument } from '../lib/errors.js';
 
 /** What a driver function gets. Thread: the driver's own; it may block. */
 export interface DriverContext {
@@ -14,15 +14,15 @@ export interface DriverContext {
 
 export type DriverFunction = (context: DriverContext) => unknown;
 
-/** A Piscina task: loads the user's module and runs its default export. Errors keep class and code as data. */
-export default async function run(task: DriverTask): Promise<{ value?: unknown; error?: unknown }> {
+/** A Piscina task: loads the user's module and runs its default export. */
+export default async function run(task: DriverTask): Promise<DriverAnswer> {
   try {
     const module = (await import(task.module)) as { default?: DriverFunction };
     if (typeof module.default !== 'function')
       throw invalidArgument(`${task.module} has no default export that is a function`);
-    return { value: await module.default(contextOf(task)) };
+    return answerOfValue(await module.default(contextOf(task)));
   } catch (error) {
-    return { error: serializeError(error) };
+    return answerOfError(error);
   }
 }
 

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 
+import { shown } from '../arguments.js';
 import { warn } from '../diagnostics.js';
-import { deserializeError, isSerializedError, VfioError } from '../errors.js';
+import { invalidArgument, VfioError } from '../errors.js';
+import { type DriverAnswer, openAnswer } from './driver-answer.js';
 import type { DriverTask } from './driver-task.js';
 import { ThreadPlace } from './thread.js';
 
@@ -41,15 +43,14 @@ export class DriverThreads {
 
   /** Runs a driver function once there is a place for it; see `WorkerPool.runDriver`. */
   async run(task: DriverTask, signal?: AbortSignal): Promise<unknown> {
+    requireSignal(signal);
     if (this.#places.length === 0) {
       const hint = 'the pool was made with drivers: 0';
       throw new VfioError('the pool runs no driver functions', { code: 'ERR_NOT_SUPPORTED', hint });
     }
     const place = await this.#takePlace(signal);
     try {
-      const { error, value } = (await runAt(place, task, signal)) as { error?: unknown; value?: unknown };
-      if (isSerializedError(error)) throw deserializeError(error);
-      return value;
+      return openAnswer(await runAt(place, task, signal));
     } finally {
       this.#givePlace(place);
     }
@@ -94,12 +95,12 @@ export class DriverThreads {
   }
 }
 
-async function runAt(place: ThreadPlace, task: DriverTask, signal?: AbortSignal): Promise<unknown> {
+async function runAt(place: ThreadPlace, task: DriverTask, signal?: AbortSignal): Promise<DriverAnswer> {
   const stop = (): void => void place.end();
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) throw abortedError();
-    return await place.run(task);
+    return (await place.run(task)) as DriverAnswer;
   } catch (cause) {
     throw failureOf(cause, signal);
   } finally {
@@ -111,6 +112,10 @@ async function runAt(place: ThreadPlace, task: DriverTask, signal?: AbortSignal)
 function failureOf(cause: unknown, signal?: AbortSignal): VfioError {
   if (cause instanceof VfioError) return cause;
   if (signal?.aborted) return abortedError(cause);
+  if (cause instanceof DOMException && cause.name === 'DataCloneError') {
+    const hint = 'give data without functions';
+    return invalidArgument(`what the driver function is given cannot be sent: ${cause.message}`, hint);
+  }
   return new VfioError('the thread of the driver function ended', { code: 'ERR_WORKER_DIED', cause });
 }
 
@@ -120,4 +125,9 @@ function abortedError(cause?: unknown): VfioError {
 
 function closedError(): VfioError {
   return new VfioError('the pool is closed', { code: 'ERR_CLOSED' });
+}
+
+function requireSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw invalidArgument(`signal is ${shown(signal)}`, 'give the signal of an AbortController');
 }

@@ -46,6 +46,22 @@ describe('driver functions', function () {
     await until(() => warnings.length > 0);
   });
 
+  it('keep the class and the code of what they throw, as far as structured clone does', async () => {
+    await assert.rejects(run('fails', { how: 'throw' }), { name: 'TypeError', message: 'of the driver' });
+    await assert.rejects(run('fails', { how: 'code' }), { name: 'RangeError', code: 'MY_CODE', stack: /fails\.js/ });
+    await assert.rejects(run('fails', { how: 'null' }), { name: 'Error', message: /threw \[Object: null prototype\]/ });
+    await assert.rejects(run('fails', { how: 'cause' }), { name: 'Error', message: 'of a function' });
+    await assert.rejects(run('no-such', {}), { code: 'ERR_MODULE_NOT_FOUND' });
+  });
+
+  it('are refused what cannot be sent, by a thread that lives on', async () => {
+    const refused = { name: 'VfioError', code: 'ERR_INVALID_ARGUMENT' };
+    await assert.rejects(run('fails', { how: () => 1 }), { ...refused, message: /is given cannot be sent/ });
+    await assert.rejects(run('fails', { how: 'answer' }), { ...refused, message: /returned cannot be sent/ });
+    await assert.rejects(run('fails', {}, {} as AbortSignal), { ...refused, message: /signal/ });
+    assert.deepEqual(warnings, []);
+  });
+
   it('run as many at once as there are to be, the others in their order', async () => {
     const words = new SharedArrayBuffer(8);
     const view = new Int32Array(words);

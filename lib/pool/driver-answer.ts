@@ -1,0 +1,60 @@
+import { inspect } from 'node:util';
+import { isNativeError } from 'node:util/types';
+import { MessageChannel } from 'node:worker_threads';
+
+import { deserializeError, invalidArgument, type SerializedError, serializeError, VfioError } from '../errors.js';
+
+/** How a driver function ended, as structured clone carries it from its thread. */
+export type DriverAnswer =
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'refused'; readonly error: SerializedError }
+  /** An error of another class; structured clone keeps the standard classes, and drops the code. */
+  | { readonly kind: 'thrown'; readonly error: Error; readonly code?: string | number | undefined };
+
+/** Makes the answer of what a driver function returned. Thread: the driver's. */
+export function answerOfValue(value: unknown): DriverAnswer {
+  const obstacle = cloneObstacle(value);
+  if (obstacle === undefined) return { kind: 'value', value };
+  return answerOfError(
+    invalidArgument(`what the driver function returned cannot be sent: ${obstacle}`, 'return data without functions'),
+  );
+}
+
+/** Makes the answer of what a driver function threw. Thread: the driver's. */
+export function answerOfError(thrown: unknown): DriverAnswer {
+  if (thrown instanceof VfioError) return { kind: 'refused', error: serializeError(thrown) };
+  const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
+  const kept = typeof code === 'string' || typeof code === 'number' ? code : undefined;
+  return { kind: 'thrown', error: cloneable(thrown), code: kept };
+}
+
+/** Gives the value, or throws the error. Thread: the one that asked. */
+export function openAnswer(answer: DriverAnswer): unknown {
+  if (answer.kind === 'value') return answer.value;
+  if (answer.kind === 'refused') throw deserializeError(answer.error);
+  if (answer.code !== undefined) Object.assign(answer.error, { code: answer.code });
+  throw answer.error;
+}
+
+function cloneable(thrown: unknown): Error {
+  if (isNativeError(thrown) && cloneObstacle(thrown) === undefined) return thrown;
+  if (!(thrown instanceof Error)) return new Error(`the driver function threw ${inspect(thrown)}`);
+  // Such as a DOMException, or an error whose cause is a function.
+  const error = new Error(thrown.message);
+  error.name = thrown.name;
+  error.stack = thrown.stack ?? '';
+  return error;
+}
+
+/** Why structured clone does not carry a value; found by posting it where nobody reads. */
+function cloneObstacle(value: unknown): string | undefined {
+  const { port1 } = new MessageChannel();
+  try {
+    port1.postMessage(value);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    port1.close();
+  }
+}
