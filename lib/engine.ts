@@ -30,6 +30,7 @@ export class Engine {
   readonly #devices = new Map<Device, Unwinding>();
   readonly #attaching = new Set<Promise<unknown>>();
   #kernels: Promise<KernelSet> | undefined;
+  /** Its own one. */
   #pool: Promise<WorkerPool> | undefined;
   #started: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
@@ -157,7 +158,9 @@ export class Engine {
 
   /** Starts the workers with the first device; a start that failed is tried again with the next one. */
   async #startedPool(): Promise<WorkerPool> {
-    this.#pool ??= WorkerPool.start(this.#options.pool).catch((error: unknown) => {
+    const { pool } = this.#options;
+    if (pool instanceof WorkerPool) return (this.#started = pool);
+    this.#pool ??= WorkerPool.start(pool).catch((error: unknown) => {
       this.#pool = undefined;
       throw error;
     });

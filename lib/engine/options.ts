@@ -16,6 +16,7 @@ import { invalidArgument } from '../errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { SoftwareMachine } from '../kernel/software/machine.js';
 import type { PoolOptions } from '../pool/options.js';
+import type { WorkerPool } from '../pool/pool.js';
 
 /** How a device is to be attached. */
 export interface AttachOptions {
@@ -47,15 +48,18 @@ export interface EngineOptions {
   readonly kernels?: readonly VfioKernel[];
   /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
   readonly machine?: SoftwareMachine;
-  /** The worker threads; they start with the first device. */
-  readonly pool?: PoolOptions;
+  /**
+   * The worker threads: settings of its own ones, which start with the first device, or a pool for several engines, which
+   * stays the caller's to close.
+   */
+  readonly pool?: PoolOptions | WorkerPool;
   /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
   readonly backend?: 'auto' | BackendName;
 }
 
 const BACKENDS = ['auto', 'container', 'iommufd', 'vfio-user'] satisfies ('auto' | BackendName)[];
 
-/** Checks the settings of an engine; those of its pool are checked when it starts. @throws ERR_INVALID_ARGUMENT */
+/** Checks the settings of an engine; those of a pool of its own are checked when it starts. @throws ERR_INVALID_ARGUMENT */
 export function checkEngine(options: EngineOptions): void {
   requireOptions(options);
   const { kernels = [], machine, pool = {}, backend = 'auto' } = options;

@@ -4,6 +4,7 @@ import { NO_COUNTS, readCounts, type Counts } from '../support/counts.js';
 import { CHECKOUT } from './checkout.js';
 import { GUEST_DEFAULTS, runGuest } from './guest.js';
 import type { ProfileName } from './profiles.js';
+import type { MochaRequest } from './run-mocha.js';
 import { complaintOf, exitCodeOf, reportFailure, seconds } from './verdict.js';
 
 /** Code runs some ten times slower in the guest than on the host. */
@@ -54,24 +55,9 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
   return checkedCounts(countsFile, exitCodeOf(run), request.profile);
 }
 
-/** `--no-package`: package.json names the specs that need no guest. */
-function mochaCommand(request: SpecsRequest, countsFile: string): string[] {
-  return [
-    ...[
-      process.execPath,
-      ...IN_TCG,
-      join(CHECKOUT, 'node_modules/mocha/bin/mocha.js'),
-      '--no-package',
-      '--no-config',
-      '--forbid-only',
-      '--require',
-      './dist/test/support/unhandled-rejections.js',
-    ],
-    ...['--timeout', String(TEST_TIMEOUT_MS), '--slow', '2000'],
-    ...['--reporter', './dist/test/support/counts-reporter.js', '--reporter-option', `output=${countsFile}`],
-    ...(request.grep === undefined ? [] : ['--grep', request.grep]),
-    `dist/test/guest/specs/${request.profile}/**/*.test.js`,
-  ];
+function mochaCommand({ profile, grep }: SpecsRequest, countsFile: string): string[] {
+  const request: MochaRequest = { profile, countsFile, timeout: TEST_TIMEOUT_MS, grep };
+  return [process.execPath, ...IN_TCG, join(CHECKOUT, 'dist/test/guest/run-mocha.js'), JSON.stringify(request)];
 }
 
 /** Holds mocha's exit code against its counts: one that fails without a failed test has crashed. */

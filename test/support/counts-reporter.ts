@@ -9,7 +9,8 @@ import type { Counts } from './counts.js';
 export default class CountsReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions & { reporterOption?: { output?: string } }) {
     super(runner, options);
-    const output = options.reporterOption?.output;
+    // By one name from the command line, by another from the API.
+    const { output } = options.reporterOption ?? (options.reporterOptions as { output?: string } | undefined) ?? {};
     if (output === undefined) throw new Error('the counts reporter wants --reporter-option output=FILE');
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       const { passes, failures, pending } = this.stats;

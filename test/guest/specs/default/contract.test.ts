@@ -1,7 +1,6 @@
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
 import { describeContract } from '../../../contract/suite.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore, unbind } from '../../support/binding.js';
 
 for (const backend of ['container', 'iommufd'] as const) {
@@ -11,7 +10,7 @@ for (const backend of ['container', 'iommufd'] as const) {
     async open() {
       await bind(BDF.edu);
       await bind(BDF.eduWide);
-      const engine = new Engine({ kernels: [linuxKernel()], backend });
+      const engine = linuxEngine({ backend });
       return {
         engine,
         edu: BDF.edu,

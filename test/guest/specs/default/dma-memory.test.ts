@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 import type { Device } from '../../../../lib/device.js';
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { addressOf, areaAt } from '../../../support/own-memory.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 import { createMdev, removeMdevs } from '../../support/mdev.js';
 
@@ -23,7 +23,7 @@ for (const backend of ['container', 'iommufd'] as const) {
     before(async () => {
       hugePages = readFileSync(NR_HUGE_PAGES, 'latin1');
       await bind(BDF.eduWide);
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
       device = await engine.attach(BDF.eduWide);
     });
     after(async () => {

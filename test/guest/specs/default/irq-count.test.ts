@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { randomOf } from '../../../stress/random.js';
 import { IrqCounters, WAYS } from '../../../support/irq-counters.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 
 /** More of them take their time: the README has the command. */
@@ -20,7 +20,7 @@ for (const backend of ['container', 'iommufd'] as const) {
     let engine: Engine;
     before(async () => {
       await bind(BDF.nvme);
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
     });
     after(async () => {
       await engine.close();

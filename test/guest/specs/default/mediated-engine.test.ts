@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { VFIO_PCI_INTX_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
+import { linuxEngine } from '../../support/engine.js';
 import { createMdev, removeMdevs } from '../../support/mdev.js';
 
 /** Registers of a 16550, which mtty's ports are. */
@@ -17,7 +17,7 @@ for (const backend of ['container', 'iommufd'] as const) {
     let engine: Engine;
 
     before(() => {
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
     });
     after(() => engine.close());
     afterEach(async () => {

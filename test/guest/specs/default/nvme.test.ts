@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 
 /** Registers of an NVMe controller. Source: NVM Express Base Specification 1.4, section 3.1 */
@@ -28,7 +28,7 @@ for (const backend of ['container', 'iommufd'] as const) {
 
     before(async () => {
       await bind(BDF.nvme);
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
     });
     after(async () => {
       await engine.close();

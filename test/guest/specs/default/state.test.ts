@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 
 import type { Device } from '../../../../lib/device.js';
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { VFIO_DEVICE_FEATURE_GET } from '../../../../lib/uapi/vfio.js';
 import { EDU } from '../../../contract/target.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore, whileBound } from '../../support/binding.js';
 
 /** VFIO_DEVICE_FEATURE_MIGRATION: no device of the guest's has it. */
@@ -21,7 +21,7 @@ for (const backend of ['container', 'iommufd'] as const) {
     before(async () => {
       await bind(BDF.bridgedEdu);
       await bind(BDF.edu);
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
     });
     after(async () => {
       await engine.close();

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync, readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 import type { BackendName } from '../../../../lib/backends/backend.js';
 import type { Device } from '../../../../lib/device.js';
-import { type AttachOptions, Engine } from '../../../../lib/engine.js';
+import type { AttachOptions, Engine } from '../../../../lib/engine.js';
+import { linuxIommufd } from '../../../../lib/kernel/linux-iommufd.js';
 import { linuxKernel } from '../../../../lib/kernel/linux.js';
 import { VFIO_PCI_BAR0_REGION_INDEX } from '../../../../lib/uapi/vfio.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 import { refuses } from '../../support/refuses.js';
 import { deviceFolder, groupName, groupOf } from '../../support/sysfs.js';
-
-const HOLDER_CHILD = fileURLToPath(new URL('../../support/holder-child.js', import.meta.url));
-const HOLDER_DEADLINE_MS = 20_000;
 
 type Way = 'auto' | BackendName;
 
@@ -27,7 +24,7 @@ describe('attaching what cannot be attached', () => {
   before(async () => {
     for (const bdf of bound) await bind(bdf);
     for (const backend of ['container', 'iommufd', 'auto'] as const) {
-      engines.set(backend, new Engine({ kernels: [linuxKernel()], backend }));
+      engines.set(backend, linuxEngine({ backend }));
     }
   });
   after(async () => {
@@ -64,7 +61,7 @@ describe('attaching what cannot be attached', () => {
     }
     const first = await attach('iommufd', BDF.edu);
     // Another engine of this process stands for another process here.
-    const other = new Engine({ kernels: [linuxKernel()], backend: 'iommufd' });
+    const other = linuxEngine({ backend: 'iommufd' });
     try {
       await refuses(other.attach(BDF.edu), 'EINVAL', [`this process (${process.pid}) has ${cdev} open`]);
     } finally {
@@ -75,10 +72,10 @@ describe('attaching what cannot be attached', () => {
   });
 
   it('names the other process that has the device by its node', async () => {
-    const cdev = `/dev/vfio/devices/${readdirSync(`${deviceFolder(BDF.edu)}/vfio-dev`).join()}`;
-    const holder = await attachedElsewhere('iommufd', BDF.edu);
+    const node = readdirSync(`${deviceFolder(BDF.edu)}/vfio-dev`).join();
+    const holder = await holdingBound(node);
     try {
-      const who = `process ${holder.pid} (node) has ${cdev} open`;
+      const who = `process ${holder.pid} (sleep) has /dev/vfio/devices/${node} open`;
       await refuses(attach('container', BDF.edu), 'EBUSY', [who, 'one user of a group at a time']);
       await refuses(attach('iommufd', BDF.edu), 'EINVAL', [who, 'one user at a time']);
     } finally {
@@ -123,16 +120,19 @@ function holding(path: string): ChildProcess {
   }
 }
 
-/** Another process that has a device attached by this library. */
-async function attachedElsewhere(backend: BackendName, bdf: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [HOLDER_CHILD, backend, bdf], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), HOLDER_DEADLINE_MS);
+/** Another process that has a device by its node, bound to an iommufd: this one binds it and hands both on. */
+async function holdingBound(node: string): Promise<ChildProcess> {
+  const iommufd = await linuxIommufd.openIommufd();
   try {
-    const [said] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [unknown];
-    assert.equal(String(said), 'attached\n', 'the other process could not attach the device');
-    return child;
+    const device = await linuxIommufd.openCdev(node);
+    try {
+      await linuxIommufd.bindIommufd(device, iommufd);
+      return spawn('sleep', ['600'], { stdio: [device, iommufd, 'ignore'] });
+    } finally {
+      await linuxKernel().close(device);
+    }
   } finally {
-    clearTimeout(timer);
+    await linuxKernel().close(iommufd);
   }
 }
 

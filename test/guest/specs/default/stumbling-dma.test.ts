@@ -6,9 +6,9 @@ import { promisify } from 'node:util';
 
 import type { BackendName } from '../../../../lib/backends/backend.js';
 import type { Device } from '../../../../lib/device.js';
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 import { refuses } from '../../support/refuses.js';
 
@@ -23,7 +23,7 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
 
     before(async () => {
       await bind(BDF.edu);
-      engine = new Engine({ kernels: [linuxKernel()], backend });
+      engine = linuxEngine({ backend });
       device = await engine.attach(BDF.edu);
     });
     after(async () => {
@@ -54,7 +54,7 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
     });
 
     it('maps into a device what was mapped before there was an IOMMU', async () => {
-      const early = new Engine({ kernels: [linuxKernel()], backend });
+      const early = linuxEngine({ backend });
       try {
         const buffer = await early.dma.allocate(4096, { iova: 0x200000n });
         await bind(BDF.eduWide);
@@ -105,7 +105,7 @@ describe('mapping more pieces than type1 takes', () => {
     await bind(BDF.edu);
     // Read when the container gets its IOMMU. Source: vfio_iommu_type1_open
     writeFileSync(ENTRY_LIMIT, '3');
-    engine = new Engine({ kernels: [linuxKernel()], backend: 'container' });
+    engine = linuxEngine({ backend: 'container' });
   });
   after(async () => {
     await engine.close();

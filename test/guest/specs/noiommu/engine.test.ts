@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { Engine } from '../../../../lib/engine.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Engine } from '../../../../lib/engine.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
 import { BDF } from '../../devices.js';
+import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
 import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
 import { groupOf } from '../../support/sysfs.js';
@@ -19,7 +19,7 @@ describe('a device without an IOMMU, attached by the engine', () => {
 
   before(async () => {
     await bind(BDF.edu);
-    engine = new Engine({ kernels: [linuxKernel()] });
+    engine = linuxEngine();
   });
   after(async () => {
     await engine.close();

@@ -62,7 +62,7 @@ describe('a machine of two NUMA nodes', () => {
     it(`runs a pool's workers on the CPUs of node ${node}`, async () => {
       const cpu = parseCpuList(readFileSync(`/sys/devices/system/node/node${node}/cpulist`, 'latin1'))[0];
       if (cpu === undefined) {
-        // A host that is busy may keep the kernel from starting its second CPU in time.
+        // The guest that runs beside another has one CPU.
         await assert.rejects(WorkerPool.start({ numaNode: node }), { code: 'ERR_INVALID_ARGUMENT' });
         return;
       }
