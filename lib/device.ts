@@ -104,7 +104,9 @@ export class Device {
    * Runs a driver function in a worker thread, with synchronous access to the device's regions.
    * @param module the URL of the module whose default export is the function; it gets a `DriverContext`
    * @returns what it returned, structured-cloned
-   * @throws what it threw, class and code kept; ERR_ABORTED, ERR_WORKER_DIED
+   * @throws what it threw: a VfioError whole, of others what structured clone keeps and the code; ERR_INVALID_ARGUMENT for
+   *   arguments, an answer or a signal that cannot be; ERR_ABORTED; ERR_WORKER_DIED when its thread ended under it; EAGAIN,
+   *   ENOMEM when no thread can be made; ERR_NOT_SUPPORTED for a pool of no drivers; ERR_CLOSED
    */
   runDriver(module: URL, options: DriverOptions = {}): Promise<unknown> {
     const { pool, regions } = this.#live();
