@@ -90,7 +90,8 @@ export class RegionAccess {
 
   /** Writes the low 8 bits of a value. */
   write8(regionOffset: number, value: number): void {
-    requireBits('value', value);
+    // Most values need no more than this look, which costs less than a call, here and below.
+    if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
       regionWrite8(this.#handle, regionOffset, value);
     } catch (error) {
@@ -100,7 +101,7 @@ export class RegionAccess {
 
   /** Writes the low 16 bits of a value. */
   write16(regionOffset: number, value: number): void {
-    requireBits('value', value);
+    if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
       regionWrite16(this.#handle, regionOffset, value);
     } catch (error) {
@@ -110,7 +111,7 @@ export class RegionAccess {
 
   /** Writes the low 32 bits of a value. */
   write32(regionOffset: number, value: number): void {
-    requireBits('value', value);
+    if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
       regionWrite32(this.#handle, regionOffset, value);
     } catch (error) {
@@ -130,7 +131,7 @@ export class RegionAccess {
 
   /** Writes 32 bits after everything written before is visible to the device, DMA memory included. */
   doorbell32(regionOffset: number, value: number): void {
-    requireBits('value', value);
+    if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
       regionDoorbell32(this.#handle, regionOffset, value);
     } catch (error) {
