@@ -168,14 +168,6 @@ int ExecuteSlice(Slot& slot, LastBuffer& last) {
   return slot.deadline_us == 0 || NowUs() > slot.deadline_us ? -ETIMEDOUT : kAgain;
 }
 
-int Execute(Slot& slot, LastBuffer& last) {
-  int result;
-  do {
-    result = ExecuteSlice(slot, last);
-  } while (result == kAgain && static_cast<Op>(slot.op) != Op::kPoll);
-  return result;
-}
-
 int Execute(Slot& slot) {
   if (static_cast<Op>(slot.op) == Op::kProgram) return ExecuteProgram(slot);
   LastBuffer none;

@@ -17,8 +17,6 @@ int Execute(Slot& slot);
 // The same for one step of a program, which is no program itself: a buffer that the step before used need not be looked
 // up again.
 int ExecuteSlice(Slot& slot, LastBuffer& last);
-// The same, but goes on by itself with a copy; between its slices the region can be closed.
-int Execute(Slot& slot, LastBuffer& last);
 
 // CLOCK_MONOTONIC in microseconds.
 uint64_t NowUs();

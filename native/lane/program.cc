@@ -16,10 +16,19 @@ constexpr uint64_t kStepsATurn = 64;
 constexpr uint64_t kCallUs = 50000;
 constexpr uint32_t kStepsACall = 4096;
 
-// A copy is run: the memory may be shared, and what was checked must be what is done.
-int RunStep(Slot& shared, LastBuffer& last) {
+// Runs a step for a slice of time. `*copied` says how many bytes a block copy has copied by then, 0 for another step. A copy of
+// the slot is run: the memory may be shared, and what was checked must be what is done.
+int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   Slot copy = shared;
-  int status = Execute(copy, last);
+  if (*copied > 0) {
+    if (*copied > copy.length) return -EINVAL;
+    copy.offset += *copied;
+    copy.buffer_offset += *copied;
+    copy.length -= static_cast<uint32_t>(*copied);
+  }
+  const uint32_t left = copy.length;
+  int status = ExecuteSlice(copy, last);
+  *copied = status == kAgain ? *copied + (left - copy.length) : 0;
   if (status == kAgain) return status;
   shared.value = copy.value;
   shared.status = status;
@@ -34,9 +43,12 @@ void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
 bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
   LastBuffer last;
   uint64_t end_us = 0;
+  uint64_t copied = 0;
   const uint32_t turn_end = std::min(count - *ran, kStepsACall) + *ran;
   while (*ran < turn_end) {
-    int status = RunStep(slots[*ran], last);
+    int status = RunStep(slots[*ran], last, &copied);
+    // Where a copy is, the caller could not say when it comes again.
+    if (status == kAgain && copied > 0) continue;
     if (status == kAgain) {
       const uint64_t now = NowUs();
       if (end_us == 0) end_us = now + kCallUs;
@@ -76,7 +88,7 @@ int ExecuteProgram(Slot& slot) {
   LastBuffer last;
   const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
   while (slot.value < turn_end) {
-    int status = RunStep(slots[slot.value], last);
+    int status = RunStep(slots[slot.value], last, &slot.mask);
     if (status == kAgain) return kAgain;
     slot.value++;
     if (status != 0) {

@@ -63,6 +63,45 @@ describe('a long copy on a worker', function () {
     await running;
   });
 
+  it('lets others through, and is cancelled, as the step of a program too', async () => {
+    const program = new Program(slow.region, 1);
+    program.copyToBuffer(0, SIZE, buffer, 0, 1);
+    const controller = new AbortController();
+    const other = await memoryRegion(pool.lane());
+    let done = false;
+    const running = assert.rejects(slow.region.run(program, { signal: controller.signal }), { code: 'ERR_ABORTED' });
+    const ended = running.finally(() => {
+      done = true;
+    });
+    for (let value = 1; value <= 20; value++) {
+      await other.region.write32(0, value);
+      assert.equal(await other.region.read32(0), value);
+    }
+    assert.ok(!done);
+    controller.abort();
+    assert.ok((await took(ended)) < SOON);
+    await other.close();
+  });
+
+  it('copies every byte once as a step between others, every time the program runs', async () => {
+    const length = 1 << 16;
+    const memory = await memoryRegion(pool.lane(), { size: 2 * length, flags: TRAPPED });
+    const source = new SharedArrayBuffer(length);
+    const back = new SharedArrayBuffer(length);
+    const program = new Program(memory.region, 4);
+    program.write32(length, 1);
+    program.copyFromBuffer(4, length - 4, source, 4, 1);
+    program.copyToBuffer(4, length - 4, back, 4, 1);
+    program.write32(length, 2);
+    for (let round = 1; round <= 2; round++) {
+      new Uint8Array(source).forEach((_, at, bytes) => (bytes[at] = at < 4 ? 0 : (at * 7 + (at >> 8) + round) & 0xff));
+      await memory.region.run(program);
+      assert.deepEqual(Buffer.from(back), Buffer.from(source));
+    }
+    assert.equal(await memory.region.read32(length), 2);
+    await memory.close();
+  });
+
   it('is cancelled where it is; what was copied stays', async () => {
     const bytes = new Uint8Array(buffer);
     bytes.fill(0);
