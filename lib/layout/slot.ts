@@ -10,7 +10,7 @@
  * | 4      | 4     | region       | region handle                                                        |
  * | 8      | 8     | offset       | bytes into the region                                                |
  * | 16     | 8     | value        | to write, to wait for; the worker puts what it read                  |
- * | 24     | 8     | mask         | which bits count (modify, poll); of a program 0: the worker's own use  |
+ * | 24     | 8     | mask         | which bits count (modify, poll); of a program 0: the worker's own    |
  * | 32     | 8     | bufferOffset | bytes into the buffer (copies); a program's modify or poll: its value |
  * | 40     | 4     | buffer       | buffer handle                                                        |
  * | 44     | 4     | length       | bytes (copies)                                                       |
