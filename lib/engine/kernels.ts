@@ -2,7 +2,6 @@ import { parseDeviceId } from '../device-id.js';
 import { systemError } from '../errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { linuxKernel } from '../kernel/linux.js';
-import { defaultMachine } from '../kernel/software/default-machine.js';
 import type { SoftwareMachine } from '../kernel/software/machine.js';
 
 /** A device, and the kernel that has it. */
@@ -29,7 +28,7 @@ export class KernelSet {
 
   /** Makes a process on a software machine (by default the one of this process) and adds the real kernel. */
   static async standard(machine?: SoftwareMachine): Promise<KernelSet> {
-    const software = (machine ?? (await defaultMachine())).process();
+    const software = (machine ?? (await standardMachine())).process();
     return new KernelSet([software, linuxKernel()], () => software.exit());
   }
 
@@ -52,4 +51,10 @@ export class KernelSet {
   close(): Promise<void> {
     return this.#close();
   }
+}
+
+/** Loads the software core where it is needed alone: real devices do without. */
+async function standardMachine(): Promise<SoftwareMachine> {
+  const { defaultMachine } = await import('../kernel/software/default-machine.js');
+  return defaultMachine();
 }

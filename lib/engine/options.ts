@@ -14,7 +14,7 @@ import type { OnRequest } from '../device/request.js';
 import { DmaSpace } from '../dma/dma.js';
 import { invalidArgument } from '../errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
-import { SoftwareMachine } from '../kernel/software/machine.js';
+import type { SoftwareMachine } from '../kernel/software/machine.js';
 import type { PoolOptions } from '../pool/options.js';
 import type { WorkerPool } from '../pool/pool.js';
 
@@ -64,7 +64,8 @@ export function checkEngine(options: EngineOptions): void {
   requireOptions(options);
   const { kernels = [], machine, pool = {}, backend = 'auto' } = options;
   requireArray('kernels', kernels);
-  if (machine !== undefined && !(machine instanceof SoftwareMachine)) {
+  // Not by its class: who has real devices alone need not load the software core.
+  if (machine !== undefined && typeof machine?.process !== 'function') {
     throw invalidArgument(`machine is ${shown(machine)}`, 'give a SoftwareMachine');
   }
   if (typeof pool !== 'object' || pool === null) throw invalidArgument(`pool is ${shown(pool)}`, 'give an object');
