@@ -194,8 +194,9 @@ export class Device {
   }
 
   /**
-   * Gives the device back; calls share the work. All of it is done whatever fails. Operations that are under way end first;
-   * those that have not begun are refused with ERR_CLOSED, through whatever was kept of the device.
+   * Gives the device back; calls share the work. All of it is done whatever fails. Accesses that are under way end first;
+   * polls, copies and programs stop where they are, and what has not begun is refused: ERR_CLOSED, through whatever was kept
+   * of the device.
    * @throws the first error, the further ones as its cause
    */
   detach(): Promise<void> {

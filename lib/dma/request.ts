@@ -3,6 +3,7 @@ import {
   requireFunction,
   requireOneOf,
   requireOptions,
+  requireSignal,
   requireUint64,
   requireWhole,
   shown,
@@ -115,8 +116,6 @@ export function placed(
 }
 
 function requireFollowing({ signal, onProgress }: MapProgress): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgument(`signal is ${shown(signal)}`, 'give the `signal` of an AbortController');
-  }
+  requireSignal(signal);
   if (onProgress !== undefined) requireFunction('onProgress', onProgress);
 }

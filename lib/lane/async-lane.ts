@@ -23,7 +23,7 @@ interface Queued {
 
 /** An operation under way, to be cancelled. */
 export interface Submitted {
-  /** Answers it with ECANCELED unless it has run; a poll stops at its next look. */
+  /** Answers it with ECANCELED unless it has run; a poll, a copy and a program stop where they are. */
   cancel(): void;
 }
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 
-import { shown } from '../arguments.js';
+import { requireSignal } from '../arguments.js';
 import { warn } from '../diagnostics.js';
 import { invalidArgument, VfioError } from '../errors.js';
 import { type DriverAnswer, openAnswer } from './driver-answer.js';
@@ -50,6 +50,8 @@ export class DriverThreads {
     }
     const place = await this.#takePlace(signal);
     try {
+      // It may have been closed since the place was given.
+      if (this.#closed) throw closedError();
       return openAnswer(await runAt(place, task, signal));
     } finally {
       this.#givePlace(place);
@@ -125,9 +127,4 @@ function abortedError(cause?: unknown): VfioError {
 
 function closedError(): VfioError {
   return new VfioError('the pool is closed', { code: 'ERR_CLOSED' });
-}
-
-function requireSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw invalidArgument(`signal is ${shown(signal)}`, 'give the signal of an AbortController');
 }

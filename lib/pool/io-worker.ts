@@ -48,7 +48,8 @@ const MOST_LANES = 16;
 export class IoWorker {
   readonly handle: IoWorkerHandle = addon.workerCreate();
   readonly #control = new Int32Array(addon.workerView(this.handle));
-  readonly #lanes: AsyncLane[] = [];
+  /** With how many use each. */
+  readonly #lanes = new Map<AsyncLane, number>();
   readonly #place = new ThreadPlace({ filename: FILENAME, idleMs: Infinity, onIdleError: () => undefined });
   readonly #stopping = new AbortController();
   readonly #serving: Promise<void>;
@@ -56,7 +57,6 @@ export class IoWorker {
   #tellStarted: () => void = () => undefined;
   #replacements = 0;
   #shortLives = 0;
-  #nextLane = 0;
   #failure: VfioError | undefined;
 
   constructor(private readonly settings: WorkerSettings) {
@@ -92,15 +92,30 @@ export class IoWorker {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Gives one of its lanes for the event loop, taking turns. */
+  /** Gives a lane for the event loop: one that nobody uses, while there can be such, else the one that the fewest use. */
   lane(): AsyncLane {
-    const index = this.#nextLane++ % MOST_LANES;
-    return (this.#lanes[index] ??= new AsyncLane(this.handle, this.settings.laneCapacity));
+    const [lane, users] = this.#leastUsed() ?? [new AsyncLane(this.handle, this.settings.laneCapacity), 0];
+    this.#lanes.set(lane, users + 1);
+    return lane;
+  }
+
+  /** Takes a lane back; it stays for who comes next. @returns false for a lane of another worker */
+  giveLane(lane: AsyncLane): boolean {
+    const users = this.#lanes.get(lane);
+    if (users !== undefined) this.#lanes.set(lane, Math.max(0, users - 1));
+    return users !== undefined;
+  }
+
+  /** @returns undefined where a new one is better */
+  #leastUsed(): [AsyncLane, number] | undefined {
+    let least: [AsyncLane, number] | undefined;
+    for (const entry of this.#lanes) if (least === undefined || entry[1] < least[1]) least = entry;
+    return least?.[1] === 0 || this.#lanes.size === MOST_LANES ? least : undefined;
   }
 
   /** Ends its lanes; what is under way is answered first, bounded by `timeoutMs`. */
   async closeLanes(timeoutMs: number): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.close(timeoutMs)));
+    await Promise.all([...this.#lanes.keys()].map((lane) => lane.close(timeoutMs)));
   }
 
   /** Has the thread return, and ends the worker when it is gone. Its lanes are closed before. */

@@ -72,11 +72,16 @@ export class WorkerPool {
 
   /**
    * Gives a lane of the event loop's on one of the workers, taking turns. A device keeps one, so that its operations stay in
-   * order; 16 devices of a worker have one each, so that none waits for another's.
+   * order; 16 devices of a worker have one each, so that none waits for another's. Give it back by `giveLane`.
    * @throws ERR_CLOSED, ERR_WORKER_DIED when all workers were given up
    */
   lane(): AsyncLane {
     return this.#nextWorker().lane();
+  }
+
+  /** Takes a lane of `lane` back when its device is detached; it stays for the next device. */
+  giveLane(lane: AsyncLane): void {
+    this.#workers.some((worker) => worker.giveLane(lane));
   }
 
   /** Makes a lane for a producer on another thread, to be opened there by `new SyncLane(descriptor)`. @throws as `lane` */

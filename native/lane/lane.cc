@@ -32,7 +32,7 @@ bool Lane::HasWork() const { return header().produced.load(std::memory_order_acq
 
 int Lane::Run(uint32_t index, Slot* copy) {
   const Slot* shared = SlotAt(index);
-  if (polling_) {
+  if (under_way_) {
     *copy = current_;
   } else {
     // The producer may still write the slot: what is checked is this copy, and nothing else is used.
@@ -42,8 +42,8 @@ int Lane::Run(uint32_t index, Slot* copy) {
   }
   bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
   int status = cancelled ? -ECANCELED : Execute(*copy);
-  polling_ = status == kAgain;
-  if (polling_) current_ = *copy;
+  under_way_ = status == kAgain;
+  if (under_way_) current_ = *copy;
   return status;
 }
 
@@ -102,7 +102,7 @@ void Lane::TellProducer() {
 }
 
 void Lane::Recover() {
-  polling_ = false;
+  under_way_ = false;
   uint32_t claimed = header().claimed.load(std::memory_order_acquire);
   // The worker claims one at a time: a claim beyond that is the producer's scribbling.
   if (claimed - completed_ != 1) return;
@@ -113,7 +113,7 @@ void Lane::Recover() {
 }
 
 void Lane::Fail() {
-  polling_ = false;
+  under_way_ = false;
   uint32_t left = std::min(header().produced.load(std::memory_order_seq_cst) - completed_, capacity_);
   if (left == 0) return;
   for (; left > 0; left--) {

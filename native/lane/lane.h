@@ -16,8 +16,8 @@ class Lane {
   // `capacity` is a power of two, at most kMaxLaneCapacity. Throws SysError("mmap").
   explicit Lane(uint32_t capacity);
 
-  // Runs at most `quota` operations. Returns whether it made progress; sets `busy` when a poll is under way.
-  // Thread: the worker's.
+  // Runs at most `quota` operations. Returns whether it made progress; sets `busy` when one took its slice of time
+  // and goes on. Thread: the worker's.
   bool Serve(uint32_t quota, bool* busy);
   // Whether the producer has published what is not completed. Thread: the worker's.
   bool HasWork() const;
@@ -48,7 +48,7 @@ class Lane {
   const uint32_t capacity_;
   // What is answered; the producer's `completed` follows, a few answers at a time.
   uint32_t completed_ = 0;
-  bool polling_ = false;
+  bool under_way_ = false;
   // Whether operations took less than a microsecond each when there were many at last.
   bool quick_ = false;
   Slot current_{};

@@ -9,8 +9,9 @@
 namespace vfio_engine {
 namespace {
 
-// How many steps before other lanes get their turn, as many as a lane's own.
+// How many steps before other lanes get their turn, as many as a lane's own, and how long where there are copies among them.
 constexpr uint64_t kStepsATurn = 64;
+constexpr uint64_t kCopiesATurnUs = 20;
 // How long, and for how many steps, native code keeps a thread of JavaScript at most: one that is to end ends then. A
 // step that does not wait takes microseconds; asking for the time of each would cost more than most of them.
 constexpr uint64_t kCallUs = 50000;
@@ -33,6 +34,11 @@ int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   shared.value = copy.value;
   shared.status = status;
   return status;
+}
+
+bool IsCopy(const Slot& slot) {
+  const Op op = static_cast<Op>(slot.op);
+  return op == Op::kCopyOut || op == Op::kCopyIn;
 }
 
 void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
@@ -86,8 +92,11 @@ int ExecuteProgram(Slot& slot) {
   if (!whole || slot.value > count) return -EINVAL;
   auto* slots = reinterpret_cast<Slot*>(start);
   LastBuffer last;
+  uint64_t end_us = 0;
   const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
   while (slot.value < turn_end) {
+    const bool copies = IsCopy(slots[slot.value]);
+    if (copies && end_us == 0) end_us = NowUs() + kCopiesATurnUs;
     int status = RunStep(slots[slot.value], last, &slot.mask);
     if (status == kAgain) return kAgain;
     slot.value++;
@@ -95,6 +104,7 @@ int ExecuteProgram(Slot& slot) {
       CancelFrom(slots, slot.value, count);
       return status;
     }
+    if (copies && NowUs() >= end_us) break;
   }
   return slot.value == count ? 0 : kAgain;
 }

@@ -26,6 +26,24 @@ describe('a pool of workers', function () {
     assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
   });
 
+  it('gives out a lane that nobody uses, while there is one', async () => {
+    const pool = await WorkerPool.start({ workers: 1 });
+    const kept = pool.lane();
+    for (let round = 0; round < 40; round++) {
+      const lane = pool.lane();
+      assert.notEqual(lane, kept);
+      pool.giveLane(lane);
+    }
+    const all = new Set([kept, ...Array.from({ length: 15 }, () => pool.lane())]);
+    assert.equal(all.size, 16);
+    assert.ok(all.has(pool.lane()));
+    const [first] = all;
+    assert.ok(first !== undefined);
+    for (let users = 0; users < 2; users++) pool.giveLane(first);
+    assert.equal(pool.lane(), first);
+    await pool.close();
+  });
+
   it('looks for work as long as it pays', async () => {
     const most = 20_000;
     const pool = await WorkerPool.start({ workers: 1, spinMicroseconds: most });

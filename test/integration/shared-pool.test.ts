@@ -35,6 +35,7 @@ describe('a pool that engines share', () => {
       await again.detach();
       await assert.rejects(other.attach(TESTDEV), { code: 'ERR_CLOSED' });
       assert.deepEqual(other.devices, []);
+      assert.equal(machine.containerCount, 0);
     } finally {
       await one.close();
       await other.close();

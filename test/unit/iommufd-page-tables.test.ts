@@ -171,6 +171,16 @@ describe('page tables of iommufd', () => {
     assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
   });
 
+  it('forget what was written before tracking started anew', async () => {
+    await attach(20);
+    await tables.setTracking(true);
+    await tables.dirty(RANGE, true);
+    kernel.read = new Set([10]);
+    await tables.setTracking(false);
+    await tables.setTracking(true);
+    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
+  });
+
   it('forget what was written to what is mapped no more', async () => {
     await attach(20);
     await tables.dirty(RANGE, true);

@@ -73,6 +73,7 @@ export class PageTables {
         undo.push(() => this.#kernel.setHwptDirtyTracking(this.#iommufd, id, !enabled));
       }
       this.#enabled = enabled;
+      this.#untold.forgetAll();
     } catch (error) {
       throw await undo.failed(error);
     }
