@@ -23,6 +23,7 @@ class LastBuffer {
  public:
   // Null for a handle that is not open.
   const DmaBuffer* Find(uint32_t handle) {
+    used_ = true;
     if (buffer_ == nullptr || handle != handle_) {
       buffer_ = DmaBuffers().Get(handle);
       handle_ = handle;
@@ -30,7 +31,15 @@ class LastBuffer {
     return buffer_.get();
   }
 
+  // Whether one was looked for since this was asked last.
+  bool TakeUsed() {
+    bool used = used_;
+    used_ = false;
+    return used;
+  }
+
  private:
+  bool used_ = false;
   uint32_t handle_ = 0;
   std::shared_ptr<DmaBuffer> buffer_;
 };

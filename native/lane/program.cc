@@ -36,9 +36,11 @@ int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   return status;
 }
 
-bool IsCopy(const Slot& slot) {
-  const Op op = static_cast<Op>(slot.op);
-  return op == Op::kCopyOut || op == Op::kCopyIn;
+// Whether a turn has taken long enough, as seen after a copy; the first time it begins.
+bool IsOver(uint64_t* end_us) {
+  const uint64_t now = NowUs();
+  if (*end_us == 0) *end_us = now + kCopiesATurnUs;
+  return now >= *end_us;
 }
 
 void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
@@ -95,8 +97,6 @@ int ExecuteProgram(Slot& slot) {
   uint64_t end_us = 0;
   const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
   while (slot.value < turn_end) {
-    const bool copies = IsCopy(slots[slot.value]);
-    if (copies && end_us == 0) end_us = NowUs() + kCopiesATurnUs;
     int status = RunStep(slots[slot.value], last, &slot.mask);
     if (status == kAgain) return kAgain;
     slot.value++;
@@ -104,7 +104,7 @@ int ExecuteProgram(Slot& slot) {
       CancelFrom(slots, slot.value, count);
       return status;
     }
-    if (copies && NowUs() >= end_us) break;
+    if (last.TakeUsed() && IsOver(&end_us)) break;
   }
   return slot.value == count ? 0 : kAgain;
 }
