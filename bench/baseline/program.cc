@@ -49,7 +49,9 @@ void FillAll(std::vector<Slot>& slots, uint32_t region, uint32_t value) {
     Fill(*slot++, Op::kWrite, 2, region, base + 12, value);
     Fill(*slot++, Op::kRead, 1, region, base + 16);
     Fill(*slot++, Op::kWrite, 1, region, base + 20, value);
-    Fill(*slot++, Op::kModify, 4, region, base + 24, value, 0xff);
+    // The engine's programs have it there: the answer goes over the other.
+    slot->buffer_offset = value;
+    Fill(*slot++, Op::kModify, 4, region, base + 24, 0, 0xff);
     Fill(*slot++, Op::kRead, 4, region, base + 4);
   }
 }

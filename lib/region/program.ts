@@ -39,7 +39,7 @@ const BUFFER = SLOT.buffer / 4;
 const LENGTH = SLOT.length / 4;
 const DEADLINE = SLOT.deadline / 4;
 const STATUS = SLOT.status / 4;
-/** Where a modify and a poll, which have no buffer, keep the value that they were given: their answer goes over it. */
+/** Of a modify and a poll, which have no buffer, the value that they are given: where others have it, the answer goes. */
 const INPUT = BUFFER_OFFSET;
 const HIGH = 2 ** 32;
 const NO_BUFFER = new SharedArrayBuffer(0);
@@ -65,11 +65,6 @@ export class Program {
   readonly #longs: BigUint64Array;
   readonly #stretches: Stretch[] = [];
   readonly #polls: PollTimeout[] = [];
-  /** The steps whose value has to be put back before they run again: so many, as emptying an array frees its memory. */
-  readonly #overwritten: number[] = [];
-  #overwrittenCount = 0;
-  /** How many of them have run. */
-  #spent = 0;
   /** What the steps copy from and to: a handle is good while somebody holds its buffer. */
   readonly #buffers = new Set<SharedArrayBuffer>();
   /** The buffer that was named last, as that of the next step often is, with its handle and its bytes. */
@@ -117,8 +112,6 @@ export class Program {
 
   /** Takes all steps out. */
   clear(): this {
-    this.#overwrittenCount = 0;
-    this.#spent = 0;
     if (this.#polls.length > 0) this.#forgetPolls();
     if (this.#buffer !== NO_BUFFER) this.#forgetBuffers();
     this.#length = 0;
@@ -167,9 +160,10 @@ export class Program {
   /** Replaces the bits of `mask` by those of `value`; the step's value is what was read before. */
   modify32(offset: number, mask: number, value: number): number {
     requireBits('mask', mask);
-    const step = this.#addValue(Op.modify, 4, offset, value);
+    requireBits('value', value);
+    const step = this.#add(Op.modify, 4, offset);
+    this.#put(step, INPUT, value >>> 0);
     this.#put(step, MASK, mask >>> 0);
-    this.#keepValue(step);
     return step;
   }
 
@@ -183,9 +177,8 @@ export class Program {
     const microseconds = waitMicroseconds(timeoutMs);
     const { width, mask, value } = pollBits(condition);
     const step = this.#add(Op.poll, width, offset);
-    this.#put(step, VALUE, value);
+    this.#put(step, INPUT, value);
     this.#put(step, MASK, mask);
-    this.#keepValue(step);
     this.#polls.push({ step, microseconds });
     return step;
   }
@@ -323,23 +316,6 @@ export class Program {
     }
   }
 
-  #keepValue(step: number): void {
-    const words = this.#words;
-    const at = step * WORDS;
-    words[at + INPUT] = words[at + VALUE] as number;
-    words[at + INPUT + 1] = words[at + VALUE + 1] as number;
-    this.#overwritten[this.#overwrittenCount++] = step;
-  }
-
-  #putValuesBack(): void {
-    const words = this.#words;
-    for (let i = 0; i < this.#spent; i++) {
-      const at = (this.#overwritten[i] as number) * WORDS;
-      words[at + VALUE] = words[at + INPUT] as number;
-      words[at + VALUE + 1] = words[at + INPUT + 1] as number;
-    }
-  }
-
   /** Of an offset that one word does not hold. @throws as `checkAccess` for what is no offset at all */
   #highOf(offset: number, width: number): number {
     if (!Number.isSafeInteger(offset) || offset < 0) checkAccess(this.#region, offset, width, width, false);
@@ -348,8 +324,6 @@ export class Program {
 
   #prepareRun(): void {
     if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
-    if (this.#spent > 0) this.#putValuesBack();
-    this.#spent = this.#overwrittenCount;
     if (this.#polls.length > 0) this.#setDeadlines();
   }
 

@@ -17,6 +17,11 @@ constexpr uint64_t kCopiesATurnUs = 20;
 constexpr uint64_t kCallUs = 50000;
 constexpr uint32_t kStepsACall = 4096;
 
+bool TakesValueAside(const Slot& slot) {
+  const Op op = static_cast<Op>(slot.op);
+  return op == Op::kModify || op == Op::kPoll;
+}
+
 // Runs a step for a slice of time. `*copied` says how many bytes a block copy has copied by then, 0 for another step. A copy of
 // the slot is run: the memory may be shared, and what was checked must be what is done.
 int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
@@ -27,6 +32,8 @@ int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
     copy.buffer_offset += *copied;
     copy.length -= static_cast<uint32_t>(*copied);
   }
+  // Theirs is where their answer does not go: a program runs again.
+  if (TakesValueAside(copy)) copy.value = copy.buffer_offset;
   const uint32_t left = copy.length;
   int status = ExecuteSlice(copy, last);
   *copied = status == kAgain ? *copied + (left - copy.length) : 0;
