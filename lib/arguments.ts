@@ -12,6 +12,15 @@ export function requireWhole(name: string, value: number, low: number, high = Nu
   throw invalidArgument(`${name} is ${shown(value)}`, `give a whole number ${range}`);
 }
 
+/**
+ * Refuses what is not a whole number. Of one the low bits count, however large it is: -1 is all ones, as in `~0`.
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function requireBits(name: string, value: number): void {
+  if (isUint32(value) || Number.isSafeInteger(value)) return;
+  throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number: its low bits count');
+}
+
 /** Refuses what is not a number within bounds; a fraction is one. @throws ERR_INVALID_ARGUMENT */
 export function requireNumber(name: string, value: number, low: number, high: number): void {
   if (typeof value === 'number' && value >= low && value <= high) return;
@@ -62,9 +71,14 @@ export function requireSignal(value: AbortSignal | undefined): void {
   throw invalidArgument(`signal is ${shown(value)}`, 'give the `signal` of an AbortController');
 }
 
+/** Refuses what is no object, as null is none. @throws ERR_INVALID_ARGUMENT */
+export function requireObject(name: string, value: unknown): void {
+  if (!isObject(value)) throw invalidArgument(`${name} is ${shown(value)}`, 'give an object');
+}
+
 /** Refuses options that are none, as null is. @throws ERR_INVALID_ARGUMENT */
 export function requireOptions(value: unknown): void {
-  if (typeof value === 'object' && value !== null) return;
+  if (isObject(value)) return;
   throw invalidArgument(`the options are ${shown(value)}`, 'give an object, or leave them out');
 }
 
@@ -75,6 +89,16 @@ export function shown(value: unknown): string {
   if (typeof value === 'symbol' || typeof value === 'function') return `a ${typeof value}`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return String(value);
+}
+
+/** Tells an object, an array among them, from null and all else. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Tells 1, 2, 4 and so on; the logarithm alone would tell large numbers beside them, too. */
+export function isPowerOfTwo(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { requireBoolean, requireOneOf, requireWhole, shown } from '../arguments.js';
+import { isPowerOfTwo, requireBoolean, requireOneOf, requireWhole, shown } from '../arguments.js';
 import { VfioError, invalidArgument, withContext } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -106,10 +106,6 @@ function checkPlacement({ memoryAlignment = PAGE_SIZE, node = 0, prefault, guard
   requireWhole('node', node, 0, MOST_NODES);
   requireBoolean('prefault', prefault);
   requireBoolean('guardPages', guardPages);
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return Number.isInteger(Math.log2(value));
 }
 
 /** The call tells which of the reasons for an errno it is. */

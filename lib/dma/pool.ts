@@ -1,4 +1,4 @@
-import { requireOptions, requireWhole } from '../arguments.js';
+import { isPowerOfTwo, requireOptions, requireWhole } from '../arguments.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
 import type { DmaBuffer } from './holders.js';
 
@@ -32,7 +32,7 @@ export function strideOf(shape: DmaPoolShape): number {
   requireWhole('count', count, 1);
   requireWhole('bufferSize', bufferSize, 1);
   requireWhole('bufferAlignment', bufferAlignment, 1);
-  if (!Number.isInteger(Math.log2(bufferAlignment))) {
+  if (!isPowerOfTwo(bufferAlignment)) {
     throw invalidArgument(`an alignment is a power of two, not ${bufferAlignment}`);
   }
   return Math.ceil(bufferSize / bufferAlignment) * bufferAlignment;

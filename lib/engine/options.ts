@@ -1,6 +1,7 @@
 import {
   requireArray,
   requireBoolean,
+  requireObject,
   requireOneOf,
   requireOptions,
   requireText,
@@ -68,7 +69,7 @@ export function checkEngine(options: EngineOptions): void {
   if (machine !== undefined && typeof machine?.process !== 'function') {
     throw invalidArgument(`machine is ${shown(machine)}`, 'give a SoftwareMachine');
   }
-  if (typeof pool !== 'object' || pool === null) throw invalidArgument(`pool is ${shown(pool)}`, 'give an object');
+  requireObject('pool', pool);
   requireOneOf('backend', backend, BACKENDS);
 }
 
@@ -85,7 +86,7 @@ export function checkAttach(name: string, options: AttachOptions): void {
     throw invalidArgument(`onRequest is ${shown(onRequest)}`, 'give detach, ignore or a function');
   }
   checkTrap(trap);
-  if (typeof ids !== 'object' || ids === null) throw invalidArgument(`ids is ${shown(ids)}`, 'give an object');
+  requireObject('ids', ids);
 }
 
 function checkTrap(trap: TrapRegions): void {

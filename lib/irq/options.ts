@@ -1,4 +1,4 @@
-import { requireFd, requireOneOf, requireWhole, shown } from '../arguments.js';
+import { requireFd, requireFunction, requireOneOf, requireWhole, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { Fd } from '../kernel/kernel.js';
 
@@ -44,9 +44,7 @@ export function vectorsOf({ vectors = 1 }: IrqOptions, count: number): readonly 
 export function checkDelivery(vectors: readonly number[], options: IrqOptions): void {
   const { handler, counts, eventfds, delivery = 'main' } = options;
   requireOneOf('delivery', delivery, DELIVERIES);
-  if (handler !== undefined && typeof handler !== 'function') {
-    throw invalidArgument(`handler is ${shown(handler)}`, 'give a function');
-  }
+  if (handler !== undefined) requireFunction('handler', handler);
   if (eventfds !== undefined && !(eventfds instanceof Map)) {
     throw invalidArgument(`eventfds is ${shown(eventfds)}`, 'give a Map of descriptors by vector');
   }

@@ -91,12 +91,8 @@ export class IrqVector {
     return count;
   }
 
-  /**
-   * Waits for interrupts and takes their count, at once where some came since the last time.
-   * @throws ERR_INVALID_ARGUMENT at once for a time that is none
-   */
+  /** Waits for interrupts and takes their count, at once where some came since the last time. @param options checked */
   next(options: NextOptions = {}): Promise<number> {
-    requireWait(options);
     const { timeoutMs } = options;
     if (this.#watcher === undefined) {
       const message = 'the interrupt goes to an eventfd: wait for it with an `IrqWaiter`';

@@ -1,4 +1,4 @@
-import { isUint32, requireNumber, requireWhole, shown } from '../arguments.js';
+import { isObject, isUint32, requireBits, requireNumber, requireWhole, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { Op, type Operation } from '../layout/slot.js';
 
@@ -10,7 +10,7 @@ const LAST_UINT32 = 0xffff_ffff;
  * @throws ERR_INVALID_ARGUMENT
  */
 export function requireOperation(operation: Operation): void {
-  if (typeof operation !== 'object' || operation === null) {
+  if (!isObject(operation)) {
     throw invalidArgument(`${shown(operation)} is no operation`, 'give an object with an `op`');
   }
   const { op, width = 0, region = 0, offset = 0, value = 0, mask = 0 } = operation;
@@ -18,8 +18,8 @@ export function requireOperation(operation: Operation): void {
   requireWhole('width', width, 0, 8);
   if (!isUint32(region)) requireWhole('region', region, 0, LAST_UINT32);
   if (!isUint32(offset)) requireWhole('offset', offset, 0);
-  if (!isUint32(value) && typeof value !== 'bigint') requireBits('value', value);
-  if (!isUint32(mask) && typeof mask !== 'bigint') requireBits('mask', mask);
+  if (typeof value !== 'bigint') requireBits('value', value);
+  if (typeof mask !== 'bigint') requireBits('mask', mask);
   if (operation.buffer !== undefined) requireMemory(operation);
   if (operation.deadline !== undefined) requireNumber('deadline', operation.deadline, 0, Number.MAX_SAFE_INTEGER);
 }
@@ -31,18 +31,8 @@ export function requireAccess(region: number, width: number, offset: number): vo
   if (!isUint32(offset)) requireWhole('offset', offset, 0);
 }
 
-/** Refuses what are no bits to write. @throws ERR_INVALID_ARGUMENT */
-export function requireValue(value: number): void {
-  if (!isUint32(value)) requireBits('value', value);
-}
-
 function requireMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {
   requireWhole('buffer', buffer, 0, LAST_UINT32);
   requireWhole('bufferOffset', bufferOffset, 0);
   requireWhole('length', length, 0, LAST_UINT32);
-}
-
-function requireBits(name: string, value: number): void {
-  if (Number.isSafeInteger(value)) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number, of which the low bits count');
 }

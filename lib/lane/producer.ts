@@ -1,10 +1,10 @@
-import { LONGEST_WAIT_MS, requireNumber } from '../arguments.js';
+import { isPowerOfTwo, LONGEST_WAIT_MS, requireBits, requireNumber } from '../arguments.js';
 import { VfioError } from '../errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
-import { requireAccess, requireOperation, requireValue } from './operation.js';
+import { requireAccess, requireOperation } from './operation.js';
 
 /** Looks made here before the addon is called: most answers of a worker that spins come within them. */
 const FIRST_LOOKS = 100;
@@ -98,7 +98,7 @@ export class LaneProducer {
    */
   pushWrite(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
     requireAccess(region, width, offset);
-    requireValue(value);
+    requireBits('value', value);
     const position = this.#pushed & this.#mask;
     this.slots.writeAccess(position, Op.write, width, region, offset, value);
     this.#pushed = (this.#pushed + 1) | 0;
@@ -167,7 +167,7 @@ function wrongCounts(pending: number, capacity: number): VfioError {
 
 /** Makes a lane on a worker. @param capacity slots, a power of two from 2 to 65,536 */
 export function createLane(worker: IoWorkerHandle, capacity: number): LaneDescriptor {
-  if (!Number.isInteger(capacity) || capacity < 2 || capacity > 65_536 || (capacity & (capacity - 1)) !== 0) {
+  if (!isPowerOfTwo(capacity) || capacity < 2 || capacity > 65_536) {
     throw new VfioError(`a lane of ${capacity} slots cannot be`, {
       code: 'ERR_INVALID_ARGUMENT',
       hint: 'give a power of two from 2 to 65536',

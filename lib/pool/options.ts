@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import { requireWhole } from '../arguments.js';
+import { isPowerOfTwo, requireWhole } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { placeWorkers, type CpuChoice } from './cpus.js';
 
@@ -50,7 +50,7 @@ export function poolSettings(options: PoolOptions = {}): PoolSettings {
   requireWhole('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
   requireWhole('laneCapacity', settings.laneCapacity, 2, 65_536);
   requireWhole('drivers', settings.drivers, 0, 64);
-  if (!Number.isInteger(Math.log2(settings.laneCapacity))) {
+  if (!isPowerOfTwo(settings.laneCapacity)) {
     throw invalidArgument(`laneCapacity is ${settings.laneCapacity}`, 'give a power of two');
   }
   return { ...settings, placement: placeWorkers(settings.workers, options) };

@@ -1,9 +1,8 @@
-import { shown } from '../arguments.js';
+import { isObject, requireBits, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { checkAccess, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { Program, type ProgramTarget } from './program.js';
-import { requireBits } from './values.js';
 
 /** One step of a batch. */
 export type BatchStep =
@@ -17,7 +16,7 @@ export type BatchStep =
 
 /** Adds a step. @throws what `checkAccess` throws, ERR_INVALID_ARGUMENT for what is none; before anything is run */
 export function addStep(program: Program, region: RegionDescriptor, step: BatchStep): void {
-  if (typeof step !== 'object' || step === null) {
+  if (!isObject(step)) {
     throw invalidArgument(`a step is ${shown(step)}`, 'give { read, width } or { write, width, value }');
   }
   const write = 'write' in step;

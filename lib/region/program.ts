@@ -1,4 +1,4 @@
-import { isUint32, requireWhole } from '../arguments.js';
+import { isUint32, requireBits, requireWhole } from '../arguments.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
@@ -8,7 +8,7 @@ import { VfioError } from '../errors.js';
 import { checkAccess, OPERATION_NAMES, requireDescriptor, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { type Answer, submit } from './submit.js';
-import { type PollCondition, pollBits, requireBits, requireLongBits, waitMicroseconds } from './values.js';
+import { type PollCondition, pollBits, requireLongBits, waitMicroseconds } from './values.js';
 
 const { programRun } = addon;
 

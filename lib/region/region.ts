@@ -1,4 +1,4 @@
-import { requireArray, requireOptions, shown } from '../arguments.js';
+import { requireArray, requireBits, requireOptions, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
@@ -13,7 +13,7 @@ import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import { Program } from './program.js';
 import { submit } from './submit.js';
-import { type PollCondition, pollBits, requireBits, requireLongBits, waitMicroseconds } from './values.js';
+import { type PollCondition, pollBits, requireLongBits, waitMicroseconds } from './values.js';
 
 /** What opening a region needs. */
 export interface RegionSource {

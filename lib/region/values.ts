@@ -1,4 +1,4 @@
-import { isUint32, LONGEST_WAIT_MS, requireNumber, shown } from '../arguments.js';
+import { isObject, LONGEST_WAIT_MS, requireBits, requireNumber, shown } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { checkWidth, type Width } from './checks.js';
 
@@ -6,15 +6,6 @@ import { checkWidth, type Width } from './checks.js';
 export function waitMicroseconds(timeoutMs: number): number {
   requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
   return Math.max(1, Math.round(timeoutMs * 1000));
-}
-
-/**
- * Refuses what is not a whole number. Of one the low bits count, however large it is: -1 is all ones, as in `~0`.
- * @throws ERR_INVALID_ARGUMENT
- */
-export function requireBits(name: string, value: number): void {
-  if (isUint32(value) || Number.isSafeInteger(value)) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number: its low bits count');
 }
 
 /** Refuses what is no bigint; of one the low 64 bits count. @throws ERR_INVALID_ARGUMENT */
@@ -47,7 +38,7 @@ export interface PollCondition {
 
 /** Gives a condition of which no more than the low bits are left. @throws ERR_INVALID_ARGUMENT */
 export function pollBits(condition: PollCondition): PollCondition {
-  if (typeof condition !== 'object' || condition === null) {
+  if (!isObject(condition)) {
     throw invalidArgument(`the condition is ${shown(condition)}`, 'give { width, mask, value }');
   }
   const { width } = condition;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { Program } from '../../lib/region/program.js';
-import { collectGarbage } from '../support/collect-garbage.js';
+import { collectGarbage } from '../support/own-memory.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 
 describe('a program that runs again', () => {

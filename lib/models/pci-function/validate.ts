@@ -1,3 +1,4 @@
+import { isPowerOfTwo } from '../../arguments.js';
 import { invalidArgument } from '../../errors.js';
 import { PCI_MSIX_ENTRY_SIZE } from '../../uapi/pci.js';
 import type { BarLayout, BarOffset, PciModel } from '../model.js';
@@ -79,10 +80,6 @@ function validateMsixArea(model: PciModel, what: string, place: BarOffset, size:
 
 function overlap(start: number, size: number, otherStart: number, otherSize: number): boolean {
   return start < otherStart + otherSize && otherStart < start + size;
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return Number.isSafeInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value;
 }
 
 function refuse(name: string, what: string): Error {
