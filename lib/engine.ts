@@ -13,6 +13,7 @@ import { openDevice } from './device/open-device.js';
 import { RequestWatch } from './device/request.js';
 import { invalidArgument, systemError, VfioError } from './errors.js';
 import type { VfioKernel } from './kernel/kernel.js';
+import { Once } from './once.js';
 import { WorkerPool } from './pool/pool.js';
 import { Unwinding } from './unwinding.js';
 
@@ -29,9 +30,9 @@ export class Engine {
   readonly #backends = new Map<VfioKernel, Map<BackendName, Backend>>();
   readonly #devices = new Map<Device, Unwinding>();
   readonly #attaching = new Set<Promise<unknown>>();
-  #kernels: Promise<KernelSet> | undefined;
+  readonly #kernels = new Once<KernelSet>();
   /** Its own one. */
-  #pool: Promise<WorkerPool> | undefined;
+  readonly #pool = new Once<WorkerPool>();
   #started: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
 
@@ -135,9 +136,9 @@ export class Engine {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#attaching);
     const undo = new Unwinding();
-    const kernels = this.#kernels;
+    const kernels = this.#kernels.begun;
     if (kernels !== undefined) undo.push(async () => (await kernels).close());
-    const pool = this.#pool;
+    const pool = this.#pool.begun;
     if (pool !== undefined) undo.push(async () => (await pool).close());
     undo.push(() => this.dma.unmapAll());
     for (const device of this.#devices.keys()) undo.push(() => device.detach());
@@ -163,24 +164,15 @@ export class Engine {
   async #startedPool(): Promise<WorkerPool> {
     const { pool } = this.#options;
     if (pool instanceof WorkerPool) return (this.#started = pool);
-    this.#pool ??= WorkerPool.start(pool).catch((error: unknown) => {
-      this.#pool = undefined;
-      throw error;
-    });
-    this.#started = await this.#pool;
-    return this.#started;
+    return (this.#started = await this.#pool.run(() => WorkerPool.start(pool)));
   }
 
   /** Gathers the kernels with the first device; what failed is tried again with the next one. */
   #openedKernels(): Promise<KernelSet> {
     const { kernels, machine } = this.#options;
-    if (this.#kernels !== undefined) return this.#kernels;
-    const opening = kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels));
-    this.#kernels = opening.catch((error: unknown) => {
-      this.#kernels = undefined;
-      throw error;
-    });
-    return this.#kernels;
+    return this.#kernels.run(() =>
+      kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels)),
+    );
   }
 
   #checkOpen(): void {

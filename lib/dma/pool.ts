@@ -1,5 +1,6 @@
 import { isPowerOfTwo, requireOptions, requireWhole } from '../arguments.js';
 import { invalidArgument, systemError, VfioError } from '../errors.js';
+import { Once } from '../once.js';
 import type { DmaBuffer } from './holders.js';
 
 /** How a pool is cut. */
@@ -51,7 +52,7 @@ export class DmaPool {
   /** 1 for each that is taken. */
   readonly #taken: Uint8Array;
   #available: number;
-  #closing: Promise<void> | undefined;
+  readonly #closing = new Once<void>();
   #lastGiven: (() => void) | undefined;
 
   /** @internal Use `DmaSpace.createPool`. */
@@ -92,7 +93,7 @@ export class DmaPool {
 
   /** Takes a buffer, with what it held last in it; undefined when all are taken. @throws ERR_CLOSED */
   take(): DmaPoolBuffer | undefined {
-    if (this.#closing !== undefined) throw new VfioError('the pool is closed', { code: 'ERR_CLOSED' });
+    if (this.#closing.begun !== undefined) throw new VfioError('the pool is closed', { code: 'ERR_CLOSED' });
     if (this.#available === 0) return undefined;
     this.#available -= 1;
     const index = this.#free[this.#available] as number;
@@ -118,15 +119,11 @@ export class DmaPool {
    */
   close({ wait = false }: { readonly wait?: boolean } = {}): Promise<void> {
     const taken = this.count - this.#available;
-    if (taken > 0 && !wait && this.#closing === undefined) {
+    if (taken > 0 && !wait && this.#closing.begun === undefined) {
       const hint = `${taken} of ${this.count} buffers are taken: give them back first, or close with \`wait: true\``;
       return Promise.reject(systemError('EBUSY', 'close', { hint }));
     }
-    this.#closing ??= this.#close(taken > 0).catch((error: unknown) => {
-      this.#closing = undefined;
-      throw error;
-    });
-    return this.#closing;
+    return this.#closing.run(() => this.#close(taken > 0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

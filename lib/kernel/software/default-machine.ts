@@ -1,3 +1,4 @@
+import { Once } from '../../once.js';
 import { SoftwareMachine } from './machine.js';
 import type { MachineOptions } from './options.js';
 
@@ -5,7 +6,7 @@ import type { MachineOptions } from './options.js';
 export const DEFAULT_EDU = 'f000:00:04.0';
 export const DEFAULT_TESTDEV = 'f000:00:05.0';
 
-let machine: Promise<SoftwareMachine> | undefined;
+const machine = new Once<SoftwareMachine>();
 
 /** Makes a machine with the two built-in models, each in a group of its own, under the aliases `edu` and `testdev`. */
 export async function createDefaultMachine(options: MachineOptions = {}): Promise<SoftwareMachine> {
@@ -22,9 +23,5 @@ export async function createDefaultMachine(options: MachineOptions = {}): Promis
  * be made is made anew.
  */
 export function defaultMachine(): Promise<SoftwareMachine> {
-  machine ??= createDefaultMachine().catch((error: unknown) => {
-    machine = undefined;
-    throw error;
-  });
-  return machine;
+  return machine.run(createDefaultMachine);
 }
