@@ -1,5 +1,5 @@
 import { requireUint64 } from './arguments.js';
-import { invalidArgument, systemError, VfioError } from './errors.js';
+import { invalidArgument } from './errors.js';
 
 /** A range of IOVAs, and the pages in which its writes are told; bytes. */
 export interface DirtyRange {
@@ -21,7 +21,7 @@ const MOST_PAGES = 0x7fffffffn;
  * Makes the bitmap of a range.
  * @throws ERR_INVALID_ARGUMENT for a page size that is none, and for a range of too many pages
  */
-export function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
+function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
   requireUint64('iova', iova);
   requireUint64('size', size);
   requireUint64('pageSize', pageSize);
@@ -37,7 +37,7 @@ export function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
 }
 
 /** Adds what another one tells. */
-export function join(target: Uint8Array, source: Uint8Array): void {
+function join(target: Uint8Array, source: Uint8Array): void {
   for (let index = 0; index < target.length; index += 1) target[index]! |= source[index] ?? 0;
 }
 
@@ -100,10 +100,4 @@ function mark({ iova, pageSize, bitmap }: Told, start: bigint, stop: bigint): vo
 
 function max(one: bigint, other: bigint): bigint {
   return one > other ? one : other;
-}
-
-/** The error of an IOMMU that does not track. */
-export function noTracking(): VfioError {
-  const cause = systemError('ENOTTY', 'ioctl(VFIO_IOMMU_DIRTY_PAGES)');
-  return new VfioError('the IOMMU does not track dirty pages', { code: 'ERR_NOT_SUPPORTED', cause });
 }

@@ -55,7 +55,8 @@ export class Engine {
   /**
    * Attaches a device. Whatever fails, nothing stays open.
    * @param name `[dddd:]bb:dd.f`, a path under /sys, an mdev's UUID, or the name of a software device
-   * @throws ERR_INVALID_ARGUMENT for wrong options; ENODEV for none such, and for one that the kernel wants back meanwhile, EBUSY when it is attached, EPERM when its group is not viable, what the kernel answers
+   * @throws ERR_INVALID_ARGUMENT for wrong options; ENODEV for none such, and for one that the kernel wants back meanwhile;
+   *   EBUSY when it is attached; EPERM when its group is not viable; what the kernel answers
    */
   async attach(name: string, options: AttachOptions = {}): Promise<Device> {
     this.#checkOpen();

@@ -41,8 +41,8 @@ const DRIVERS_FOR_USERS = /vfio|^pci-stub$/;
  * step fails, the function gets that driver back; not after ERR_TIMEOUT: the kernel then still takes the driver away, once
  * the user lets go, and the function has none.
  * @param device `[dddd:]bb:dd.f`
- * @throws ERR_INVALID_ARGUMENT for no PCI function and wrong options; ENODEV when it or the driver is not there, or the driver does not take
- *   it; ERR_TIMEOUT while a user keeps the device; EACCES without the right to
+ * @throws ERR_INVALID_ARGUMENT for no PCI function and wrong options; ENODEV when it or the driver is not there, or the
+ *   driver does not take it; ERR_TIMEOUT while a user keeps the device; EACCES without the right to
  * Thread: any with an event loop. Source: drivers/pci/pci-driver.c (driver_override), drivers/base/bus.c
  */
 export async function bindDriver(device: string, options: BindOptions = {}): Promise<DriverChange> {

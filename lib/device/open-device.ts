@@ -31,14 +31,13 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
   const live = new Liveness(name);
-  const opened: { irqs?: DeviceIrqs } = {};
-  undo.push(() => giveBack(attached, live, opened));
+  let irqs: DeviceIrqs | undefined = undefined;
+  undo.push(() => giveBack(attached, live, irqs));
   const infos = queryInfos(kernel, deviceFd, info, name);
   const config = openConfig(attached, infos, options, live);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   if (options.busMaster) await config?.setBusMaster(true);
-  const irqs = new DeviceIrqs({ kernel, deviceFd, name, live }, infos.irqs);
-  opened.irqs = irqs;
+  irqs = new DeviceIrqs({ kernel, deviceFd, name, live }, infos.irqs);
   return new Device({ name, attached, live, infos, regions, config, irqs, dma, pool: options.pool, detach });
 }
 
@@ -46,18 +45,14 @@ export async function openDevice(attached: AttachedDevice, options: OpenOptions,
  * Nobody may use the descriptor once it is closed, and its closing waits for who does now. It turns the interrupts off in the
  * kernel: while a thread of the pool does so, they end here.
  */
-async function giveBack(
-  attached: AttachedDevice,
-  live: Liveness,
-  opened: { readonly irqs?: DeviceIrqs },
-): Promise<void> {
+async function giveBack(attached: AttachedDevice, live: Liveness, irqs: DeviceIrqs | undefined): Promise<void> {
   live.end();
   const underWay = live.drained();
   if (underWay !== undefined) await underWay;
   const errors: unknown[] = [];
   const drop = (): void => {
     try {
-      opened.irqs?.drop();
+      irqs?.drop();
     } catch (error) {
       errors.push(error);
     }

@@ -161,7 +161,10 @@ export class DmaSpace {
     await bank.remove();
   }
 
-  /** Unmaps everything that is mapped or being mapped, whatever fails. @throws the first error, the further ones as its cause */
+  /**
+   * Unmaps everything that is mapped or being mapped, whatever fails.
+   * @throws the first error, the further ones as its cause
+   */
   async unmapAll(): Promise<void> {
     const errors: unknown[] = [];
     for (const record of await this.host.settled()) {

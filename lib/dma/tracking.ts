@@ -1,6 +1,6 @@
 import type { DmaTarget } from '../backends/backend.js';
-import { noTracking, UntoldPages, type DirtyRange } from '../dirty-pages.js';
-import { invalidArgument } from '../errors.js';
+import { UntoldPages, type DirtyRange } from '../dirty-pages.js';
+import { invalidArgument, systemError, VfioError } from '../errors.js';
 import { Unwinding } from '../unwinding.js';
 import type { MappingRecord } from './mapping-table.js';
 import type { TargetSet } from './targets.js';
@@ -45,11 +45,8 @@ export class DirtyTracking {
   /** Takes the record of a range; what is taken before a target fails is told the next time. */
   take(range: DirtyRange): Promise<Uint8Array> {
     this.require();
-    const targets = [...this.#targets.targets];
-    return this.#untold.read(
-      range,
-      targets.map((target) => () => target.takeDirty(range)),
-    );
+    const reads = [...this.#targets.targets].map((target) => () => target.takeDirty(range));
+    return this.#untold.read(range, reads);
   }
 
   /** Unmaps a mapping from each of its targets and takes the record, likewise. */
@@ -67,4 +64,10 @@ export class DirtyTracking {
   forget({ iova, size }: MappingRecord): void {
     this.#untold.forget(iova, size);
   }
+}
+
+/** The error of an IOMMU that does not track. */
+function noTracking(): VfioError {
+  const cause = systemError('ENOTTY', 'ioctl(VFIO_IOMMU_DIRTY_PAGES)');
+  return new VfioError('the IOMMU does not track dirty pages', { code: 'ERR_NOT_SUPPORTED', cause });
 }

@@ -17,7 +17,9 @@ export interface ServeSettings {
   readonly cpus?: readonly number[] | undefined;
 }
 
+/** How an I/O worker is to be. */
 export interface WorkerSettings extends ServeSettings {
+  /** Slots of a lane, a power of two. */
   readonly laneCapacity: number;
 }
 

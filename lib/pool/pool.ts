@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { VfioError } from '../errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { createLane, destroyLane, type LaneDescriptor } from '../lane/producer.js';
-import { throwFirst } from '../unwinding.js';
+import { throwFirst, Unwinding } from '../unwinding.js';
 import type { DriverTask } from './driver-task.js';
 import { DriverThreads } from './drivers.js';
 import { IoWorker } from './io-worker.js';
@@ -36,6 +36,8 @@ export class WorkerPool {
    */
   static async start(options: PoolOptions = {}): Promise<WorkerPool> {
     const pool = new WorkerPool(poolSettings(options));
+    const undo = new Unwinding();
+    undo.push(() => pool.close());
     try {
       for (let i = 0; i < pool.settings.workers; i++) {
         const { spinMicroseconds, placement, laneCapacity } = pool.settings;
@@ -43,9 +45,7 @@ export class WorkerPool {
       }
       await Promise.all(pool.#workers.map((worker) => worker.started()));
     } catch (error) {
-      // What keeps it from closing is told by nothing else than what kept it from starting.
-      await pool.close().catch(() => undefined);
-      throw error;
+      throw await undo.failed(error);
     }
     return pool;
   }

@@ -82,10 +82,10 @@ inline std::string ArgString(const Napi::CallbackInfo& info, size_t index) {
   return value;
 }
 
-// The bytes stay valid while the caller's array lives and is not detached: use them before returning to JavaScript.
 // What a double says is an offset or a size.
 inline bool IsOffset(double value) { return value >= 0 && value <= 9007199254740991.0; }
 
+// The numbers stay valid while the caller's array lives and is not detached: use them before returning to JavaScript.
 inline Napi::Float64Array ArgDoubles(const Napi::CallbackInfo& info, size_t index) {
   bool is_array = info[index].IsTypedArray();
   if (!is_array || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
@@ -94,6 +94,7 @@ inline Napi::Float64Array ArgDoubles(const Napi::CallbackInfo& info, size_t inde
   return info[index].As<Napi::Float64Array>();
 }
 
+// The bytes, likewise.
 inline Napi::Uint8Array ArgBytes(const Napi::CallbackInfo& info, size_t index) {
   if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     ThrowArgType(info, index, "a Uint8Array");

@@ -85,12 +85,14 @@ export class PageTables {
    */
   async dirty(range: DirtyRange, keep = false): Promise<Uint8Array> {
     this.#requireTracking();
-    const records = [...this.#tables].map(
+    const read = (id: number): Promise<Uint8Array> =>
+      this.#kernel.getHwptDirtyBitmap(this.#iommufd, id, { ...range, keep });
+    const reads = [...this.#tables].map(
       ({ id }) =>
-        async () =>
-          this.#kernel.getHwptDirtyBitmap(this.#iommufd, id, { ...range, keep }),
+        () =>
+          read(id),
     );
-    const bitmap = await this.#untold.read(range, records);
+    const bitmap = await this.#untold.read(range, reads);
     if (keep) this.#untold.keep(range, Uint8Array.from(bitmap));
     return bitmap;
   }
