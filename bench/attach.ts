@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 import { median } from 'simple-statistics';
 
-import { bindDriver, restoreDriver } from '../lib/binding/binding.js';
-import { Engine } from '../lib/engine.js';
-import { linuxKernel } from '../lib/kernel/linux.js';
-import { queryGroup } from '../lib/pci-sysfs.js';
-import { linuxSysfs } from '../lib/kernel/linux-sysfs.js';
+import { bindDriver, restoreDriver } from '../lib/sysfs/binding.js';
+import { Engine } from '../lib/engine/engine.js';
+import { linuxKernel } from '../lib/kernel/linux/linux.js';
+import { queryGroup } from '../lib/sysfs/pci.js';
+import { linuxSysfs } from '../lib/sysfs/linux.js';
 import type { BenchCase } from './case.js';
 
 /** edu of the guest. */

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { bindDriver, restoreDriver } from '../lib/binding/binding.js';
-import type { DmaSpace } from '../lib/dma/dma.js';
-import { allocateMemory, type SharedMemory } from '../lib/dma/memory.js';
-import { Engine } from '../lib/engine.js';
-import { linuxKernel } from '../lib/kernel/linux.js';
+import { bindDriver, restoreDriver } from '../lib/sysfs/binding.js';
+import type { DmaSpace } from '../lib/dma/dma-space.js';
+import { allocateMemory, type SharedMemory } from '../lib/dma/memory/shared-memory.js';
+import { Engine } from '../lib/engine/engine.js';
+import { linuxKernel } from '../lib/kernel/linux/linux.js';
 import { addon } from '../lib/native/addon.js';
 import { programArguments } from './attach.js';
 import type { BenchCase } from './case.js';

@@ -1,9 +1,9 @@
 /** The public interface of vfio-engine. */
-export { Engine, type AttachOptions, type EngineOptions } from './engine.js';
-export { Device, type DriverOptions } from './device.js';
-export type { OnRequest, RequestHandler } from './device/request.js';
+export { Engine, type AttachOptions, type EngineOptions } from './engine/engine.js';
+export { Device, type DriverOptions } from './device/device.js';
+export type { OnRequest, RequestHandler } from './device/request-watch.js';
 export type { BackendName } from './backends/backend.js';
-export { VfioError, type VfioErrorCode, type VfioErrorFields } from './errors.js';
+export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
 
 export { Region, type WaitOptions } from './region/region.js';
 export type { BatchStep } from './region/batch.js';
@@ -18,27 +18,27 @@ export { LaneProducer, type LaneDescriptor } from './lane/producer.js';
 export { Op, type Operation } from './layout/slot.js';
 export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 
-export { DmaSpace, type DmaAllocateOptions, type DmaMapOptions, type DmaPoolOptions } from './dma/dma.js';
-export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/holders.js';
+export { DmaSpace, type DmaAllocateOptions, type DmaMapOptions, type DmaPoolOptions } from './dma/dma-space.js';
+export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/buffers.js';
 export { DmaPool, type DmaPoolBuffer } from './dma/pool.js';
 export { IrqWaiter, type IrqDescriptor, type WaitForIrqOptions } from './irq/waiter.js';
 export type { IrqName } from './irq/names.js';
 export type { DeviceFeatures, LowPowerOptions } from './device/features.js';
 export type { HotResetDevice } from './device/hot-reset.js';
-export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq.js';
+export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq/device-irq.js';
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';
 
-export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './binding/binding.js';
-export { listDevices, type InventoryEntry } from './binding/inventory.js';
-export { findHolders, type FileHolder } from './holders.js';
-export type { Sysfs } from './sysfs.js';
+export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './sysfs/binding.js';
+export { listDevices, type InventoryEntry } from './sysfs/inventory.js';
+export { findHolders, type FileHolder } from './sysfs/file-holders.js';
+export type { Sysfs } from './kernel/sysfs.js';
 
 export type { VfioKernel } from './kernel/kernel.js';
-export { linuxKernel, type LinuxKernel } from './kernel/linux.js';
-export { SoftwareMachine } from './kernel/software/machine.js';
-export { createDefaultMachine, defaultMachine } from './kernel/software/default-machine.js';
-export type { DeviceOptions, MachineOptions, ProcessOptions } from './kernel/software/options.js';
+export { linuxKernel, type LinuxKernel } from './kernel/linux/linux.js';
+export { SoftwareMachine } from './software/machine/machine.js';
+export { createDefaultMachine, defaultMachine } from './software/machine/default-machine.js';
+export type { DeviceOptions, MachineOptions, ProcessOptions } from './software/machine/options.js';
 
 export { startModel, serveModel } from './models/host.js';
 export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './models/model.js';

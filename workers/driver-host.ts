@@ -1,4 +1,4 @@
-import { invalidArgument } from '../lib/errors.js';
+import { invalidArgument } from '../lib/base/errors.js';
 import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
 import { RegionAccess } from '../lib/region/access.js';

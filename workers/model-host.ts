@@ -1,7 +1,7 @@
 /** A model's thread: `workerData` is a `RunRequest`; any message asks it to end. */
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { serializeError } from '../lib/errors.js';
+import { serializeError } from '../lib/base/errors.js';
 import type { HostMessage } from '../lib/models/model-thread.js';
 import { runModel, type RunRequest } from '../lib/models/runner.js';
 

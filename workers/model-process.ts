@@ -1,7 +1,7 @@
 /** A model's process: the first message of its parent's is a `RunRequest`. SIGTERM ends it, its client's leaving too. */
 import { once } from 'node:events';
 
-import { serializeError } from '../lib/errors.js';
+import { serializeError } from '../lib/base/errors.js';
 import type { HostMessage } from '../lib/models/model-thread.js';
 import { runModel, type RunRequest } from '../lib/models/runner.js';
 

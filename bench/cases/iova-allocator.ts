@@ -1,4 +1,4 @@
-import { IovaAllocator } from '../../lib/dma/iova-allocator.js';
+import { IovaAllocator } from '../../lib/dma/iova/iova-allocator.js';
 import type { BenchCase } from '../case.js';
 import { randomNumbers } from '../random-numbers.js';
 import { nanosecondsEach } from '../timing.js';

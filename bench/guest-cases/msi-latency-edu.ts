@@ -1,6 +1,6 @@
-import { bindDriver, restoreDriver } from '../../lib/binding/binding.js';
-import { Engine } from '../../lib/engine.js';
-import { linuxKernel } from '../../lib/kernel/linux.js';
+import { bindDriver, restoreDriver } from '../../lib/sysfs/binding.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import { addon } from '../../lib/native/addon.js';
 import type { BenchCase } from '../case.js';
 import { prepareMsi } from '../msi.js';

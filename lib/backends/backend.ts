@@ -1,6 +1,6 @@
-import type { DirtyRange } from '../dirty-pages.js';
+import type { DirtyRange } from '../base/dirty-pages.js';
 import type { DeviceInfo, DmaPieces, Fd, VfioKernel } from '../kernel/kernel.js';
-import type { LockedMemory } from '../locked-memory.js';
+import type { LockedMemory } from '../kernel/locked-memory.js';
 
 /** The ways a device can be attached. */
 export type BackendName = 'container' | 'iommufd' | 'vfio-user';

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 
-import { plainMessage, VfioError } from '../errors.js';
+import { plainMessage, VfioError } from '../base/errors.js';
 import type { AttachedDevice, AttachRequest, Backend } from './backend.js';
 
 /** Tells why a way of attaching was left for the next: `vfio-engine:backend-left` with `{device, backend, error}`. */

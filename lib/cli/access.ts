@@ -1,5 +1,5 @@
 import type { Region } from '../region/region.js';
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import { hex, type Width } from './arguments.js';
 
 /** Reads a register in a width that is known at run time. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
-import { bindDriver, restoreDriver, type DriverChange } from '../binding/binding.js';
-import { listDevices } from '../binding/inventory.js';
+import { bindDriver, restoreDriver, type DriverChange } from '../sysfs/binding.js';
+import { listDevices } from '../sysfs/inventory.js';
 import { parseSeconds } from './arguments.js';
 import { print, printJson } from './output.js';
 

@@ -1,4 +1,4 @@
-import type { Device } from '../device.js';
+import type { Device } from '../device/device.js';
 import type { Region } from '../region/region.js';
 import {
   VFIO_DEVICE_FLAGS_PCI,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import type { Device } from '../device.js';
+import type { Device } from '../device/device.js';
 import { hex } from './arguments.js';
 import { describeDevice, type DeviceDescription, type IrqDescription, type RegionDescription } from './describe.js';
 import { print, printJson, printTable } from './output.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { listDevices, type InventoryEntry } from '../binding/inventory.js';
+import { listDevices, type InventoryEntry } from '../sysfs/inventory.js';
 import { print, printJson, printTable } from './output.js';
 
 /** Adds `list`. */
@@ -14,7 +14,7 @@ export function addListCommand(program: Command): void {
 
 async function list({ json }: { readonly json?: boolean }): Promise<void> {
   // Loaded here, so that help needs no addon.
-  const { defaultMachine } = await import('../kernel/software/default-machine.js');
+  const { defaultMachine } = await import('../software/machine/default-machine.js');
   const machine = await defaultMachine();
   const entries = [...(await listDevices()), ...(await listDevices(machine.sysfs, 'software'))];
   if (json === true) printJson(entries);

@@ -6,7 +6,7 @@ import { addListCommand } from './list.js';
 import { endOnBrokenPipe } from './output.js';
 import { runProgram } from './program.js';
 import { addReadCommand } from './read.js';
-import { addRunCommand } from './run.js';
+import { addRunCommand } from './run/run.js';
 import { addWriteCommand } from './write.js';
 
 endOnBrokenPipe();

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 
 /** Exit codes of the command. */
 export const EXIT_OK = 0;

@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
 
-import type { Device } from '../device.js';
-import type { Engine } from '../engine.js';
-import { Unwinding } from '../unwinding.js';
+import type { Device } from '../device/device.js';
+import type { Engine } from '../engine/engine.js';
+import { Unwinding } from '../base/unwinding.js';
 
 /** Options of every command that attaches devices. */
 export interface AttachOptions {
@@ -20,7 +20,7 @@ export function addAttachOptions(command: Command): Command {
  * The engine is loaded here and not at the top, so that help needs no addon.
  */
 export async function withEngine<T>(workers: number | undefined, use: (engine: Engine) => Promise<T>): Promise<T> {
-  const { Engine } = await import('../engine.js');
+  const { Engine } = await import('../engine/engine.js');
   const engine = new Engine(workers === undefined ? {} : { pool: { workers } });
   return closing(use, engine, () => engine.close());
 }

@@ -1,6 +1,6 @@
-import type { Liveness } from '../device/liveness.js';
-import { VfioError } from '../errors.js';
-import { Mutex } from '../mutex.js';
+import type { Liveness } from '../kernel/liveness.js';
+import { VfioError } from '../base/errors.js';
+import { Mutex } from '../base/mutex.js';
 import {
   walkCapabilities,
   walkExtendedCapabilities,

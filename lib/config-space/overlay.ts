@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 
 /** Emulated bits over config space. */
 export interface EmulatedField {

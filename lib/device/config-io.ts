@@ -1,6 +1,6 @@
 import type { ConfigIo } from '../config-space/config-space.js';
-import { VfioError } from '../errors.js';
-import { calling } from '../hints.js';
+import { VfioError } from '../base/errors.js';
+import { calling } from '../kernel/hints.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** Reaches a device's config region by the kernel's transfers, off the event loop. The caller holds the device open. */

@@ -1,4 +1,4 @@
-import { VfioError, withContext } from '../errors.js';
+import { VfioError, withContext } from '../base/errors.js';
 import type { DeviceExtras } from '../kernel/device-extras.js';
 import type { Fd } from '../kernel/kernel.js';
 import {
@@ -8,7 +8,7 @@ import {
   VFIO_DEVICE_FEATURE_SET,
 } from '../uapi/vfio.js';
 import { hasExtras } from './hot-reset.js';
-import type { OpenDevice } from './liveness.js';
+import type { OpenDevice } from '../kernel/liveness.js';
 
 /** How a device goes to sleep. */
 export interface LowPowerOptions {

@@ -1,6 +1,6 @@
 import type { AttachedDevice } from '../backends/backend.js';
-import { formatBdf } from '../device-id.js';
-import { systemError, VfioError, withContext } from '../errors.js';
+import { formatBdf } from '../sysfs/device-id.js';
+import { systemError, VfioError, withContext } from '../base/errors.js';
 import type { DependentDevice, DeviceExtras, HotResetInfo } from '../kernel/device-extras.js';
 import type { Fd, VfioKernel } from '../kernel/kernel.js';
 import { VFIO_PCI_HOT_RESET_FLAG_DEV_ID } from '../uapi/vfio.js';

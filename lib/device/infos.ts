@@ -1,5 +1,5 @@
-import { VfioError } from '../errors.js';
-import { hinted } from '../hints.js';
+import { VfioError } from '../base/errors.js';
+import { hinted } from '../kernel/hints.js';
 import type { DeviceInfo, DeviceInfos, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** Asks for all regions and interrupts of a device. */

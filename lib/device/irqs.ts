@@ -1,7 +1,7 @@
-import { DeviceIrq } from '../irq.js';
+import { DeviceIrq } from '../irq/device-irq.js';
 import type { IrqInfo } from '../kernel/kernel.js';
-import { throwFirst } from '../unwinding.js';
-import type { OpenDevice } from './liveness.js';
+import { throwFirst } from '../base/unwinding.js';
+import type { OpenDevice } from '../kernel/liveness.js';
 
 /** The interrupts of a device, each made when it is asked for first. Thread: the one that attached the device. */
 export class DeviceIrqs {

@@ -1,17 +1,17 @@
 import type { AttachedDevice } from '../backends/backend.js';
 import { ConfigSpace, type IdOverrides } from '../config-space/config-space.js';
-import { Device } from '../device.js';
-import type { DmaSpace } from '../dma/dma.js';
+import { Device } from './device.js';
+import type { DmaSpace } from '../dma/dma-space.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
-import { throwFirst, type Unwinding } from '../unwinding.js';
+import { throwFirst, type Unwinding } from '../base/unwinding.js';
 import { configIo } from './config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
 import { queryInfos } from './infos.js';
 import { DeviceIrqs } from './irqs.js';
-import { Liveness } from './liveness.js';
+import { Liveness } from '../kernel/liveness.js';
 
 /** What a device is opened with. */
 export interface OpenOptions {

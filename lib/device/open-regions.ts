@@ -1,13 +1,13 @@
 import type { AttachedDevice } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
-import { calling } from '../hints.js';
+import { calling } from '../kernel/hints.js';
 import type { DeviceInfos, RegionInfo } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { PlannedArea } from '../region/plan.js';
 import { Region } from '../region/region.js';
 import { PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../uapi/pci.js';
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
-import { allOf, type Unwinding } from '../unwinding.js';
+import { allOf, type Unwinding } from '../base/unwinding.js';
 
 /** An entry of the MSI-X table; bytes. Source: PCI Local Bus Specification 3.0, 6.8.2 */
 const MSIX_ENTRY_SIZE = 16;

@@ -1,7 +1,7 @@
-import { isPowerOfTwo, requireOptions, requireWhole } from '../arguments.js';
-import { invalidArgument, systemError, VfioError } from '../errors.js';
-import { Once } from '../once.js';
-import type { DmaBuffer } from './holders.js';
+import { isPowerOfTwo, requireOptions, requireWhole } from '../base/arguments.js';
+import { invalidArgument, systemError, VfioError } from '../base/errors.js';
+import { Once } from '../base/once.js';
+import type { DmaBuffer } from './buffers.js';
 
 /** How a pool is cut. */
 export interface DmaPoolShape {

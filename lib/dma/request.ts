@@ -7,13 +7,13 @@ import {
   requireUint64,
   requireWhole,
   shown,
-} from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+} from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { PAGE_SIZE } from './memory.js';
-import { locate, type DmaMemory, type Located } from './source.js';
-import type { SpaceRequest } from './space-request.js';
-import type { MapProgress } from './targets.js';
+import { PAGE_SIZE } from './memory/shared-memory.js';
+import { locate, type DmaMemory, type Located } from './memory/locate.js';
+import type { SpaceRequest } from './space/space-request.js';
+import type { MapProgress } from './space/target-set.js';
 
 /** What a device may do with mapped memory. */
 export type DmaAccess = 'read' | 'write' | 'readwrite';

@@ -1,8 +1,8 @@
-import { parseDeviceId } from '../device-id.js';
-import { systemError } from '../errors.js';
+import { parseDeviceId } from '../sysfs/device-id.js';
+import { systemError } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
-import { linuxKernel } from '../kernel/linux.js';
-import type { SoftwareMachine } from '../kernel/software/machine.js';
+import { linuxKernel } from '../kernel/linux/linux.js';
+import type { SoftwareMachine } from '../software/machine/machine.js';
 
 /** A device, and the kernel that has it. */
 export interface LocatedDevice {
@@ -55,6 +55,6 @@ export class KernelSet {
 
 /** Loads the software core where it is needed alone: real devices do without. */
 async function standardMachine(): Promise<SoftwareMachine> {
-  const { defaultMachine } = await import('../kernel/software/default-machine.js');
+  const { defaultMachine } = await import('../software/machine/default-machine.js');
   return defaultMachine();
 }

@@ -7,15 +7,15 @@ import {
   requireText,
   requireWhole,
   shown,
-} from '../arguments.js';
+} from '../base/arguments.js';
 import type { BackendName } from '../backends/backend.js';
 import type { IdOverrides } from '../config-space/config-space.js';
 import type { TrapRegions } from '../device/open-regions.js';
-import type { OnRequest } from '../device/request.js';
-import { DmaSpace } from '../dma/dma.js';
-import { invalidArgument } from '../errors.js';
+import type { OnRequest } from '../device/request-watch.js';
+import { DmaSpace } from '../dma/dma-space.js';
+import { invalidArgument } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
-import type { SoftwareMachine } from '../kernel/software/machine.js';
+import type { SoftwareMachine } from '../software/machine/machine.js';
 import type { PoolOptions } from '../pool/options.js';
 import type { WorkerPool } from '../pool/pool.js';
 

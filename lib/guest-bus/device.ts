@@ -1,4 +1,4 @@
-import { systemError } from '../errors.js';
+import { systemError } from '../base/errors.js';
 import type { GuestBus } from './bus.js';
 import { mmioLengths, RegionHandlers, type FaultLog } from './handlers.js';
 import type { PlaceableRegion } from './placeable.js';

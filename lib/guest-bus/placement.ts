@@ -1,4 +1,4 @@
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import type { GuestBus } from './bus.js';
 import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './handlers.js';
 import type { PlaceableRegion } from './placeable.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { MappedArea, PlaceableRegion } from './placeable.js';
 
 /** Where a region is to appear: at a guest physical address, or at an I/O port. */

@@ -1,4 +1,4 @@
-import { invalidArgument, VfioError } from '../errors.js';
+import { invalidArgument, VfioError } from '../base/errors.js';
 import type { AccessHandlers, GuestBus, GuestMemorySlot } from './bus.js';
 
 interface Range {

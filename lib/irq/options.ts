@@ -1,5 +1,5 @@
-import { requireFd, requireFunction, requireOneOf, requireWhole, shown } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { requireFd, requireFunction, requireOneOf, requireWhole, shown } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 
 /** What is called for interrupts. INTx is unmasked again when it has returned, or what it returned has resolved. */

@@ -1,5 +1,5 @@
-import type { OpenDevice } from '../device/liveness.js';
-import { calling } from '../hints.js';
+import type { OpenDevice } from '../kernel/liveness.js';
+import { calling } from '../kernel/hints.js';
 import type { Fd, IrqInfo, IrqSet } from '../kernel/kernel.js';
 import {
   VFIO_IRQ_INFO_NORESIZE,
@@ -10,7 +10,7 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
 } from '../uapi/vfio.js';
-import { Unwinding } from '../unwinding.js';
+import { Unwinding } from '../base/unwinding.js';
 
 /** Which eventfd each vector has. */
 export type VectorFds = ReadonlyMap<number, Fd>;

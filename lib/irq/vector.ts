@@ -1,5 +1,5 @@
-import { LONGEST_WAIT_MS, requireNumber, requireOptions, shown } from '../arguments.js';
-import { invalidArgument, VfioError } from '../errors.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, shown } from '../base/arguments.js';
+import { invalidArgument, VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { WatcherHandle } from '../native/event.js';

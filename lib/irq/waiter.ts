@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 
-import { LONGEST_WAIT_MS, requireNumber, requireOptions } from '../arguments.js';
-import { VfioError } from '../errors.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { IrqVector, type NextOptions, requireWait } from './vector.js';

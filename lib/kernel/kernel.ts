@@ -1,5 +1,5 @@
-import type { LockedMemory } from '../locked-memory.js';
-import type { Sysfs } from '../sysfs.js';
+import type { LockedMemory } from './locked-memory.js';
+import type { Sysfs } from './sysfs.js';
 
 /**
  * The one seam of the engine: the kernel's own VFIO operations. The container backend is written against it once; the

@@ -1,4 +1,4 @@
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';

@@ -1,5 +1,5 @@
-import { isObject, isUint32, requireBits, requireNumber, requireWhole, shown } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { isObject, isUint32, requireBits, requireNumber, requireWhole, shown } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import { Op, type Operation } from '../layout/slot.js';
 
 const LAST_UINT32 = 0xffff_ffff;

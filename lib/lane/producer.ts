@@ -1,5 +1,5 @@
-import { isPowerOfTwo, LONGEST_WAIT_MS, requireBits, requireNumber } from '../arguments.js';
-import { VfioError } from '../errors.js';
+import { isPowerOfTwo, LONGEST_WAIT_MS, requireBits, requireNumber } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';

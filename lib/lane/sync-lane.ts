@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 
-import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireWhole } from '../arguments.js';
-import { VfioError } from '../errors.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireWhole } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import { type LaneDescriptor, LaneProducer } from './producer.js';
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { invalidArgument, type VfioError } from '../errors.js';
+import { invalidArgument, type VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { ModelDescription } from './description.js';
@@ -33,7 +33,7 @@ export interface HostedModel {
 }
 
 const BUILT_IN: ReadonlyMap<string, URL> = new Map(
-  ['edu', 'testdev'].map((name) => [name, new URL(`./${name}.js`, import.meta.url)]),
+  ['edu', 'testdev'].map((name) => [name, new URL(`./${name}/${name}.js`, import.meta.url)]),
 );
 
 /**

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 
-import { deserializeError, VfioError } from '../errors.js';
+import { deserializeError, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 import type { ModelDescription } from './description.js';
 import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './lifetime.js';

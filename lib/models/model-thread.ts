@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-import { deserializeError, serializeError, VfioError, type SerializedError } from '../errors.js';
+import { deserializeError, serializeError, VfioError, type SerializedError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { OwnedResources } from '../vfio-user/server/owned.js';

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { systemError, VfioError } from '../errors.js';
+import { systemError, VfioError } from '../base/errors.js';
 import type { EventAddon } from './event.js';
 import type { LaneAddon } from './lane.js';
 import type { LinuxAddon } from './linux.js';

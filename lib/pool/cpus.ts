@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { invalidArgument, systemError, VfioError } from '../errors.js';
+import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 
 /** The CPUs that one worker may run on. */

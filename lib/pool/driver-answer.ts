@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { isNativeError } from 'node:util/types';
 import { MessageChannel } from 'node:worker_threads';
 
-import { deserializeError, invalidArgument, type SerializedError, serializeError, VfioError } from '../errors.js';
+import { deserializeError, invalidArgument, type SerializedError, serializeError, VfioError } from '../base/errors.js';
 
 /** How a driver function ended, as structured clone carries it from its thread. */
 export type DriverAnswer =

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 
-import { requireSignal } from '../arguments.js';
-import { warn } from '../diagnostics.js';
-import { invalidArgument, VfioError } from '../errors.js';
+import { requireSignal } from '../base/arguments.js';
+import { warn } from '../base/diagnostics.js';
+import { invalidArgument, VfioError } from '../base/errors.js';
 import { type DriverAnswer, openAnswer } from './driver-answer.js';
 import type { DriverTask } from './driver-task.js';
-import { ThreadPlace } from './thread.js';
+import { ThreadPlace } from './thread-place.js';
 
 const FILENAME = fileURLToPath(new URL('../../workers/driver-host.js', import.meta.url));
 /** How long a thread waits for the next driver function: making one takes tens of milliseconds. */

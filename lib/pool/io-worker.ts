@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 
-import { warn } from '../diagnostics.js';
-import { VfioError } from '../errors.js';
+import { warn } from '../base/diagnostics.js';
+import { VfioError } from '../base/errors.js';
 import { AsyncLane } from '../lane/async-lane.js';
 import { WORKER } from '../layout/lane.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle } from '../native/lane.js';
-import { ThreadPlace } from './thread.js';
+import { ThreadPlace } from './thread-place.js';
 
 /** How an I/O worker's thread is to serve. */
 export interface ServeSettings {

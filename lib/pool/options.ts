@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 
-import { isPowerOfTwo, requireWhole } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { isPowerOfTwo, requireWhole } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import { placeWorkers, type CpuChoice } from './cpus.js';
 
 /** How a pool of I/O workers is built. */

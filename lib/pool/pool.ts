@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { createLane, destroyLane, type LaneDescriptor } from '../lane/producer.js';
-import { throwFirst, Unwinding } from '../unwinding.js';
+import { throwFirst, Unwinding } from '../base/unwinding.js';
 import type { DriverTask } from './driver-task.js';
 import { DriverThreads } from './drivers.js';
 import { IoWorker } from './io-worker.js';

@@ -1,5 +1,5 @@
-import { requireBits } from '../arguments.js';
-import { VfioError } from '../errors.js';
+import { requireBits } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { MappingHandle } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { checkAccess, requireDescriptor, statusError } from './checks.js';

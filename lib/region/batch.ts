@@ -1,5 +1,5 @@
-import { isObject, requireBits, shown } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { isObject, requireBits, shown } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import { checkAccess, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { Program, type ProgramTarget } from './program.js';

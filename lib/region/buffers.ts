@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 
-import { shown } from '../arguments.js';
-import { invalidArgument, VfioError } from '../errors.js';
+import { shown } from '../base/arguments.js';
+import { invalidArgument, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
 

@@ -1,5 +1,5 @@
-import { shown } from '../arguments.js';
-import { invalidArgument, VfioError } from '../errors.js';
+import { shown } from '../base/arguments.js';
+import { invalidArgument, VfioError } from '../base/errors.js';
 import { type Operation, Op } from '../layout/slot.js';
 import { errnoName } from '../uapi/errno.js';
 import type { RegionDescriptor } from './descriptor.js';

@@ -1,10 +1,10 @@
-import { isUint32, requireBits, requireWhole } from '../arguments.js';
+import { isUint32, requireBits, requireWhole } from '../base/arguments.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
 import { bufferHandle, checkBuffer } from './buffers.js';
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import { checkAccess, OPERATION_NAMES, requireDescriptor, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { type Answer, submit } from './submit.js';

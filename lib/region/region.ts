@@ -1,5 +1,5 @@
-import { requireArray, requireBits, requireOptions, shown } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { requireArray, requireBits, requireOptions, shown } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
@@ -8,7 +8,7 @@ import { addStep, BatchPrograms, type BatchStep } from './batch.js';
 import { bufferHandle, checkBuffer } from './buffers.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
-import { promised } from '../kernel/promised.js';
+import { promised } from '../base/sync-or-async.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import { Program } from './program.js';

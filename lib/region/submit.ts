@@ -1,4 +1,4 @@
-import { requireSignal } from '../arguments.js';
+import { requireSignal } from '../base/arguments.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 

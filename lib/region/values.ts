@@ -1,5 +1,5 @@
-import { isObject, LONGEST_WAIT_MS, requireBits, requireNumber, shown } from '../arguments.js';
-import { invalidArgument } from '../errors.js';
+import { isObject, LONGEST_WAIT_MS, requireBits, requireNumber, shown } from '../base/arguments.js';
+import { invalidArgument } from '../base/errors.js';
 import { checkWidth, type Width } from './checks.js';
 
 /** @param timeoutMs milliseconds, 0 to 2,147,483,647 @returns microseconds, at least 1. @throws ERR_INVALID_ARGUMENT */

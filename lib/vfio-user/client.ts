@@ -1,9 +1,9 @@
-import { VfioError } from '../errors.js';
+import { VfioError } from '../base/errors.js';
 import type { ConnectionHandle, DeviceInfo, Fd, IoTarget, IrqInfo, IrqSet, RegionInfo } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { DomainHandle } from '../native/vfio-user.js';
 import { VFIO_IRQ_SET_DATA_EVENTFD, VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
-import * as wire from './protocol.js';
+import * as wire from './protocol/protocol.js';
 import { irqMessages } from './irq-messages.js';
 import { type Answer, Requests } from './requests.js';
 

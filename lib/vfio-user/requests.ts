@@ -1,7 +1,7 @@
 import type { ConnectionHandle, Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { ConnectionReply } from '../native/vfio-user.js';
-import { systemError, VfioError } from '../errors.js';
+import { systemError, VfioError } from '../base/errors.js';
 
 /** A reply as its reader sees it: the descriptors that it does not keep are closed after it. */
 export class Answer {

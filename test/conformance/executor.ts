@@ -1,4 +1,4 @@
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import type { Fd } from '../../lib/kernel/kernel.js';
 import { callDevice, isDeviceCall } from './device-calls.js';
 import { callDma } from './dma-calls.js';

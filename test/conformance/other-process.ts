@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { deserializeError, isSerializedError, type SerializedError, serializeError } from '../../lib/errors.js';
+import { deserializeError, isSerializedError, type SerializedError, serializeError } from '../../lib/base/errors.js';
 import type { Fd } from '../../lib/kernel/kernel.js';
-import { linuxKernel } from '../../lib/kernel/linux.js';
+import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import type { OtherProcess } from './world.js';
 
 type Request = { readonly open: string } | { readonly close: Fd };

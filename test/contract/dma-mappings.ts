@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import type { Device } from '../../lib/device.js';
-import { allocateMemory } from '../../lib/dma/memory.js';
+import type { Device } from '../../lib/device/device.js';
+import { allocateMemory } from '../../lib/dma/memory/shared-memory.js';
 import { bytesOf, dmaToDevice, dmaToMemory, pattern, rejects } from './edu-dma.js';
 import type { ContractTarget } from './target.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
-import type { Device } from '../../lib/device.js';
-import type { DmaBuffer } from '../../lib/dma/holders.js';
-import { VfioError } from '../../lib/errors.js';
+import type { Device } from '../../lib/device/device.js';
+import type { DmaBuffer } from '../../lib/dma/buffers.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { EDU } from './target.js';
 
 export async function rejects(promise: Promise<unknown>, ...codes: string[]): Promise<void> {

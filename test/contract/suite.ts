@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync, readSync } from 'node:fs';
 
-import type { Device } from '../../lib/device.js';
-import { VfioError } from '../../lib/errors.js';
+import type { Device } from '../../lib/device/device.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
 import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { describeDmaMappings } from './dma-mappings.js';

@@ -1,5 +1,5 @@
 import type { BackendName } from '../../lib/backends/backend.js';
-import type { Engine } from '../../lib/engine.js';
+import type { Engine } from '../../lib/engine/engine.js';
 
 /** One backend over one kernel, with an edu to try it on. */
 export interface ContractTarget {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 
-import { Engine } from '../../lib/engine.js';
+import { Engine } from '../../lib/engine/engine.js';
 import { IrqVector } from '../../lib/irq/vector.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { eventually } from '../support/open-fds.js';
 
 const DEVICE = 'f000:00:04.0';

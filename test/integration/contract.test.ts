@@ -1,5 +1,5 @@
-import { Engine } from '../../lib/engine.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { describeContract } from '../contract/suite.js';
 
 for (const isolation of ['thread', 'process'] as const) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
-import { VfioError } from '../../lib/errors.js';
-import type { WarningMessage } from '../../lib/diagnostics.js';
+import { VfioError } from '../../lib/base/errors.js';
+import type { WarningMessage } from '../../lib/base/diagnostics.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { memoryRegion } from '../support/memory-region.js';
 

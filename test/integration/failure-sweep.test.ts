@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 
-import type { Device } from '../../lib/device.js';
-import { Engine } from '../../lib/engine.js';
-import { VfioError } from '../../lib/errors.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import type { Device } from '../../lib/device/device.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { VfioError } from '../../lib/base/errors.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { type FailingKernel, failingKernel } from '../support/failing-kernel.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
-import type { Device } from '../../lib/device.js';
-import { Engine } from '../../lib/engine.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import type { Device } from '../../lib/device/device.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { IrqCounters, WAYS } from '../support/irq-counters.js';
 import { randomOf } from '../stress/random.js';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-import type { Device } from '../../lib/device.js';
-import { Engine } from '../../lib/engine.js';
+import type { Device } from '../../lib/device/device.js';
+import { Engine } from '../../lib/engine/engine.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
-import type { DeviceIrq } from '../../lib/irq.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import type { DeviceIrq } from '../../lib/irq/device-irq.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { openDescriptors } from '../support/resources.js';
 import type { IrqThreadData } from '../support/irq-thread.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 
 import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../lib/config-space/registers.js';
-import type { Device } from '../../lib/device.js';
-import { Engine } from '../../lib/engine.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import type { Device } from '../../lib/device/device.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { holdingKernel, type HoldingKernel } from '../support/held-calls.js';
 import { reusingKernel } from '../support/reusing-kernel.js';

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { serveModel, startModel, type HostedModel } from '../../lib/models/host.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { eventually, memfdMappings, openFds, threads } from '../support/open-fds.js';
 import { bytes64, RawClient } from '../support/raw-client.js';
 

@@ -4,7 +4,7 @@ import { startModel, type HostedModel } from '../../lib/models/host.js';
 import { DMA, REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoName, errnoNumber } from '../../lib/uapi/errno.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { bytes32, RawClient, type RawMessage } from '../support/raw-client.js';
 
 const READ = wire.VFIO_USER_DMA_MAP_FLAG_READ;

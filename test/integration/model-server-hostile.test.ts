@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { startModel } from '../../lib/models/host.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { eventually, openFds } from '../support/open-fds.js';
 import { RawClient } from '../support/raw-client.js';
 

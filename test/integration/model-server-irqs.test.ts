@@ -5,7 +5,7 @@ import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoName } from '../../lib/uapi/errno.js';
 import * as vfio from '../../lib/uapi/vfio.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { bytes32, RawClient } from '../support/raw-client.js';
 
 const { VFIO_PCI_INTX_IRQ_INDEX: INTX, VFIO_PCI_MSI_IRQ_INDEX: MSI, VFIO_PCI_MSIX_IRQ_INDEX: MSIX } = vfio;

@@ -6,7 +6,7 @@ import { addon } from '../../lib/native/addon.js';
 import { errnoName, errnoNumber } from '../../lib/uapi/errno.js';
 import * as pci from '../../lib/uapi/pci.js';
 import * as vfio from '../../lib/uapi/vfio.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { bytes32, RawClient } from '../support/raw-client.js';
 
 const CONFIG = vfio.VFIO_PCI_CONFIG_REGION_INDEX;

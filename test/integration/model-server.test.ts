@@ -4,7 +4,7 @@ import { startModel, type HostedModel } from '../../lib/models/host.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoNumber } from '../../lib/uapi/errno.js';
 import * as vfio from '../../lib/uapi/vfio.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { RawClient } from '../support/raw-client.js';
 
 const CONFIG = vfio.VFIO_PCI_CONFIG_REGION_INDEX;

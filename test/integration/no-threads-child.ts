@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { memoryRegion } from '../support/memory-region.js';
 

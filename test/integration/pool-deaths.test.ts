@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
-import type { VfioError } from '../../lib/errors.js';
+import type { VfioError } from '../../lib/base/errors.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';

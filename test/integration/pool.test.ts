@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { AsyncLane } from '../../lib/lane/async-lane.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { Op } from '../../lib/layout/slot.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import type { RegionDescriptor } from '../../lib/region/descriptor.js';

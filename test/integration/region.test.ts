@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';

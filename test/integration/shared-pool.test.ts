@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { Engine } from '../../lib/engine.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 
 const EDU = 'f000:00:04.0';

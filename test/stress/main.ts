@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Command } from 'commander';
 
-import { Engine } from '../../lib/engine.js';
-import { VfioError } from '../../lib/errors.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { VfioError } from '../../lib/base/errors.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { collectGarbage } from '../support/own-memory.js';
 import { assertNothingLeft, quietResources } from '../support/resources.js';
 import { type Random, randomOf } from './random.js';

@@ -1,4 +1,4 @@
-import type { Device } from '../../lib/device.js';
+import type { Device } from '../../lib/device/device.js';
 import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import type { Random } from './random.js';

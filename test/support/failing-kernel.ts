@@ -1,4 +1,4 @@
-import { systemError } from '../../lib/errors.js';
+import { systemError } from '../../lib/base/errors.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 

@@ -1,5 +1,5 @@
 import type { KernelWithIommufd } from '../../lib/backends/iommufd/address-space.js';
-import { systemError } from '../../lib/errors.js';
+import { systemError } from '../../lib/base/errors.js';
 import { IOMMU_HW_CAP_DIRTY_TRACKING } from '../../lib/uapi/iommufd.js';
 
 /** A device of the fake kernel's: `last` is what its IOMMU can map. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { addon } from '../../lib/native/addon.js';
-import type { DeviceIrq } from '../../lib/irq.js';
+import type { DeviceIrq } from '../../lib/irq/device-irq.js';
 import type { IrqThreadData } from './irq-thread.js';
 
 /** The ways in which interrupts reach a user. */

@@ -1,7 +1,7 @@
 // A thread that takes a vector's interrupts until it is turned off, and then tells their count.
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { VfioError } from '../../lib/errors.js';
+import { VfioError } from '../../lib/base/errors.js';
 import { type IrqDescriptor, IrqWaiter } from '../../lib/irq/waiter.js';
 
 /** What the thread is given. */

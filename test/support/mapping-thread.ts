@@ -1,8 +1,8 @@
 // A thread that maps the memory it is given for a device of its own, until it is told to end.
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { Engine } from '../../lib/engine.js';
-import { SoftwareMachine } from '../../lib/kernel/software/machine.js';
+import { Engine } from '../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 
 const DEVICE = 'f000:00:04.0';
 

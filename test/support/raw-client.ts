@@ -12,7 +12,7 @@ import {
   VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
   type MessageHeader,
-} from '../../lib/vfio-user/protocol.js';
+} from '../../lib/vfio-user/protocol/protocol.js';
 import { PCI_COMMAND } from '../../lib/uapi/pci.js';
 import { VFIO_PCI_CONFIG_REGION_INDEX } from '../../lib/uapi/vfio.js';
 

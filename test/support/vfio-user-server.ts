@@ -7,7 +7,7 @@ import { openSync } from 'node:fs';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 import { addon } from '../../lib/native/addon.js';
-import * as wire from '../../lib/vfio-user/protocol.js';
+import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 
 interface Command {
   readonly header: wire.MessageHeader;

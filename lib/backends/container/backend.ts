@@ -1,11 +1,11 @@
-import { systemError, withContext } from '../../errors.js';
-import { warn } from '../../diagnostics.js';
-import { calling } from '../../hints.js';
+import { systemError, withContext } from '../../base/errors.js';
+import { warn } from '../../base/diagnostics.js';
+import { calling } from '../../kernel/hints.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
-import { Mutex } from '../../mutex.js';
-import { queryGroup } from '../../pci-sysfs.js';
+import { Mutex } from '../../base/mutex.js';
+import { queryGroup } from '../../sysfs/pci.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
-import { allOf, Unwinding } from '../../unwinding.js';
+import { allOf, Unwinding } from '../../base/unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';
 import { OpenedDevice } from '../opened-device.js';
 import { GroupTable, type GroupUse } from './groups.js';

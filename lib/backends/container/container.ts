@@ -1,5 +1,5 @@
-import { VfioError } from '../../errors.js';
-import { calling } from '../../hints.js';
+import { VfioError } from '../../base/errors.js';
+import { calling } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import {
   VFIO_API_VERSION,
@@ -8,7 +8,7 @@ import {
   VFIO_TYPE1v2_IOMMU,
   VFIO_TYPE1_IOMMU,
 } from '../../uapi/vfio.js';
-import { Unwinding } from '../../unwinding.js';
+import { Unwinding } from '../../base/unwinding.js';
 import type { DmaSpaceHost, ReservedRange } from '../backend.js';
 import type { Group } from './group.js';
 import { ContainerTarget } from './target.js';

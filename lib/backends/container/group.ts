@@ -1,10 +1,10 @@
-import { VfioError, withContext } from '../../errors.js';
-import { calling, hinted, ifFound } from '../../hints.js';
-import { describeBlocker, describeGroupUsers } from '../../group-users.js';
+import { VfioError, withContext } from '../../base/errors.js';
+import { calling, hinted, ifFound } from '../../kernel/hints.js';
+import { describeBlocker, describeGroupUsers } from '../../sysfs/group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../pci-sysfs.js';
+import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../sysfs/pci.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
-import { allOf, Unwinding } from '../../unwinding.js';
+import { allOf, Unwinding } from '../../base/unwinding.js';
 
 /** An open IOMMU group. */
 export class Group {

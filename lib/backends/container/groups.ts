@@ -1,7 +1,7 @@
-import { systemError, VfioError } from '../../errors.js';
+import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import type { GroupId } from '../../pci-sysfs.js';
-import { allOf, Unwinding } from '../../unwinding.js';
+import type { GroupId } from '../../sysfs/pci.js';
+import { allOf, Unwinding } from '../../base/unwinding.js';
 import type { DmaSpaceHost } from '../backend.js';
 import { Container } from './container.js';
 import { Group } from './group.js';

@@ -1,9 +1,9 @@
-import type { DirtyRange } from '../../dirty-pages.js';
-import { VfioError } from '../../errors.js';
-import { calling, hinted } from '../../hints.js';
+import type { DirtyRange } from '../../base/dirty-pages.js';
+import { VfioError } from '../../base/errors.js';
+import { calling, hinted } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { promised } from '../../kernel/promised.js';
-import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
+import { promised } from '../../base/sync-or-async.js';
+import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
 import {
   VFIO_DMA_MAP_FLAG_READ,
   VFIO_DMA_MAP_FLAG_WRITE,

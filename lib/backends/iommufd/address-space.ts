@@ -1,11 +1,11 @@
-import type { DirtyRange } from '../../dirty-pages.js';
-import { VfioError } from '../../errors.js';
+import type { DirtyRange } from '../../base/dirty-pages.js';
+import { VfioError } from '../../base/errors.js';
 import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
-import { readLockedMemory, type LockedMemory } from '../../locked-memory.js';
-import { queryGroup, queryReservedRegions } from '../../pci-sysfs.js';
-import { Unwinding } from '../../unwinding.js';
+import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
+import { queryGroup, queryReservedRegions } from '../../sysfs/pci.js';
+import { Unwinding } from '../../base/unwinding.js';
 import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
 import { PageTables } from './page-tables.js';
 

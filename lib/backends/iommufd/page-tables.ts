@@ -1,9 +1,9 @@
-import { UntoldPages, type DirtyRange } from '../../dirty-pages.js';
-import { VfioError } from '../../errors.js';
+import { UntoldPages, type DirtyRange } from '../../base/dirty-pages.js';
+import { VfioError } from '../../base/errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { IOMMU_HW_CAP_DIRTY_TRACKING, IOMMU_HWPT_ALLOC_DIRTY_TRACKING } from '../../uapi/iommufd.js';
-import { Unwinding } from '../../unwinding.js';
+import { Unwinding } from '../../base/unwinding.js';
 
 type PageTableKernel = Pick<
   IommufdKernel,

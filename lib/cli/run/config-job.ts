@@ -1,4 +1,4 @@
-import type { Device } from '../../device.js';
+import type { Device } from '../../device/device.js';
 import { expectValue, pump, type JobContext } from './pump.js';
 
 /**

@@ -1,5 +1,5 @@
-import type { Device } from '../../device.js';
-import type { DeviceIrq } from '../../irq.js';
+import type { Device } from '../../device/device.js';
+import type { DeviceIrq } from '../../irq/device-irq.js';
 import type { Tally } from './report.js';
 
 /** An interrupt that has not come by then is lost. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Device } from '../../device.js';
+import type { Device } from '../../device/device.js';
 import { VFIO_DEVICE_FLAGS_PCI } from '../../uapi/vfio.js';
 import { runConfig } from './config-job.js';
 import { EDU_DEVICE_ID, EDU_VENDOR_ID } from './edu.js';
@@ -9,7 +9,7 @@ import { watchLoop } from './event-loop.js';
 import type { JobContext } from './pump.js';
 import { makeReport, type RunReport, type Tally } from './report.js';
 import { runTestdev } from './testdev-job.js';
-import testdev from '../../models/testdev.js';
+import testdev from '../../models/testdev/testdev.js';
 
 /** How a run is to be. */
 export interface RunSettings {

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 
-import { systemError, VfioError } from '../../errors.js';
+import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import type { OwnedResources } from '../../vfio-user/server/owned.js';

@@ -1,4 +1,4 @@
-import { systemError, VfioError } from '../../errors.js';
+import { systemError, VfioError } from '../../base/errors.js';
 import type { DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
 import type { DmaBus, ServedDevice } from '../../vfio-user/server/device.js';

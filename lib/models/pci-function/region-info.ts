@@ -1,4 +1,4 @@
-import { systemError } from '../../errors.js';
+import { systemError } from '../../base/errors.js';
 import type { RegionInfo } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
 import type { BarLayout, PciModel } from '../model.js';

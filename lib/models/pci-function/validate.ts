@@ -1,5 +1,5 @@
-import { isPowerOfTwo } from '../../arguments.js';
-import { invalidArgument } from '../../errors.js';
+import { isPowerOfTwo } from '../../base/arguments.js';
+import { invalidArgument } from '../../base/errors.js';
 import { PCI_MSIX_ENTRY_SIZE } from '../../uapi/pci.js';
 import type { BarLayout, BarOffset, PciModel } from '../model.js';
 

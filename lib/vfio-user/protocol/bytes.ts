@@ -1,4 +1,4 @@
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 
 /** Makes the error of bytes that no honest peer sends. */
 export function protocolError(message: string, cause?: unknown): VfioError {

@@ -1,4 +1,4 @@
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 import { VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE } from '../../uapi/vfio-user.js';
 import { PayloadReader, PayloadWriter } from './bytes.js';
 

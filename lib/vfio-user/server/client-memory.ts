@@ -1,4 +1,4 @@
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 import {
   decodeDmaData,
   decodeDmaWriteReply,
@@ -6,7 +6,7 @@ import {
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_WRITE,
-} from '../protocol.js';
+} from '../protocol/protocol.js';
 import type { DmaBus } from './device.js';
 import type { DmaMap, DmaRange } from './dma-map.js';
 

@@ -1,7 +1,7 @@
-import { systemError } from '../../errors.js';
+import { systemError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { VFIO_IRQ_SET_DATA_EVENTFD } from '../../uapi/vfio.js';
-import * as wire from '../protocol.js';
+import * as wire from '../protocol/protocol.js';
 import { PayloadReader, PayloadWriter } from '../protocol/bytes.js';
 import type { ServedDevice } from './device.js';
 import type { DmaMap } from './dma-map.js';

@@ -1,11 +1,11 @@
-import { systemError } from '../../errors.js';
+import { systemError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import {
   VFIO_USER_DEFAULT_MAX_DMA_MAPS,
   VFIO_USER_DMA_MAP_FLAG_READ,
   VFIO_USER_DMA_MAP_FLAG_WRITE,
   type WireDmaMap,
-} from '../protocol.js';
+} from '../protocol/protocol.js';
 import { FileMemories, type FileMemory } from './file-memory.js';
 import type { OwnedResources } from './owned.js';
 

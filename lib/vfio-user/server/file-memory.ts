@@ -1,9 +1,9 @@
 import { fstatSync } from 'node:fs';
 
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 import type { Fd, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
-import { VFIO_USER_DMA_MAP_FLAG_WRITE } from '../protocol.js';
+import { VFIO_USER_DMA_MAP_FLAG_WRITE } from '../protocol/protocol.js';
 import type { OwnedResources } from './owned.js';
 
 /** Bytes of a file that one mmap takes: a multiple of the largest huge page, and well inside a typed array's limit. */

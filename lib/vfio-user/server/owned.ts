@@ -1,5 +1,5 @@
 import type { Fd, MappingHandle } from '../../kernel/kernel.js';
-import { systemError } from '../../errors.js';
+import { systemError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 
 /**

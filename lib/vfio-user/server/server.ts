@@ -1,4 +1,4 @@
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { errnoNumber } from '../../uapi/errno.js';
 import {
@@ -10,7 +10,7 @@ import {
   VFIO_USER_MAJOR,
   VFIO_USER_MINOR,
   VFIO_USER_VERSION,
-} from '../protocol.js';
+} from '../protocol/protocol.js';
 import { ClientMemory } from './client-memory.js';
 import { COMMANDS, type Answer } from './commands.js';
 import type { ServedDevice } from './device.js';

@@ -1,4 +1,4 @@
-import { VfioError } from '../../errors.js';
+import { VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import {
@@ -7,7 +7,7 @@ import {
   HEADER_SIZE,
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   type MessageHeader,
-} from '../protocol.js';
+} from '../protocol/protocol.js';
 import type { OwnedResources } from './owned.js';
 import { ReceivedFds } from './received-fds.js';
 

@@ -1,4 +1,4 @@
-import { VfioError } from '../../../lib/errors.js';
+import { VfioError } from '../../../lib/base/errors.js';
 import type { Fd, VfioKernel } from '../../../lib/kernel/kernel.js';
 import { addon } from '../../../lib/native/addon.js';
 import * as uapi from '../../../lib/uapi/vfio.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { VfioError } from '../../../lib/errors.js';
+import { VfioError } from '../../../lib/base/errors.js';
 import type { Fd } from '../../../lib/kernel/kernel.js';
-import { linuxKernel } from '../../../lib/kernel/linux.js';
+import { linuxKernel } from '../../../lib/kernel/linux/linux.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { bind, restore } from './binding.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { bindDriver, restoreDriver } from '../../../lib/binding/binding.js';
-import { writeElsewhere } from '../../../lib/kernel/write-elsewhere.js';
+import { bindDriver, restoreDriver } from '../../../lib/sysfs/binding.js';
+import { writeElsewhere } from '../../../lib/sysfs/write-in-child.js';
 import { deviceFolder, driverOf, writeText } from './sysfs.js';
 
 /** How long taking a device away may last; the kernel itself waits for the device's last user without end. */

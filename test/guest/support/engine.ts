@@ -1,5 +1,5 @@
-import { Engine, type EngineOptions } from '../../../lib/engine.js';
-import { linuxKernel } from '../../../lib/kernel/linux.js';
+import { Engine, type EngineOptions } from '../../../lib/engine/engine.js';
+import { linuxKernel } from '../../../lib/kernel/linux/linux.js';
 import { WorkerPool } from '../../../lib/pool/pool.js';
 
 const pool = await WorkerPool.start();

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { writeElsewhere } from '../../../lib/kernel/write-elsewhere.js';
+import { writeElsewhere } from '../../../lib/sysfs/write-in-child.js';
 import { RELEASE_MS } from './binding.js';
 import { deviceFolder, writeText } from './sysfs.js';
 

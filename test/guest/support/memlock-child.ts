@@ -1,9 +1,9 @@
 // Maps 16 KiB, then a mebibyte, by one way of attaching after the other, and prints how that was refused:
 // `memlock-child.js BDF BACKEND...`. One process for all: Node.js takes seconds to start here.
 import type { BackendName } from '../../../lib/backends/backend.js';
-import { Engine } from '../../../lib/engine.js';
-import { VfioError } from '../../../lib/errors.js';
-import { linuxKernel } from '../../../lib/kernel/linux.js';
+import { Engine } from '../../../lib/engine/engine.js';
+import { VfioError } from '../../../lib/base/errors.js';
+import { linuxKernel } from '../../../lib/kernel/linux/linux.js';
 
 const [bdf = '', ...backends] = process.argv.slice(2);
 

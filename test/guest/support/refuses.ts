@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { VfioError } from '../../../lib/errors.js';
+import { VfioError } from '../../../lib/base/errors.js';
 
 /** Expects a typed error with a code, whose message and hint say what is in the way and what to do. */
 export async function refuses(promise: Promise<unknown>, code: string, says: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { VfioError } from '../../../lib/errors.js';
+import { VfioError } from '../../../lib/base/errors.js';
 import { Scenario, type World } from './scenario.js';
 
 /** One row of the reference: a call, the state it is made in, and the real kernel's answer. */

@@ -1,8 +1,8 @@
-import { systemError, VfioError } from '../../../lib/errors.js';
+import { systemError, VfioError } from '../../../lib/base/errors.js';
 import type { IrqSet } from '../../../lib/kernel/kernel.js';
-import type { DmaSource, IommuDomain } from '../../../lib/kernel/software/domain.js';
-import type { DeviceHost, HostRegion } from '../../../lib/kernel/software/host.js';
-import { Refusal } from '../../../lib/kernel/software/refusal.js';
+import type { DmaSource, IommuDomain } from '../../../lib/software/iommu/domain.js';
+import type { DeviceHost, HostRegion } from '../../../lib/software/pci/host.js';
+import { Refusal } from '../../../lib/software/refusal.js';
 
 /** A domain that only writes down what it was told. */
 export class RecordingDomain implements IommuDomain {

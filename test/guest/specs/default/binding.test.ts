@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { bindDriver, restoreDriver } from '../../../../lib/binding/binding.js';
-import { type InventoryEntry, listDevices } from '../../../../lib/binding/inventory.js';
-import type { VfioError } from '../../../../lib/errors.js';
+import { bindDriver, restoreDriver } from '../../../../lib/sysfs/binding.js';
+import { type InventoryEntry, listDevices } from '../../../../lib/sysfs/inventory.js';
+import type { VfioError } from '../../../../lib/base/errors.js';
 import { BDF } from '../../devices.js';
 import { bind, restore, unbind, whileBound } from '../../support/binding.js';
 import { eventually } from '../../support/eventually.js';

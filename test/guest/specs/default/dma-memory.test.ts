@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-import type { Device } from '../../../../lib/device.js';
-import type { Engine } from '../../../../lib/engine.js';
+import type { Device } from '../../../../lib/device/device.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { addressOf, areaAt } from '../../../support/own-memory.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import type { Engine } from '../../../../lib/engine.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { randomOf } from '../../../stress/random.js';
 import { IrqCounters, WAYS } from '../../../support/irq-counters.js';
 import { BDF } from '../../devices.js';

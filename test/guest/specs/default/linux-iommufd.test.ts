@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoasMap } from '../../../../lib/kernel/iommufd.js';
 import type { Fd } from '../../../../lib/kernel/kernel.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { linuxKernel } from '../../../../lib/kernel/linux/linux.js';
 import { addon } from '../../../../lib/native/addon.js';
 import {
   IOMMU_HW_INFO_TYPE_INTEL_VTD,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { linuxKernel } from '../../../../lib/kernel/linux/linux.js';
 import { addon } from '../../../../lib/native/addon.js';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import type { Engine } from '../../../../lib/engine.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { VFIO_PCI_INTX_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
 import { linuxEngine } from '../../support/engine.js';
 import { createMdev, removeMdevs } from '../../support/mdev.js';

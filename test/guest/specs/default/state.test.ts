@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import type { Device } from '../../../../lib/device.js';
-import type { Engine } from '../../../../lib/engine.js';
+import type { Device } from '../../../../lib/device/device.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { VFIO_DEVICE_FEATURE_GET } from '../../../../lib/uapi/vfio.js';
 import { EDU } from '../../../contract/target.js';

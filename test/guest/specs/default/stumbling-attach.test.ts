@@ -3,10 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 
 import type { BackendName } from '../../../../lib/backends/backend.js';
-import type { Device } from '../../../../lib/device.js';
-import type { AttachOptions, Engine } from '../../../../lib/engine.js';
-import { linuxIommufd } from '../../../../lib/kernel/linux-iommufd.js';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import type { Device } from '../../../../lib/device/device.js';
+import type { AttachOptions, Engine } from '../../../../lib/engine/engine.js';
+import { linuxIommufd } from '../../../../lib/kernel/linux/iommufd.js';
+import { linuxKernel } from '../../../../lib/kernel/linux/linux.js';
 import { VFIO_PCI_BAR0_REGION_INDEX } from '../../../../lib/uapi/vfio.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';

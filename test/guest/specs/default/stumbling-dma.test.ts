@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { BackendName } from '../../../../lib/backends/backend.js';
-import type { Device } from '../../../../lib/device.js';
-import type { Engine } from '../../../../lib/engine.js';
+import type { Device } from '../../../../lib/device/device.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';

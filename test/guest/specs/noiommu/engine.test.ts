@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import type { Engine } from '../../../../lib/engine.js';
+import type { Engine } from '../../../../lib/engine/engine.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linuxKernel } from '../../../../lib/kernel/linux.js';
+import { linuxKernel } from '../../../../lib/kernel/linux/linux.js';
 import {
   VFIO_DMA_MAP_FLAG_READ,
   VFIO_NOIOMMU_IOMMU,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-import { DmaSpace } from '../../../../lib/dma/dma.js';
-import type { MemoryKind } from '../../../../lib/dma/memory.js';
+import { DmaSpace } from '../../../../lib/dma/dma-space.js';
+import type { MemoryKind } from '../../../../lib/dma/memory/shared-memory.js';
 import { parseCpuList } from '../../../../lib/pool/cpus.js';
 import { WorkerPool } from '../../../../lib/pool/pool.js';
 import { addressOf } from '../../../support/own-memory.js';

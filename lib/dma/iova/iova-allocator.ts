@@ -1,0 +1,136 @@
+import type { IovaRange } from '../../backends/backend.js';
+import { RangeTree, type PageRange } from './range-tree.js';
+
+/** What an allocation asks for, in bytes. */
+export interface IovaRequest {
+  readonly size: bigint;
+  /** A power of two, at least the page size. */
+  readonly alignment: bigint;
+  /** The last IOVA that may be used. */
+  readonly limit: bigint;
+}
+
+/** Devices that a driver has left half-programmed read and write low addresses: none are given out by choice. */
+const LOWEST_CHOSEN = 0x10000n;
+
+/**
+ * The free IOVAs of an address space. Every cost is O(log n), whatever the size and the alignment, but that of making it
+ * and that of the first request of an alignment.
+ */
+export class IovaAllocator {
+  readonly #shift: bigint;
+  readonly #free: RangeTree;
+  /** What can be mapped, in whole pages. */
+  readonly #pages: readonly { readonly first: number; readonly last: number }[];
+
+  /**
+   * @param pageSize bytes, a power of two
+   * @param ranges what can be mapped, ascending
+   * @param used what is mapped, within the ranges or not
+   */
+  constructor(
+    readonly pageSize: number,
+    ranges: readonly IovaRange[],
+    used: Iterable<IovaRange> = [],
+  ) {
+    this.#shift = BigInt(Math.log2(pageSize));
+    this.#free = new RangeTree(this.#page(LOWEST_CHOSEN));
+    this.#pages = ranges
+      .map(({ start, last }) => ({ first: this.#pageUp(start), last: this.#page(last + 1n) - 1 }))
+      .filter(({ first, last }) => first <= last);
+    for (const { first, last } of this.#pages) this.#free.add(first, last);
+    for (const { start, last } of used) this.#cutAll(this.#page(start), this.#page(last));
+  }
+
+  /** Finds and takes the lowest free IOVA; undefined when nothing fits. */
+  allocate({ size, alignment, limit }: IovaRequest): bigint | undefined {
+    const page = this.#free.firstFit({
+      length: this.#page(size),
+      alignment: this.#page(alignment),
+      max: this.#page(limit + 1n) - 1,
+    });
+    if (page === undefined) return undefined;
+    const free = this.#free.overlapping(page, page);
+    if (free !== undefined) this.#cut(free, page, page + this.#page(size) - 1);
+    return BigInt(page) << this.#shift;
+  }
+
+  /** Takes a range. @returns false when part of it is taken or cannot be mapped */
+  reserve(iova: bigint, size: bigint): boolean {
+    const [start, last] = [this.#page(iova), this.#page(iova + size) - 1];
+    const free = this.#free.overlapping(start, last);
+    if (free === undefined || free.start > start || free.last < last) return false;
+    this.#cut(free, start, last);
+    return true;
+  }
+
+  /** Gives a range back; what the ranges no longer hold of it is forgotten. */
+  release(iova: bigint, size: bigint): void {
+    const [start, end] = [this.#page(iova), this.#page(iova + size) - 1];
+    for (const { first, last } of this.#pages) {
+      const [from, to] = [Math.max(first, start), Math.min(last, end)];
+      if (from <= to) this.#join(from, to, first, last);
+    }
+  }
+
+  /** Adds a free range and joins it with its neighbours of the same range of the kernel's. */
+  #join(start: number, last: number, lowest: number, highest: number): void {
+    const before = start > lowest ? this.#free.overlapping(start - 1, start - 1) : undefined;
+    const after = last < highest ? this.#free.overlapping(last + 1, last + 1) : undefined;
+    if (before !== undefined && after !== undefined) this.#free.delete(after.start);
+    if (before !== undefined) this.#free.resize(before.start, before.start, after?.last ?? last);
+    else if (after !== undefined) this.#free.resize(after.start, start, after.last);
+    else this.#free.add(start, last);
+  }
+
+  /** Takes pages out of every free range that they are in. */
+  #cutAll(start: number, last: number): void {
+    for (let free = this.#free.overlapping(start, last); free; free = this.#free.overlapping(start, last)) {
+      this.#cut(free, Math.max(start, free.start), Math.min(last, free.last));
+    }
+  }
+
+  /** Takes pages out of the free range that holds them. */
+  #cut(free: PageRange, start: number, last: number): void {
+    if (free.start < start) this.#free.resize(free.start, free.start, start - 1);
+    else if (free.last > last) this.#free.resize(free.start, last + 1, free.last);
+    else this.#free.delete(free.start);
+    if (free.start < start && free.last > last) this.#free.add(last + 1, free.last);
+  }
+
+  #page(bytes: bigint): number {
+    return Number(bytes >> this.#shift);
+  }
+
+  #pageUp(bytes: bigint): number {
+    return Number((bytes + BigInt(this.pageSize) - 1n) >> this.#shift);
+  }
+}
+
+/** Gives what two lists of ascending ranges have in common. */
+export function intersect(one: readonly IovaRange[], other: readonly IovaRange[]): IovaRange[] {
+  const common: IovaRange[] = [];
+  for (const a of one) {
+    for (const b of other) {
+      const start = a.start > b.start ? a.start : b.start;
+      const last = a.last < b.last ? a.last : b.last;
+      if (start <= last) common.push({ start, last });
+    }
+  }
+  return common;
+}
+
+/** Gives what is left of ascending ranges without others. */
+export function subtract(ranges: readonly IovaRange[], holes: readonly IovaRange[]): IovaRange[] {
+  let left = [...ranges];
+  for (const hole of holes) {
+    left = left.flatMap(({ start, last }) => {
+      if (hole.last < start || hole.start > last) return [{ start, last }];
+      const parts: IovaRange[] = [];
+      if (hole.start > start) parts.push({ start, last: hole.start - 1n });
+      if (hole.last < last) parts.push({ start: hole.last + 1n, last });
+      return parts;
+    });
+  }
+  return left;
+}

@@ -1,0 +1,196 @@
+import type { IommuGroup } from '../group/iommu-group.js';
+import type { MachineDevice } from './machine-device.js';
+import type { SoftwareMachine } from './machine.js';
+import { refuse } from '../refusal.js';
+
+/** A file, a folder or a link of /sys, made anew for each look. */
+export type SysfsNode =
+  | { readonly kind: 'directory'; readonly entries: () => Map<string, SysfsNode> }
+  | { readonly kind: 'link'; readonly target: string }
+  | { readonly kind: 'file'; readonly read?: () => string; readonly write?: (data: string) => Promise<void> | void };
+
+type Entries = readonly (readonly [name: string, node: SysfsNode])[];
+
+/** The tree from `/` on. */
+export function sysfsRoot(machine: SoftwareMachine): SysfsNode {
+  return folder(() => [
+    [
+      'sys',
+      folder(() => [
+        ['bus', folder(() => [['pci', pciBus(machine)], ...mdevBus(machine)])],
+        ['devices', folder(() => deviceFolders(machine))],
+        ['kernel', folder(() => [['iommu_groups', iommuGroups(machine)]])],
+        ['module', folder(() => modules(machine))],
+      ]),
+    ],
+  ]);
+}
+
+function folder(entries: () => Entries): SysfsNode {
+  return { kind: 'directory', entries: () => new Map(entries()) };
+}
+
+function text(read: () => string): SysfsNode {
+  return { kind: 'file', read: () => `${read()}\n` };
+}
+
+function link(target: string): SysfsNode {
+  return { kind: 'link', target };
+}
+
+function pciBus(machine: SoftwareMachine): SysfsNode {
+  const devices = pciDevices(machine);
+  return folder(() => [
+    ['devices', folder(() => devices.map((device) => [device.name, link(`../../../${pathOf(device)}`)]))],
+    ['drivers', folder(() => [...machine.drivers].map((name) => [name, driverFolder(machine, name)]))],
+    ['drivers_probe', { kind: 'file', write: (name) => probe(machine, name) }],
+  ]);
+}
+
+function driverFolder(machine: SoftwareMachine, driver: string): SysfsNode {
+  const bound = pciDevices(machine).filter((device) => device.driver === driver);
+  return folder(() => [
+    ['bind', { kind: 'file', write: (name) => machine.bindDriver(matching(machine, name, driver), driver) }],
+    ['unbind', { kind: 'file', write: (name) => unbind(machine, name, driver) }],
+    ...bound.map((device) => [device.name, link(`../../../../${pathOf(device)}`)] as const),
+  ]);
+}
+
+function mdevBus(machine: SoftwareMachine): Entries {
+  const devices = [...machine.devices.values()].filter((device) => device.mediated);
+  if (devices.length === 0) return [];
+  const entries = devices.map((device) => [device.name, link(`../../../${pathOf(device)}`)] as const);
+  const drivers = folder(() => [['vfio_mdev', folder(() => [])]]);
+  return [
+    [
+      'mdev',
+      folder(() => [
+        ['devices', folder(() => entries)],
+        ['drivers', drivers],
+      ]),
+    ],
+  ];
+}
+
+function deviceFolders(machine: SoftwareMachine): Entries {
+  const parents = new Map<string, MachineDevice[]>();
+  for (const device of machine.devices.values()) {
+    const parent = parentOf(device);
+    parents.set(parent, [...(parents.get(parent) ?? []), device]);
+  }
+  return [...parents].map(([parent, children]) => [
+    parent,
+    folder(() => children.map((device) => [device.name, deviceFolder(device)])),
+  ]);
+}
+
+function deviceFolder(device: MachineDevice): SysfsNode {
+  const { identity, iommuGroup, driver } = device;
+  const bus = device.mediated ? 'mdev' : 'pci';
+  return folder(() => [
+    ...(device.mediated
+      ? []
+      : ([
+          ['vendor', text(() => hex(identity.vendorId, 4))],
+          ['device', text(() => hex(identity.deviceId, 4))],
+          ['class', text(() => hex(identity.classCode, 6))],
+          ['driver_override', driverOverride(device)],
+        ] as const)),
+    ['subsystem', link(`../../../bus/${bus}`)],
+    ...(driver === null ? [] : ([['driver', link(`../../../bus/${bus}/drivers/${driver}`)]] as const)),
+    ...(iommuGroup === null ? [] : ([['iommu_group', link(`../../../kernel/iommu_groups/${iommuGroup.id}`)]] as const)),
+  ]);
+}
+
+function driverOverride(device: MachineDevice): SysfsNode {
+  return {
+    kind: 'file',
+    read: () => `${device.driverOverride ?? '(null)'}\n`,
+    write: (name) => {
+      device.driverOverride = name === '' ? null : name;
+    },
+  };
+}
+
+function iommuGroups(machine: SoftwareMachine): SysfsNode {
+  return folder(() =>
+    [...machine.iommuGroups.values()].map((group) => [String(group.id), groupFolder(machine, group)]),
+  );
+}
+
+function groupFolder(machine: SoftwareMachine, group: IommuGroup): SysfsNode {
+  const members = [...machine.devices.values()].filter((device) => device.iommuGroup === group);
+  const noiommu = members.some((device) => device.vfio?.group.noiommu === true);
+  return folder(() => [
+    ['devices', folder(() => members.map((device) => [device.name, link(`../../../../${pathOf(device)}`)]))],
+    ['reserved_regions', { kind: 'file', read: () => reservedRegions(group) }],
+    ['type', text(() => (group.domain === null ? 'DMA' : 'unknown'))],
+    ...(noiommu ? ([['name', text(() => 'vfio-noiommu')]] as const) : []),
+  ]);
+}
+
+function reservedRegions(group: IommuGroup): string {
+  return group.reservedRegions
+    .toSorted((a, b) => (a.start < b.start ? -1 : 1))
+    .map(({ start, last, type }) => `${address(start)} ${address(last)} ${type}\n`)
+    .join('');
+}
+
+function modules(machine: SoftwareMachine): Entries {
+  const { noiommu, allowUnsafeInterrupts, dmaEntryLimit } = machine.settings;
+  const parameters = (entries: Entries): SysfsNode => folder(() => [['parameters', folder(() => entries)]]);
+  return [
+    ['vfio', parameters([['enable_unsafe_noiommu_mode', text(() => yesNo(noiommu))]])],
+    [
+      'vfio_iommu_type1',
+      parameters([
+        ['allow_unsafe_interrupts', text(() => yesNo(allowUnsafeInterrupts))],
+        ['dma_entry_limit', text(() => String(dmaEntryLimit))],
+      ]),
+    ],
+  ];
+}
+
+/** Binds a device to the driver that its override names, else to its own; does nothing where there is none. */
+async function probe(machine: SoftwareMachine, name: string): Promise<void> {
+  const device = machine.device(name);
+  const driver = device.driverOverride ?? device.options.nativeDriver;
+  if (driver !== undefined && device.driver === null) await machine.bindDriver(name, driver);
+}
+
+/** Gives a device that a driver would take. @throws ENODEV */
+function matching(machine: SoftwareMachine, name: string, driver: string): string {
+  const device = machine.device(name);
+  const takes = device.driverOverride ?? device.options.nativeDriver;
+  return takes === driver ? name : refuse('ENODEV');
+}
+
+async function unbind(machine: SoftwareMachine, name: string, driver: string): Promise<void> {
+  if (machine.device(name).driver !== driver) refuse('ENODEV');
+  await machine.unbindDriver(name);
+}
+
+function pciDevices(machine: SoftwareMachine): MachineDevice[] {
+  return [...machine.devices.values()].filter((device) => !device.mediated);
+}
+
+/** `pciDDDD:BB` for a bus address, as the host bridge is named. */
+function parentOf(device: MachineDevice): string {
+  return device.mediated ? 'mdev-parent' : `pci${device.name.slice(0, device.name.lastIndexOf(':'))}`;
+}
+
+function pathOf(device: MachineDevice): string {
+  return `devices/${parentOf(device)}/${device.name}`;
+}
+
+function hex(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}
+
+function address(value: bigint): string {
+  return `0x${value.toString(16).padStart(16, '0')}`;
+}
+
+function yesNo(value: boolean): string {
+  return value ? 'Y' : 'N';
+}

@@ -1,0 +1,123 @@
+import { invalidArgument, VfioError } from '../../base/errors.js';
+import { describeModel, type ModelDescription } from '../../models/description.js';
+import { modelUrl, startModel, type HostedModel } from '../../models/host.js';
+import type { PciModel } from '../../models/model.js';
+import { addon } from '../../native/addon.js';
+import type { DomainHandle } from '../../native/vfio-user.js';
+import { VfioUserClient } from '../../vfio-user/client.js';
+import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
+import type { DeviceHost, HostRegion } from './host.js';
+
+/** What a model is started with. */
+export interface ModelStart {
+  readonly model: string | URL;
+  readonly options?: unknown;
+  readonly isolation?: 'thread' | 'process';
+}
+
+/** Reads what a model says of itself, without starting it. @throws ERR_INVALID_ARGUMENT for a module that is no model */
+export async function modelDescription(model: string | URL): Promise<ModelDescription> {
+  const module = (await import(modelUrl(model))) as { readonly default?: PciModel };
+  if (module.default?.identity === undefined) {
+    throw invalidArgument(`${model.toString()} is no device model`, 'its default export has to be a PciModel');
+  }
+  return describeModel(module.default);
+}
+
+/** A model in a thread or process of its own, behind a vfio-user client. */
+export class ModelHost implements DeviceHost {
+  private constructor(
+    private readonly hosted: HostedModel,
+    private readonly client: VfioUserClient,
+    readonly info: DeviceInfo,
+    readonly regions: readonly (HostRegion | undefined)[],
+    readonly irqs: readonly (IrqInfo | undefined)[],
+  ) {}
+
+  /** Starts a model and asks it all that does not change. @throws what `startModel` and the client throw */
+  static async start({ model, options, isolation = 'thread' }: ModelStart): Promise<ModelHost> {
+    const hosted = await startModel({ model, options }, { isolation });
+    try {
+      const client = await VfioUserClient.connect(hosted.socket);
+      try {
+        const info = await client.deviceInfo();
+        const irqs = await allIrqs(client, info.numIrqs);
+        return new ModelHost(hosted, client, info, await allRegions(client, info.numRegions), irqs);
+      } catch (error) {
+        await client.close();
+        throw error;
+      }
+    } catch (error) {
+      await hosted.stop();
+      throw error;
+    }
+  }
+
+  get connection(): ConnectionHandle {
+    return this.client.connection;
+  }
+
+  get alive(): boolean {
+    return this.client.alive;
+  }
+
+  setDomain(domain: DomainHandle): void {
+    this.client.setDomain(domain);
+  }
+
+  readRegion(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array> {
+    return this.client.regionRead(regionIndex, Number(regionOffset), length);
+  }
+
+  writeRegion(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number> {
+    return this.client.regionWrite(regionIndex, Number(regionOffset), data);
+  }
+
+  setIrqs(set: IrqSet): Promise<void> {
+    return this.client.setIrqs(set);
+  }
+
+  reset(): Promise<void> {
+    return this.client.reset();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.client.close();
+    } finally {
+      closeFiles(this.regions);
+      await this.hosted.stop();
+    }
+  }
+}
+
+async function allRegions(client: VfioUserClient, count: number): Promise<(HostRegion | undefined)[]> {
+  const regions: (HostRegion | undefined)[] = [];
+  try {
+    for (let index = 0; index < count; index += 1) regions.push(await unlessAbsent(client.regionInfo(index)));
+    return regions;
+  } catch (error) {
+    closeFiles(regions);
+    throw error;
+  }
+}
+
+function closeFiles(regions: readonly (HostRegion | undefined)[]): void {
+  for (const region of regions) if (region?.fd !== undefined) addon.closeFdSync(region.fd);
+}
+
+async function allIrqs(client: VfioUserClient, count: number): Promise<(IrqInfo | undefined)[]> {
+  const irqs: (IrqInfo | undefined)[] = [];
+  for (let index = 0; index < count; index += 1) irqs.push(await unlessAbsent(client.irqInfo(index)));
+  return irqs;
+}
+
+/** A region or an interrupt that a device lacks is answered with EINVAL, as vfio-pci answers for it. */
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof VfioError && error.code === 'EINVAL') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import { VFIO_IOMMU_INFO_CAPS, VFIO_IOMMU_INFO_PGSIZES } from '../../uapi/vfio.js';
+import type { IommuInfo } from '../../kernel/kernel.js';
+import type { IovaRange } from '../iommu/iova-ranges.js';
+import { refuse } from '../refusal.js';
+import { DIRTY_BITMAP_SIZE_MAX } from './checks.js';
+
+/** struct vfio_iommu_type1_info: the part that must be there, and the whole. */
+const INFO_MIN_SIZE = 16;
+const INFO_SIZE = 24;
+const MIGRATION_CAP_SIZE = 32;
+const DMA_AVAIL_CAP_SIZE = 16;
+const IOVA_RANGE_CAP_SIZE = 16;
+const IOVA_RANGE_SIZE = 16;
+
+/** Answers VFIO_IOMMU_GET_INFO: the capabilities only where `argsz` has room for all of them. */
+export function type1Info(
+  argsz: number | undefined,
+  facts: { pageSizes: bigint; dmaAvailable: number; iovaRanges: readonly IovaRange[] },
+): IommuInfo {
+  if (argsz !== undefined && argsz < INFO_MIN_SIZE) refuse('EINVAL');
+  const { pageSizes, dmaAvailable, iovaRanges } = facts;
+  const rangesSize = iovaRanges.length === 0 ? 0 : IOVA_RANGE_CAP_SIZE + iovaRanges.length * IOVA_RANGE_SIZE;
+  const wanted = INFO_SIZE + MIGRATION_CAP_SIZE + DMA_AVAIL_CAP_SIZE + rangesSize;
+  const flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
+  if (argsz !== undefined && argsz < wanted) return { flags, pageSizes, argsz: wanted };
+  const migration = { flags: 0, pageSizes: pageSizes & -pageSizes, maxDirtyBitmapSize: DIRTY_BITMAP_SIZE_MAX };
+  const ranges = iovaRanges.length === 0 ? {} : { iovaRanges };
+  return { flags, pageSizes, migration, dmaAvailable, ...ranges, argsz: argsz ?? wanted };
+}

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+
+import { systemError, VfioError } from '../base/errors.js';
+import type { ErrnoName } from '../uapi/errno.js';
+
+/** What the C library calls the errors that writes to /sys end with. */
+const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
+  'No such file or directory': 'ENOENT',
+  'Permission denied': 'EACCES',
+  'Operation not permitted': 'EPERM',
+  'Read-only file system': 'EROFS',
+  'No such device': 'ENODEV',
+  'Invalid argument': 'EINVAL',
+  'Device or resource busy': 'EBUSY',
+  'Cannot allocate memory': 'ENOMEM',
+  'File exists': 'EEXIST',
+};
+
+/**
+ * Writes to a file from a process of its own, tee(1). A write that the kernel lets sleep without end would hold this process
+ * too: one of the few threads of its event loop, for which even its exit waits.
+ * @throws the errno of the write; ERR_TIMEOUT after `timeoutMs`: the process is then left to the kernel, and ends with the
+ *   write
+ */
+export function writeElsewhere(path: string, data: string, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, LC_ALL: 'C' };
+    const child = spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env });
+    let complaint = '';
+    child.stderr.setEncoding('latin1').on('data', (text: string) => (complaint += text));
+    // A tee that ended early is told of by its exit.
+    child.stdin.on('error', () => undefined).end(data);
+    const timer = setTimeout(() => {
+      child.removeAllListeners().unref();
+      child.stderr.destroy();
+      reject(new VfioError(`writing '${path}' was not done after ${timeoutMs} ms`, { code: 'ERR_TIMEOUT', path }));
+    }, timeoutMs);
+    child.on('error', (cause) => {
+      clearTimeout(timer);
+      reject(new VfioError(`no process could be started to write '${path}'`, { code: 'EIO', path, cause }));
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      if (code === 0) resolve();
+      else reject(failure(path, complaint.trim()));
+    });
+  });
+}
+
+/** @param complaint `tee: PATH: No such device` */
+function failure(path: string, complaint: string): VfioError {
+  const text = complaint.slice(complaint.lastIndexOf(': ') + 2);
+  const code = ERRNO_OF_TEXT[text];
+  if (code !== undefined) return systemError(code, 'write', { path });
+  return systemError('EIO', 'write', { path, cause: new Error(complaint) });
+}

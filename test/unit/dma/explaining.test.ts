@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { DmaTarget } from '../../../lib/backends/backend.js';
+import { Container } from '../../../lib/backends/container/container.js';
+import { Group } from '../../../lib/backends/container/group.js';
+import { IommufdBackend } from '../../../lib/backends/iommufd/backend.js';
+import { bindDriver } from '../../../lib/sysfs/binding.js';
+import { DmaSpace } from '../../../lib/dma/dma-space.js';
+import { explainMap } from '../../../lib/dma/space/explain.js';
+import { systemError, VfioError } from '../../../lib/base/errors.js';
+import { findHolders } from '../../../lib/sysfs/file-holders.js';
+import type { VfioKernel } from '../../../lib/kernel/kernel.js';
+import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { queryGroup } from '../../../lib/sysfs/pci.js';
+import type { Sysfs } from '../../../lib/kernel/sysfs.js';
+import { fakeIommufd } from '../../support/fake-iommufd.js';
+
+const EDU = 'f000:00:04.0';
+const GROUP = { id: '7', noiommu: false };
+
+/** No descriptor is left. */
+function exhausted(): Promise<never> {
+  return Promise.reject(Object.assign(new Error('made to fail'), { code: 'EMFILE', syscall: 'open' }));
+}
+
+/** A /sys of which some parts cannot be read. */
+function unreadable(...parts: (keyof Sysfs)[]): Sysfs {
+  const sysfs = { exists: () => Promise.resolve(false), readdir: () => Promise.resolve([]) };
+  return { ...sysfs, ...Object.fromEntries(parts.map((part) => [part, exhausted])) } as unknown as Sysfs;
+}
+
+/** The first error comes through, with what to do that needs no look. */
+async function comesThrough(failing: Promise<unknown>, code: string, hint: RegExp): Promise<void> {
+  await assert.rejects(failing, (error) => {
+    assert.ok(error instanceof VfioError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.hint ?? '', hint);
+    return true;
+  });
+}
+
+describe('an error whose explanation fails', () => {
+  it('comes through from a map that was refused', async () => {
+    const target = { queryReserved: exhausted } as unknown as DmaTarget;
+    const request = { iova: 0x2000n, size: 0x1000n, vaddr: 0n, read: true, write: true };
+    const context = { ranges: [{ start: 0n, last: 0xfffn }], remaining: 0x1000n, others: [] };
+    const failing = explainMap(systemError('EINVAL', 'ioctl(VFIO_IOMMU_MAP_DMA)'), request, target, context);
+    await comesThrough(
+      failing.then((error) => Promise.reject(error as Error)),
+      'EINVAL',
+      /0x2000-0x2fff cannot be mapped; what can be is 0x0-0xfff/,
+    );
+  });
+
+  it('comes through from a group that is open elsewhere', async () => {
+    const openGroup = (): Promise<never> => Promise.reject(systemError('EBUSY', 'open'));
+    // Its reserved ranges are asked for first, and are not there.
+    let asked = 0;
+    const sysfs: Sysfs = { ...unreadable(), exists: () => (asked++ === 0 ? Promise.resolve(false) : exhausted()) };
+    const kernel = { kind: 'linux', sysfs, openGroup } as unknown as VfioKernel;
+    await comesThrough(Group.open(kernel, GROUP), 'EBUSY', /one user at a time/);
+    assert.equal(asked, 2);
+  });
+
+  it('comes through from a group that is not viable', async () => {
+    const kernel = {
+      kind: 'linux',
+      sysfs: unreadable('readdir'),
+      openGroup: () => Promise.resolve(5),
+      getGroupStatus: () => ({ flags: 0 }),
+      close: () => Promise.resolve(),
+    } as unknown as VfioKernel;
+    await comesThrough(Group.open(kernel, GROUP), 'EPERM', /every device of the group has to be bound/);
+  });
+
+  it('comes through from a device that iommufd does not bind', async () => {
+    const { kernel } = fakeIommufd([{ last: 0xffffn, tracks: false }]);
+    kernel.bindIommufd = () => Promise.reject(systemError('EBUSY', 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)'));
+    kernel.sysfs.readlink = exhausted;
+    const space = new DmaSpace().host;
+    const request = { name: '0000:00:00.0', sysfsPath: '/sys/0', space, reset: false };
+    await comesThrough(new IommufdBackend(kernel).attach(request), 'EBUSY', /one user at a time/);
+  });
+
+  it('comes through from a device without a group', async () => {
+    const readlink = (): Promise<never> => Promise.reject(Object.assign(new Error('gone'), { code: 'ENOENT' }));
+    await comesThrough(queryGroup({ ...unreadable('exists'), readlink }, '/sys/x', EDU), 'ENODEV', /^$/);
+  });
+
+  it('comes through from a group that a container does not let go', async () => {
+    let failing: string | undefined;
+    const kernel = {
+      openContainer: () => Promise.resolve(3),
+      getApiVersion: () => 0,
+      checkExtension: () => 1,
+      close: () => Promise.resolve(),
+      setContainer: () => Promise.resolve(),
+      setIommu: () => Promise.resolve(),
+      unsetContainer: () => Promise.reject(systemError('EINVAL', 'ioctl(VFIO_GROUP_UNSET_CONTAINER)')),
+      getGroupStatus: () => {
+        failing = 'getGroupStatus';
+        throw systemError('EIO', 'ioctl(VFIO_GROUP_GET_STATUS)');
+      },
+    } as unknown as VfioKernel;
+    const container = await Container.open(kernel, new DmaSpace().host, false);
+    const group = { id: '7', noiommu: false, fd: 5, path: '/dev/vfio/7', reserved: [] } as unknown as Group;
+    await container.start(group);
+    await comesThrough(container.leave(group), 'EINVAL', /^$/);
+    assert.equal(failing, 'getGroupStatus');
+  });
+
+  it('keeps no function from being unbound whose users would be looked for', async () => {
+    const machine = new SoftwareMachine();
+    await machine.addDevice({ name: EDU, model: 'edu', driver: 'nvme' });
+    const { sysfs } = machine;
+    const exists = (path: string): Promise<boolean> => (path.endsWith('vfio-dev') ? exhausted() : sysfs.exists(path));
+    const change = await bindDriver(EDU, { sysfs: { ...sysfs, exists } });
+    assert.equal(change.driver, 'vfio-pci');
+    await machine.close();
+  });
+
+  it('leaves out the processes that cannot be looked at', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'vfio-proc-'));
+    try {
+      mkdirSync(join(root, '9'));
+      // ENOTDIR stands for EMFILE.
+      writeFileSync(join(root, '9', 'fd'), '');
+      mkdirSync(join(root, '17', 'fd'), { recursive: true });
+      symlinkSync('/dev/vfio/26', join(root, '17', 'fd', '3'));
+      assert.deepEqual(await findHolders(['/dev/vfio/26'], root), [{ pid: 17, command: '', path: '/dev/vfio/26' }]);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+
+import type { DmaLimits, DmaTarget } from '../../../lib/backends/backend.js';
+import type { Device } from '../../../lib/device/device.js';
+import { DmaSpace } from '../../../lib/dma/dma-space.js';
+import { Engine } from '../../../lib/engine/engine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { addon } from '../../../lib/native/addon.js';
+import { bytesOf, dmaToMemory, rejects } from '../../contract/edu-dma.js';
+
+const PAGE = 4096;
+const MIB = 1024 * 1024;
+const EDU = 'f000:00:04.0';
+const SECOND = 'f000:00:05.0';
+
+/** An IOMMU that maps all that it is asked to. */
+class OneIommu implements DmaTarget {
+  queryLimits = (): Promise<DmaLimits> =>
+    Promise.resolve({
+      ranges: undefined,
+      reserved: [],
+      pageSizes: 4096n,
+      entriesLeft: undefined,
+      entryLimit: undefined,
+      dirtyPageSizes: 0n,
+    });
+  queryReserved = (): Promise<[]> => Promise.resolve([]);
+  queryLocked = (): Promise<never> => Promise.reject(new Error('nobody asks'));
+  setDirtyTracking = (): Promise<void> => Promise.resolve();
+  takeDirty = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array());
+  unmapDirty = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array());
+  map = (): Promise<void> => Promise.resolve();
+  unmap = ({ size }: { size: bigint }): Promise<bigint> => Promise.resolve(size);
+}
+
+describe('address space for DMA', () => {
+  let machine: SoftwareMachine;
+  let engine: Engine;
+  let dma: DmaSpace;
+
+  before(async () => {
+    machine = new SoftwareMachine();
+    await machine.addDevice({ name: EDU, group: 0, model: 'edu' });
+    await machine.addDevice({ name: SECOND, group: 1, model: 'edu' });
+    engine = new Engine({ machine });
+    ({ dma } = engine);
+  });
+  after(async () => {
+    await engine.close();
+    await machine.close();
+  });
+  afterEach(async () => {
+    for (const device of engine.devices) await device.detach();
+    await dma.unmapAll();
+  });
+
+  const attach = (name = EDU): Promise<Device> => engine.attach(name, { busMaster: true });
+
+  async function entriesTaken(work: () => Promise<unknown>): Promise<number> {
+    const before = (await dma.queryEntriesLeft()) ?? NaN;
+    await work();
+    return before - ((await dma.queryEntriesLeft()) ?? NaN);
+  }
+
+  describe('banks of guest memory', () => {
+    it('are reached at their guest addresses by every device, one attached later too', async () => {
+      const low = addon.memoryAllocate(2 * PAGE);
+      const high = addon.memoryAllocate(PAGE);
+      const first = await attach();
+      await dma.addBank({ gpa: 0n, memory: low });
+      await dma.addBank({ gpa: 0x100000n, memory: high });
+      const later = await attach(SECOND);
+      for (const [index, device] of [first, later].entries()) {
+        new Uint8Array(high).fill(0x5a);
+        new Uint8Array(low).fill(0x5a);
+        await dmaToMemory(device, { iova: 0x100000n }, 64);
+        await dmaToMemory(device, { iova: BigInt(PAGE) }, 64);
+        assert.equal(new Uint8Array(high)[0], 0, `device ${index}`);
+        assert.deepEqual([new Uint8Array(low)[PAGE], new Uint8Array(low)[0]], [0, 0x5a], `device ${index}`);
+      }
+    });
+
+    it('do not overlap, and are taken away by address', async () => {
+      const bank = await dma.addBank({ gpa: 0x100000n, memory: addon.memoryAllocate(4 * PAGE) });
+      const memory = addon.memoryAllocate(2 * PAGE);
+      for (const gpa of [0xff000n, 0x100000n, 0x102000n, 0x103000n]) {
+        await rejects(dma.addBank({ gpa, memory }), 'EEXIST');
+      }
+      await dma.addBank({ gpa: 0xfe000n, memory });
+      await dma.removeBank(0x100000n);
+      assert.equal(bank.mapped, false);
+      await rejects(dma.removeBank(0x100000n), 'ERR_INVALID_ARGUMENT');
+      await dma.addBank({ gpa: 0x100000n, memory });
+      assert.equal(dma.mappingCount, 2);
+    });
+
+    it('keep the rest when a device cannot have them', async () => {
+      await dma.addBank({ gpa: 0xfee00000n, memory: addon.memoryAllocate(PAGE) }).then(
+        () => assert.fail('the interrupt window was mapped'),
+        (error: { code: string }) => assert.equal(error.code, 'EINVAL'),
+      );
+      assert.equal(dma.mappingCount, 0);
+    });
+  });
+
+  it('32-bit-only requests stay below 4 GiB, others need not', async () => {
+    const far = await dma.allocate(PAGE, { iova: 0x1_0000_0000n });
+    assert.equal(far.iova, 0x1_0000_0000n);
+    for (let index = 0; index < 100; index++) {
+      const near = await dma.allocate(PAGE, { below4G: true, alignment: 2 * MIB });
+      assert.ok(near.iova + near.size <= 1n << 32n);
+    }
+    await rejects(dma.allocate(PAGE, { limit: 0xfffn }), 'ENOSPC');
+  });
+
+  it('large memory begins where the IOMMU can use its large pages, where there is such room', async () => {
+    const memory = addon.memoryAllocate(2 * MIB);
+    assert.equal((await dma.map(memory)).iova % BigInt(2 * MIB), 0n);
+    await dma.unmapAll();
+    // None is chosen below 64 KiB.
+    const limit = BigInt(2 * MIB + 0x10000) - 1n;
+    await rejects(dma.map(memory, { limit, alignment: 2 * MIB }), 'ENOSPC');
+    assert.equal((await dma.map(memory, { limit })).iova, 0x10000n);
+  });
+
+  it('a large map goes in pieces, tells how far it is, and is given up between two of them', async () => {
+    await attach();
+    const progress: bigint[] = [];
+    const memory = addon.memoryAllocate(8 * MIB);
+    const options = { chunkSize: 2 * MIB, onProgress: (mapped: bigint): void => void progress.push(mapped) };
+    const mapping = await dma.map(memory, options);
+    assert.deepEqual(
+      progress,
+      [2, 4, 6, 8].map((mib) => BigInt(mib * MIB)),
+    );
+    await mapping.unmap();
+    const controller = new AbortController();
+    const left = await dma.queryEntriesLeft();
+    const reason = new Error('enough');
+    const onProgress = (mapped: bigint): void => void (mapped === BigInt(4 * MIB) && controller.abort(reason));
+    const map = dma.map(memory, { ...options, onProgress, signal: controller.signal });
+    await assert.rejects(map, { code: 'ERR_ABORTED', cause: reason });
+    assert.deepEqual([await dma.queryEntriesLeft(), dma.mappingCount], [left, 0]);
+  });
+
+  it('a map under way when everything is unmapped is unmapped too', async () => {
+    await attach();
+    const left = await dma.queryEntriesLeft();
+    let unmapping: Promise<void> | undefined;
+    const onProgress = (): void => void (unmapping ??= dma.unmapAll());
+    const mapping = await dma.map(addon.memoryAllocate(4 * PAGE), { chunkSize: PAGE, onProgress });
+    await unmapping;
+    assert.deepEqual([mapping.mapped, dma.mappingCount, await dma.queryEntriesLeft()], [false, 0, left]);
+  });
+
+  it('tells of progress over all devices, and is given up where there is none, too', async () => {
+    const memory = addon.memoryAllocate(4 * PAGE);
+    await assert.rejects(dma.map(memory, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' });
+    assert.equal(dma.mappingCount, 0);
+    const [one, other] = [new OneIommu(), new OneIommu()];
+    for (const target of [one, other]) await dma.host.addTarget(target);
+    const progress: bigint[] = [];
+    await dma.map(memory, { chunkSize: 2 * PAGE, onProgress: (mapped) => progress.push(mapped) });
+    for (const target of [one, other]) await dma.host.removeTarget(target);
+    assert.deepEqual(
+      progress,
+      [1, 2, 3, 4].map((pages) => BigInt(pages * PAGE)),
+    );
+  });
+
+  describe('a list of memories', () => {
+    it('is one mapping, in the order given, and the kernel has one for each run', async () => {
+      const device = await attach();
+      const whole = addon.memoryAllocate(4 * PAGE);
+      const other = addon.memoryAllocate(PAGE);
+      const page = (index: number): Uint8Array => new Uint8Array(whole, index * PAGE, PAGE);
+      const taken = await entriesTaken(async () => {
+        const mapping = await dma.mapList([page(0), page(1), other, page(3), page(2)]);
+        assert.deepEqual([mapping.size, dma.mappingCount], [BigInt(5 * PAGE), 1]);
+        for (const [index, bytes] of [page(0), page(1), new Uint8Array(other), page(3), page(2)].entries()) {
+          bytes.fill(0x5a);
+          await dmaToMemory(device, { iova: mapping.iovaOf(index * PAGE + 100) }, 64);
+          assert.deepEqual([bytes[99], bytes[100], bytes[163], bytes[164]], [0x5a, 0, 0, 0x5a], `memory ${index}`);
+        }
+      });
+      assert.equal(taken, 4);
+    });
+
+    it('that lies one behind the other takes one entry of the kernel, and goes with one call', async () => {
+      await attach();
+      const memory = addon.memoryAllocate(64 * PAGE);
+      const pages = Array.from({ length: 64 }, (_, index) => new Uint8Array(memory, index * PAGE, PAGE));
+      assert.equal(await entriesTaken(() => dma.mapList(pages)), 1);
+      const alone = await entriesTaken(async () => {
+        for (const one of pages) await dma.map(one);
+      });
+      assert.equal(alone, 64);
+      assert.equal(await entriesTaken(() => dma.unmapAll()), -65);
+    });
+
+    it('is mapped wholly or not at all, and keeps its memory from being discarded', async () => {
+      await attach();
+      const [one, other] = [await dma.allocate(PAGE), await dma.allocate(PAGE)];
+      const iovas = [one, other].map(({ iova }) => iova);
+      await one.free();
+      await other.free();
+      const list = await dma.mapList([one.memory, other.memory]);
+      await rejects(other.discard(0, PAGE), 'EBUSY');
+      await list.unmap();
+      await other.discard(0, PAGE);
+      const readOnly = new Uint8Array(one.memory, 0, 100);
+      await rejects(dma.mapList([other.memory, readOnly]), 'ERR_INVALID_ARGUMENT');
+      await rejects(dma.mapList([]), 'ERR_INVALID_ARGUMENT');
+      const controller = new AbortController();
+      const onProgress = (): void => controller.abort();
+      await rejects(
+        dma.mapList([one.memory, other.memory], { onProgress, signal: controller.signal, chunkSize: PAGE }),
+        'ERR_ABORTED',
+      );
+      assert.equal(dma.mappingCount, 0);
+      assert.equal((await dma.allocate(PAGE)).iova, iovas[0]);
+    });
+  });
+
+  it('takes 65,535 mappings, says that there are no more, and gives all back', async function () {
+    this.timeout(120_000);
+    await attach();
+    const memory = addon.memoryAllocate(PAGE);
+    for (let index = 0; index < 65_535; index++) await dma.map(memory, { alignment: index % 64 === 0 ? 65536 : PAGE });
+    assert.deepEqual([dma.mappingCount, await dma.queryEntriesLeft()], [65_535, 0]);
+    await assert.rejects(dma.map(memory), { code: 'ENOSPC', hint: /65535 of 65535 are in use/ });
+    await dma.unmapAll();
+    assert.deepEqual([dma.mappingCount, await dma.queryEntriesLeft()], [0, 65_535]);
+  });
+
+  it('ends a buffer that is unmapped by unmapAll as if it had been freed', async () => {
+    const buffer = await dma.allocate(PAGE, { kind: 'memfd' });
+    await dma.unmapAll();
+    assert.deepEqual([buffer.mapped, buffer.fd], [false, undefined]);
+    assert.throws(() => buffer.iova, { code: 'ERR_CLOSED' });
+    await buffer.free();
+    assert.equal(bytesOf(buffer)[0], 0);
+  });
+});

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+
+import type { DmaLimits, DmaTarget } from '../../../lib/backends/backend.js';
+import type { MappingRecord } from '../../../lib/dma/space/mapping-table.js';
+import { AddressSpace } from '../../../lib/dma/space/address-space.js';
+import { systemError } from '../../../lib/base/errors.js';
+
+const LIMITS: DmaLimits = {
+  ranges: [{ start: 0n, last: 0xffff_ffffn }],
+  reserved: [],
+  pageSizes: 4096n,
+  entriesLeft: undefined,
+  entryLimit: undefined,
+  dirtyPageSizes: 4096n,
+};
+
+/** An IOMMU object that tells of one page that was written, once; it may refuse to unmap. */
+class Target implements DmaTarget {
+  refuses = false;
+  mapped = false;
+
+  constructor(private readonly page: number) {}
+
+  queryLimits = (): Promise<DmaLimits> => Promise.resolve(LIMITS);
+  queryReserved = (): Promise<[]> => Promise.resolve([]);
+  queryLocked = (): Promise<never> => Promise.reject(new Error('nobody asks'));
+  setDirtyTracking = (): Promise<void> => Promise.resolve();
+  takeDirty = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(1));
+
+  map(): Promise<void> {
+    this.mapped = true;
+    return Promise.resolve();
+  }
+
+  unmap({ size }: { size: bigint }): Promise<bigint> {
+    this.mapped = false;
+    return Promise.resolve(size);
+  }
+
+  unmapDirty(): Promise<Uint8Array> {
+    if (this.refuses) return Promise.reject(systemError('EIO', 'ioctl(VFIO_IOMMU_UNMAP_DMA)'));
+    assert.ok(this.mapped, 'a second time');
+    this.mapped = false;
+    return Promise.resolve(Uint8Array.of(1 << this.page));
+  }
+}
+
+describe('unmapping from two IOMMU objects, with the pages that were written', () => {
+  const [first, second] = [new Target(1), new Target(6)];
+  let space: AddressSpace;
+  let record: MappingRecord;
+
+  beforeEach(async () => {
+    space = new AddressSpace();
+    for (const target of [first, second]) await space.addTarget(target);
+    await space.setDirtyTracking(true);
+    record = await space.map({
+      vaddr: 0x10000n,
+      size: 8n * 4096n,
+      iova: undefined,
+      alignment: undefined,
+      preferredAlignment: 4096n,
+      limit: 0xffff_ffffn,
+      read: true,
+      write: true,
+      chunk: 8n * 4096n,
+      memory: new SharedArrayBuffer(8),
+    });
+  });
+
+  it('joins what both tell', async () => {
+    assert.deepEqual(await space.unmapDirty(record, 4096n), Uint8Array.of(0b0100_0010));
+    assert.deepEqual([space.mappingCount, record.ended], [0, true]);
+  });
+
+  it('keeps what the first told when the second fails, for the next time', async () => {
+    second.refuses = true;
+    await assert.rejects(space.unmapDirty(record, 4096n), { code: 'EIO' });
+    assert.deepEqual([first.mapped, second.mapped, record.ended], [false, true, false]);
+    second.refuses = false;
+    assert.deepEqual(await space.unmapDirty(record, 4096n), Uint8Array.of(0b0100_0010));
+    assert.equal(record.ended, true);
+  });
+
+  it('may be asked in other pages where none were told', async () => {
+    first.refuses = true;
+    await assert.rejects(space.unmapDirty(record, 8192n), { code: 'EIO' });
+    first.refuses = false;
+    await assert.rejects(space.unmapDirty(record, 1n), { code: 'ERR_INVALID_ARGUMENT' });
+    assert.deepEqual(await space.unmapDirty(record, 4096n), Uint8Array.of(0b0100_0010));
+  });
+
+  it('forgets what a failed try told when it is unmapped without asking', async () => {
+    second.refuses = true;
+    await assert.rejects(space.unmapDirty(record, 4096n), { code: 'EIO' });
+    second.refuses = false;
+    await space.unmap(record);
+    assert.deepEqual(
+      await space.takeDirty({ iova: record.iova, size: record.size, pageSize: 4096n }),
+      new Uint8Array(1),
+    );
+  });
+});

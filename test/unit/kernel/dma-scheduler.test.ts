@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+
+import { DmaCalls } from '../../../lib/kernel/linux/dma-scheduler.js';
+
+const PAGE = 4096n;
+const SPACE = 5;
+
+describe('calls on DMA mappings', () => {
+  let calls: DmaCalls;
+  /** How each call ran, in order. */
+  let ran: string[];
+
+  const pooled = new Map<string, () => void>();
+  /** A call that answers at once, or, on the pool, when it is told to. */
+  const make = (name: string, size: bigint, space = SPACE): Promise<string> =>
+    calls.make(space, size, (sleeps) => {
+      ran.push(`${name} ${sleeps ? 'on the pool' : 'at once'}`);
+      return sleeps ? new Promise((resolve) => pooled.set(name, () => resolve(name))) : name;
+    });
+
+  beforeEach(() => {
+    calls = new DmaCalls();
+    ran = [];
+    pooled.clear();
+  });
+
+  it('run at once up to 2 MiB, on the pool above', async () => {
+    assert.equal(await make('small', PAGE), 'small');
+    assert.equal(await make('middle', 512n * PAGE), 'middle');
+    const large = make('large', 513n * PAGE);
+    assert.deepEqual(ran, ['small at once', 'middle at once', 'large on the pool']);
+    pooled.get('large')?.();
+    assert.equal(await large, 'large');
+  });
+
+  it('do not wait at once for the lock that a call on the pool holds', async () => {
+    const large = make('large', 513n * PAGE);
+    const behind = make('behind', PAGE);
+    const elsewhere = make('elsewhere', PAGE, SPACE + 1);
+    assert.deepEqual(ran, ['large on the pool', 'behind on the pool', 'elsewhere at once']);
+    for (const end of pooled.values()) end();
+    assert.deepEqual(await Promise.all([large, behind, elsewhere]), ['large', 'behind', 'elsewhere']);
+    await make('after', PAGE);
+    assert.equal(ran.at(-1), 'after at once');
+  });
+
+  it('do so again after a call on the pool has failed', async () => {
+    const failing = calls.onPool(SPACE, () => Promise.reject(new Error('no')));
+    await assert.rejects(failing, /no/);
+    await make('after', PAGE);
+    assert.deepEqual(ran, ['after at once']);
+  });
+
+  it('let the event loop turn when there are many', async () => {
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      immediate = setImmediate(turn);
+    };
+    let immediate = setImmediate(turn);
+    try {
+      for (let round = 0; round < 70; round++) await make(String(round), 512n * PAGE);
+    } finally {
+      clearImmediate(immediate);
+    }
+    assert.ok(ran.every((how) => how.endsWith('at once')));
+    assert.ok(turns >= 9 && turns <= 20, `${turns} turns for 70 calls of 2 MiB`);
+  });
+
+  it('give the error of the call', async () => {
+    const failing = calls.make(SPACE, PAGE, () => {
+      throw new Error('refused');
+    });
+    await assert.rejects(failing, /refused/);
+  });
+});

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+
+import type { BarLayout, PciModel } from '../../../lib/models/model.js';
+import { getValue, putValue, steps, type Area } from '../../../lib/models/pci-function/accesses.js';
+import { buildConfigImage } from '../../../lib/models/pci-function/config-image.js';
+import { type ConfigEffects, ConfigSpace } from '../../../lib/models/pci-function/config-space.js';
+import { Timers } from '../../../lib/models/pci-function/timers.js';
+import { validateModel } from '../../../lib/models/pci-function/validate.js';
+import { OwnedResources } from '../../../lib/vfio-user/server/owned.js';
+import { addon } from '../../../lib/native/addon.js';
+
+const base: PciModel = {
+  name: 'plain',
+  identity: {
+    vendorId: 0xabcd,
+    deviceId: 0x1234,
+    classCode: 0x010802,
+    revisionId: 7,
+    subsystemVendorId: 1,
+    subsystemId: 2,
+  },
+  bars: [],
+  resettable: false,
+  create: () => ({ read: () => 0, write: () => undefined, reset: () => undefined }),
+};
+const bar = (layout: Partial<BarLayout>): BarLayout => ({ index: 0, size: 4096, kind: 'memory32', ...layout });
+
+describe('validateModel', () => {
+  it('takes what can be built', () => {
+    const bars = [
+      bar({ index: 0, kind: 'memory64', size: 1 << 20, mapped: true }),
+      bar({ index: 2, kind: 'io', size: 64 }),
+    ];
+    assert.doesNotThrow(() => validateModel({ ...base, bars, msi: { vectors: 32 } }));
+  });
+
+  const refused: [what: string, model: unknown][] = [
+    ['nothing', undefined],
+    ['no create', { ...base, create: undefined }],
+    ['a BAR of a size that is no power of two', { ...base, bars: [bar({ size: 5000 })] }],
+    ['a BAR 6', { ...base, bars: [bar({ index: 6 })] }],
+    ['a 64-bit BAR 5', { ...base, bars: [bar({ index: 5, kind: 'memory64' })] }],
+    ['two BARs in one place', { ...base, bars: [bar({ kind: 'memory64' }), bar({ index: 1 })] }],
+    ['512 ports', { ...base, bars: [bar({ kind: 'io', size: 512 })] }],
+    ['mapped ports', { ...base, bars: [bar({ kind: 'io', size: 256, mapped: true })] }],
+    ['a mapped BAR below a page', { ...base, bars: [bar({ size: 2048, mapped: true })] }],
+    ['an area that leaves its BAR', { ...base, bars: [bar({ mapped: [{ offset: 4096, size: 4096 }] })] }],
+    ['an area off its page', { ...base, bars: [bar({ size: 16384, mapped: [{ offset: 100, size: 4096 }] })] }],
+    ['three MSI vectors', { ...base, msi: { vectors: 3 } }],
+    [
+      'MSI-X without its BAR',
+      { ...base, msix: { vectors: 1, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 16 } } },
+    ],
+    [
+      'MSI-X in mapped memory',
+      {
+        ...base,
+        bars: [bar({ mapped: true })],
+        msix: { vectors: 1, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 64 } },
+      },
+    ],
+    [
+      'pending bits in the table',
+      { ...base, bars: [bar({})], msix: { vectors: 2, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 24 } } },
+    ],
+  ];
+  for (const [what, model] of refused) {
+    it(`refuses ${what}`, () => assert.throws(() => validateModel(model), { code: 'ERR_INVALID_ARGUMENT' }));
+  }
+});
+
+describe('config space', () => {
+  const quiet: ConfigEffects = { changed: () => undefined, functionReset: () => assert.fail(), msiOn: () => false };
+
+  it("lets the low byte of MSI's flags be written as vfio-pci does, and mends what the client may not say", () => {
+    let on = false;
+    const image = buildConfigImage({ ...base, msi: { vectors: 4 } });
+    const config = new ConfigSpace(image, { ...quiet, msiOn: () => on });
+    const flags = (image.offsets.msi ?? 0) + 2;
+    const written = (...bytes: number[]): number[] => {
+      config.write(flags, Uint8Array.from(bytes));
+      const seen = new Uint8Array(2);
+      config.read(flags, seen);
+      return [...seen];
+    };
+    // 64 bits and the number of messages go; the upper byte stays.
+    assert.deepEqual(written(0x00, 0xff), [0x00, 0x00]);
+    assert.deepEqual(written(0x71), [0x20, 0x00], 'no enabling, and four messages at most');
+    assert.equal(config.msiSends, false);
+    on = true;
+    assert.deepEqual(written(0x81), [0x81, 0x00]);
+    assert.equal(config.msiSends, true);
+    on = false;
+    config.write(flags - 2, Uint8Array.of(0, 0));
+    assert.equal(config.msiSends, false, 'a write that ends where the flags begin mends them too');
+  });
+
+  it('is 256 bytes without PCI Express, and has no capability bit without one', () => {
+    const { bytes, offsets } = buildConfigImage(base);
+    assert.equal(bytes.length, 256);
+    assert.deepEqual([bytes[0x06], bytes[0x34], offsets], [0, 0, {}]);
+    assert.deepEqual([...bytes.subarray(0, 12)], [0xcd, 0xab, 0x34, 0x12, 0, 0, 0, 0, 7, 0x02, 0x08, 0x01]);
+    assert.deepEqual([...bytes.subarray(0x2c, 0x30)], [1, 0, 2, 0]);
+  });
+
+  it('changes its writable bits alone, by bytes as by words, and shows the level of INTx', () => {
+    let changes = 0;
+    const image = buildConfigImage({ ...base, bars: [bar({})], interruptPin: 1 });
+    const config = new ConfigSpace(image, { ...quiet, changed: () => (changes += 1) });
+    config.write(4, Uint8Array.of(0xff));
+    assert.deepEqual(
+      [config.memoryEnabled, config.ioEnabled, config.busMaster, config.interruptDisabled],
+      [true, true, true, false],
+    );
+    config.write(5, Uint8Array.of(4));
+    assert.equal(config.interruptDisabled, true);
+    config.interruptStatus = true;
+    config.write(6, Uint8Array.of(0, 0xff));
+    const status = new Uint8Array(2);
+    config.read(6, status);
+    assert.deepEqual([...status], [8, 0]);
+    assert.equal(changes, 3);
+  });
+
+  it('asks for a function-level reset when that bit alone, or with its word, is written', () => {
+    let resets = 0;
+    const image = buildConfigImage({ ...base, express: true });
+    const config = new ConfigSpace(image, { ...quiet, functionReset: () => (resets += 1) });
+    const control = (image.offsets.express ?? 0) + 8;
+    config.write(control + 1, Uint8Array.of(0x80));
+    config.write(control, Uint8Array.of(0, 0x80, 0, 0));
+    config.write(control, Uint8Array.of(0x80));
+    config.write(control + 2, Uint8Array.of(0x80, 0x80));
+    assert.equal(resets, 2);
+  });
+});
+
+describe('an access to a BAR', () => {
+  const areas: Area[] = [
+    { start: 8, end: 16, kind: 'memory' },
+    { start: 32, end: 36, kind: 'msix' },
+  ];
+  const split = (offset: number, length: number): string[] =>
+    [...steps(areas, offset, length)].map((step) => `${step.kind[0]}${step.offset}+${step.length}`);
+
+  it('is split at areas, and between them by alignment', () => {
+    assert.deepEqual(split(0, 8), ['r0+8']);
+    assert.deepEqual(split(4, 8), ['r4+4', 'm8+4']);
+    assert.deepEqual(split(15, 6), ['m15+1', 'r16+4', 'r20+1']);
+    assert.deepEqual(split(30, 10), ['r30+2', 'm32+4', 'r36+4']);
+    assert.deepEqual(split(41, 15), ['r41+1', 'r42+2', 'r44+4', 'r48+8']);
+    assert.deepEqual(split(0, 0), []);
+  });
+
+  it('carries values of each width, cut to it', () => {
+    for (const [width, value, back] of [
+      [1, 0x1ff, 0xff],
+      [2, -1, 0xffff],
+      [4, 0x1_2345_6789n, 0x2345_6789],
+      [8, (1n << 65n) + 5n, 5n],
+      [8, 7, 7n],
+    ] as const) {
+      const bytes = new Uint8Array(width);
+      putValue(bytes, value);
+      assert.equal(getValue(bytes), back);
+    }
+  });
+});
+
+describe('timers', () => {
+  it('run in order of their time, what they schedule the next time, and not what was cancelled', async () => {
+    const timers = new Timers();
+    const ran: string[] = [];
+    assert.equal(timers.run(), Infinity);
+    timers.schedule(500, () => ran.push('later'));
+    timers.schedule(0, () => {
+      ran.push('first');
+      timers.schedule(0, () => ran.push('nested'));
+    });
+    timers.schedule(0, () => ran.push('cancelled'))();
+    assert.ok(timers.run() <= 500);
+    assert.deepEqual(ran, ['first']);
+    await new Promise((resolve) => setTimeout(resolve, 510));
+    assert.equal(timers.run(), Infinity);
+    assert.deepEqual(ran, ['first', 'nested', 'later']);
+  });
+});
+
+describe('owned resources', () => {
+  it('are closed by another holder of the table when their thread is gone', () => {
+    const memory = OwnedResources.memory(2);
+    const owned = new OwnedResources(memory);
+    const [first, second, third] = [addon.eventfdCreate(), addon.eventfdCreate(), addon.eventfdCreate()];
+    owned.adoptFd(first);
+    owned.adoptFd(second);
+    assert.throws(() => owned.adoptFd(third), { code: 'EMFILE' });
+    assert.equal(addon.isOpenFd(third), false, 'what finds no room is closed');
+    owned.closeFd(first);
+    assert.deepEqual([owned.size, owned.hasFd(first), owned.hasFd(second)], [1, false, true]);
+    new OwnedResources(memory).closeAll();
+    assert.deepEqual(
+      [first, second].map((fd) => addon.isOpenFd(fd)),
+      [false, false],
+    );
+    assert.equal(owned.size, 0);
+  });
+});

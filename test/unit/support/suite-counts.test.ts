@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { isGreen, readCounts } from '../../support/counts.js';
+
+const ROOT = resolve(import.meta.dirname, '../../../..');
+
+describe('the counts of suites', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'counts-'))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  function file(name: string, text: string): string {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  function sum(...files: string[]): { code: number | null; lastLine: string | undefined } {
+    const script = join(ROOT, 'dist/test/support/sum-counts.js');
+    const { status, stdout } = spawnSync(process.execPath, [script, ...files], { encoding: 'utf8' });
+    return { code: status, lastLine: stdout.trimEnd().split('\n').at(-1) };
+  }
+
+  /** Runs mocha on a spec of its own with the counts reporter. */
+  function mocha(spec: string): { code: number | null; counts: ReturnType<typeof readCounts> } {
+    const output = join(folder, 'out.json');
+    const { status } = spawnSync(
+      process.execPath,
+      [
+        ...[join(ROOT, 'node_modules/mocha/bin/mocha.js'), '--no-package', '--no-config'],
+        ...['--reporter', join(ROOT, 'dist/test/support/counts-reporter.js'), '--reporter-option', `output=${output}`],
+        file('spec.cjs', spec),
+      ],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    return { code: status, counts: readCounts(output) };
+  }
+
+  it('are those of mocha', () => {
+    const { code, counts } = mocha(`
+      it('a', () => {}); it('b', () => {}); it('c', () => { throw new Error('no'); }); it.skip('d', () => {});
+      console.log('99 passed, 0 failed, 0 skipped');`);
+    assert.equal(code, 1);
+    assert.deepEqual(counts, { passed: 2, failed: 1, skipped: 1 });
+  });
+
+  it('add up over suites', () => {
+    const one = file('1', '{"passed":3,"failed":0,"skipped":1}');
+    const two = file('2', '{"passed":4,"failed":0,"skipped":0}');
+    assert.deepEqual(sum(one, two), { code: 0, lastLine: '7 passed, 0 failed, 1 skipped' });
+  });
+
+  it('fail with any failure, a suite that ran nothing, and one without a result', () => {
+    const good = file('1', '{"passed":3,"failed":0,"skipped":0}');
+    const bad = file('2', '{"passed":4,"failed":2,"skipped":0}');
+    const none = file('3', '{"passed":0,"failed":0,"skipped":5}');
+    assert.deepEqual(sum(good, bad), { code: 1, lastLine: '7 passed, 2 failed, 0 skipped' });
+    assert.deepEqual(sum(good, none), { code: 1, lastLine: '3 passed, 1 failed, 5 skipped' });
+    assert.deepEqual(sum(good, join(folder, 'missing')), { code: 1, lastLine: '3 passed, 1 failed, 0 skipped' });
+    assert.equal(sum().code, 1);
+  });
+
+  it('are refused where a file holds anything else', () => {
+    for (const text of [
+      '',
+      'null',
+      '{}',
+      '{"passed":-1,"failed":0,"skipped":0}',
+      '{"passed":"1","failed":0,"skipped":0}',
+    ]) {
+      assert.throws(() => readCounts(file('x', text)), text);
+    }
+  });
+
+  it('make a suite green when it ran tests and none failed', () => {
+    assert.equal(isGreen({ passed: 1, failed: 0, skipped: 1 }), true);
+    assert.equal(isGreen({ passed: 0, failed: 0, skipped: 1 }), false);
+    assert.equal(isGreen({ passed: 1, failed: 1, skipped: 0 }), false);
+  });
+});

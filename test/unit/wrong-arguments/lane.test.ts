@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+
+import { AsyncLane } from '../../../lib/lane/async-lane.js';
+import { type LaneDescriptor, LaneProducer } from '../../../lib/lane/producer.js';
+import { SyncLane } from '../../../lib/lane/sync-lane.js';
+import { Op } from '../../../lib/layout/slot.js';
+import { WorkerPool } from '../../../lib/pool/pool.js';
+import { type MemoryRegion, memoryRegion } from '../../support/memory-region.js';
+import { refuses, type Row } from '../../support/wrong-arguments.js';
+
+describe('arguments of lanes that plain JavaScript gets wrong', () => {
+  const write = { op: Op.write, width: 4, region: 1, offset: 0, value: 1 };
+  /** Operations, as `method` is given them. */
+  const operations = (method: string, wrap: (operation: unknown) => unknown[]): Row[] => [
+    ['nothing', method, wrap(undefined), /^undefined is no operation/],
+    ['a symbol for a value', method, wrap({ ...write, value: Symbol('x') }), /^value is a symbol/],
+    ['a text for a value', method, wrap({ ...write, value: '1' }), /^value is '1' .*whole number/],
+    ['half a value', method, wrap({ ...write, value: 0.5 }), /^value is 0\.5/],
+    ['NaN for a mask', method, wrap({ ...write, mask: NaN }), /^mask is NaN/],
+    ['a bigint for an offset', method, wrap({ ...write, offset: 4n }), /^offset is 4n/],
+    ['an offset below 0', method, wrap({ ...write, offset: -4 }), /^offset is -4/],
+    ['a region that is no handle', method, wrap({ ...write, region: 2 ** 32 }), /^region is 4294967296/],
+    ['no op', method, wrap({ ...write, op: undefined }), /^op is undefined/],
+    ['a width that spills', method, wrap({ ...write, width: 260 }), /^width is 260/],
+    [
+      'a length of 4 GiB',
+      method,
+      wrap({ op: Op.copyOut, width: 4, buffer: 1, length: 2 ** 32 }),
+      /^length is 4294967296/,
+    ],
+    ['a deadline that never is', method, wrap({ ...write, deadline: Infinity }), /^deadline is Infinity/],
+  ];
+  let pool: WorkerPool;
+  let memory: MemoryRegion;
+  let lane: LaneDescriptor;
+  let sync: SyncLane;
+  let producer: LaneProducer;
+  let full: AsyncLane;
+  before(async () => {
+    pool = await WorkerPool.start({ workers: 1, laneCapacity: 2 });
+    memory = await memoryRegion(pool.lane());
+    lane = pool.createLane();
+    sync = new SyncLane(lane);
+    producer = new LaneProducer(pool.createLane());
+    full = new AsyncLane(pool.createLane().worker, 2);
+    const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+    const deadline = Number(process.hrtime.bigint() / 1000n) + 20_000_000;
+    for (let i = 0; i < 3; i++) full.submit({ ...poll, deadline }, () => undefined);
+  });
+  after(async () => {
+    await full.close(1000);
+    await memory.close();
+    await pool.close();
+  });
+
+  const accesses: Row[] = [
+    ['a text for a width', 'read', [1, '4', 0], /^width is '4' .*1, 2 or 4/],
+    ['8 bytes', 'read', [1, 8, 0], /^width is 8/],
+    ['NaN for an offset', 'read', [1, 4, NaN], /^offset is NaN/],
+    ['a bigint for an offset', 'read', [1, 4, 4n], /^offset is 4n/],
+    ['no region', 'read', [undefined, 4, 0], /^region is undefined/],
+    ['NaN for an offset', 'write', [1, 4, NaN, 1], /^offset is NaN/],
+    ['no value', 'write', [1, 4, 0], /^value is undefined/],
+    ['a bigint for a value', 'write', [1, 4, 0, 1n], /^value is 1n/],
+  ];
+  describe('of a synchronous lane', () => {
+    refuses(() => sync, [...accesses, ...operations('run', (each) => [each])]);
+    refuses(
+      () => sync,
+      operations('runAll', (each) => [[write, each]]),
+    );
+  });
+  describe('of a synchronous lane that is made', () => {
+    const maker = { make: (options: object) => new SyncLane(lane, options) };
+    refuses(
+      () => maker,
+      [
+        ['a wait without an end', 'make', [{ timeoutMs: Infinity }], /^timeoutMs is Infinity .*from 0 to 2147483647/],
+        ['a wait of no time', 'make', [{ timeoutMs: NaN }], /^timeoutMs is NaN/],
+        ['a wait below 0', 'make', [{ timeoutMs: -1 }], /^timeoutMs is -1/],
+        ['a text', 'make', [{ timeoutMs: '50' }], /^timeoutMs is '50'/],
+        ['minutes of looking', 'make', [{ spins: 1e10 }], /^spins is 10000000000 .*1000000/],
+        ['half a look', 'make', [{ spins: 0.5 }], /^spins is 0\.5/],
+        ['null', 'make', [null], /^the options are null/],
+      ],
+    );
+  });
+  describe('of a producer', () => {
+    const pushes = accesses.map(([name, method, ...rest]): Row => {
+      return [name, method === 'read' ? 'pushRead' : 'pushWrite', ...rest];
+    });
+    afterEach(() => assert.equal(producer.pending, 0));
+    refuses(() => producer, [...pushes, ...operations('push', (each) => [each])]);
+  });
+  describe('of a lane that is full', () => {
+    afterEach(() => assert.equal(full.pending, 3));
+    refuses(
+      () => full,
+      operations('submit', (each) => [each, () => undefined]),
+    );
+  });
+});
