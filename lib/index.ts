@@ -43,11 +43,11 @@ export type { DeviceOptions, MachineOptions, ProcessOptions } from './software/m
 export { startModel, serveModel } from './models/host.js';
 export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './models/model.js';
 
-export type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus/bus.js';
-export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceOptions } from './guest-bus/device.js';
-export type { GuestFault } from './guest-bus/handlers.js';
+export type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus/guest-bus.js';
+export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceOptions } from './guest-bus/placed-device.js';
+export type { GuestFault } from './guest-bus/region-handlers.js';
 export { placeRegion, type Placement, type PlaceOptions } from './guest-bus/placement.js';
-export type { GuestAddress } from './guest-bus/plan.js';
+export type { GuestAddress } from './guest-bus/placement-plan.js';
 export type { OpenRegion } from './guest-bus/region-port.js';
 export { SimpleBus } from './guest-bus/simple-bus.js';
 

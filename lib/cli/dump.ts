@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 import type { Region } from '../region/region.js';
-import { readRegister } from './access.js';
+import { readRegister } from './register-access.js';
 import { parseBytes, parseRegion, parseWidth, type Width } from './arguments.js';
 import { hexdump } from './hexdump.js';
 import { print, printJson } from './output.js';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 
 import type { Device } from '../device/device.js';
 import { hex } from './arguments.js';
-import { describeDevice, type DeviceDescription, type IrqDescription, type RegionDescription } from './describe.js';
+import { describeDevice, type DeviceDescription, type IrqDescription, type RegionDescription } from './device-description.js';
 import { print, printJson, printTable } from './output.js';
 import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
 

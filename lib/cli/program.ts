@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 
-import { reportFailure } from './report.js';
+import { reportFailure } from './failure-report.js';
 
 /** The signature of what adds a command to the program. */
 export type AddCommand = (program: Command) => void;

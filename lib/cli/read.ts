@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { readRegister } from './access.js';
+import { readRegister } from './register-access.js';
 import { hex, parseBytes, parseRegion, parseWidth, type Width } from './arguments.js';
 import { print, printJson } from './output.js';
 import { addAttachOptions, withDevice, type AttachOptions } from './session.js';

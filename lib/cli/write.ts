@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { writeRegister } from './access.js';
+import { writeRegister } from './register-access.js';
 import { parseBytes, parseRegion, parseValue, parseWidth, type Width } from './arguments.js';
 import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
 

@@ -7,7 +7,7 @@ import { hotReset, queryHotReset, type HotResetDevice } from './hot-reset.js';
 import { calling } from '../kernel/hints.js';
 import type { DeviceIrq } from '../irq/device-irq.js';
 import { irqIndexByName, type IrqName } from '../irq/names.js';
-import type { DeviceIrqs } from './irqs.js';
+import type { DeviceIrqs } from './device-irqs.js';
 import type { Liveness } from '../kernel/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/kernel.js';
 import type { WorkerPool } from '../pool/pool.js';

@@ -6,11 +6,11 @@ import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfi
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { WorkerPool } from '../pool/pool.js';
 import { throwFirst, type Unwinding } from '../base/unwinding.js';
-import { configIo } from './config-io.js';
+import { configIo } from '../config-space/config-io.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
-import { queryInfos } from './infos.js';
-import { DeviceIrqs } from './irqs.js';
+import { queryInfos } from './query-infos.js';
+import { DeviceIrqs } from './device-irqs.js';
 import { Liveness } from '../kernel/liveness.js';
 
 /** What a device is opened with. */

@@ -8,7 +8,7 @@ import { Device } from '../device/device.js';
 import { announced } from '../base/diagnostics.js';
 import { DmaSpace } from '../dma/dma-space.js';
 import { type AttachOptions, checkAttach, checkEngine, type EngineOptions } from './options.js';
-import { KernelSet, type LocatedDevice } from './kernels.js';
+import { KernelSet, type LocatedDevice } from './kernel-set.js';
 import { openDevice } from '../device/open-device.js';
 import { RequestWatch } from '../device/request-watch.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';

@@ -1,9 +1,9 @@
 import { VfioError } from '../base/errors.js';
-import type { GuestBus } from './bus.js';
-import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './handlers.js';
-import type { PlaceableRegion } from './placeable.js';
+import type { GuestBus } from './guest-bus.js';
+import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './region-handlers.js';
+import type { PlaceableRegion } from './placeable-region.js';
 import { placeable, type OpenRegion } from './region-port.js';
-import { planPlacement, type GuestAddress, type Piece } from './plan.js';
+import { planPlacement, type GuestAddress, type Piece } from './placement-plan.js';
 
 /** Settings of a placement. */
 export interface PlaceOptions {

@@ -1,7 +1,7 @@
 import { Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { RegionDescriptor } from '../region/descriptor.js';
-import type { AccessPort, MappedArea, PlaceableRegion } from './placeable.js';
+import type { AccessPort, MappedArea, PlaceableRegion } from './placeable-region.js';
 
 /** `Region` where the device was attached, `RegionAccess` on any other thread. */
 export interface OpenRegion {

@@ -1,5 +1,5 @@
 import { invalidArgument, VfioError } from '../base/errors.js';
-import type { AccessHandlers, GuestBus, GuestMemorySlot } from './bus.js';
+import type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
 
 interface Range {
   readonly start: bigint;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Device } from '../../device/device.js';
 import type { Engine } from '../../engine/engine.js';
 import { parseCount, parseSeconds } from '../arguments.js';
-import { EXIT_FAILED, reportFailure } from '../report.js';
+import { EXIT_FAILED, reportFailure } from '../failure-report.js';
 import { addAttachOptions, withEngine, type AttachOptions } from '../session.js';
 import { poolSettings } from '../../pool/options.js';
 import { runJob } from './job.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { placeRegion } from '../../../lib/guest-bus/placement.js';
 import { SimpleBus } from '../../../lib/guest-bus/simple-bus.js';
-import { FakeRegion } from './region.js';
+import { FakeRegion } from './fake-region.js';
 
 const A = 0xc000_0000n;
 const B = 0xd000_0000n;

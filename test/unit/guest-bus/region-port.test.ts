@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 
-import type { GuestFault } from '../../../lib/guest-bus/handlers.js';
+import type { GuestFault } from '../../../lib/guest-bus/region-handlers.js';
 import { placeRegion } from '../../../lib/guest-bus/placement.js';
 import { SimpleBus } from '../../../lib/guest-bus/simple-bus.js';
-import { MemfdRegion } from './memfd.js';
+import { MemfdRegion } from './memfd-region.js';
 
 const GPA = 0x4_0000_0000n;
 

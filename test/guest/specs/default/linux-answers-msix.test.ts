@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Fd } from '../../../../lib/kernel/kernel.js';
-import { queryInfos } from '../../../../lib/device/infos.js';
+import { queryInfos } from '../../../../lib/device/query-infos.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
 import { answers, RealDevice } from '../../support/answers.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 
-import type { GuestFault } from '../../../lib/guest-bus/handlers.js';
+import type { GuestFault } from '../../../lib/guest-bus/region-handlers.js';
 import { placeRegion } from '../../../lib/guest-bus/placement.js';
 import { SimpleBus } from '../../../lib/guest-bus/simple-bus.js';
-import { FakeRegion } from './region.js';
+import { FakeRegion } from './fake-region.js';
 
 const BASE = 0x1_0000_0800n;
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 
 import type { Device } from '../../../lib/device/device.js';
 import { Engine } from '../../../lib/engine/engine.js';
-import { placeDevice, type PlacedDevice } from '../../../lib/guest-bus/device.js';
-import type { GuestFault } from '../../../lib/guest-bus/handlers.js';
+import { placeDevice, type PlacedDevice } from '../../../lib/guest-bus/placed-device.js';
+import type { GuestFault } from '../../../lib/guest-bus/region-handlers.js';
 import { SimpleBus } from '../../../lib/guest-bus/simple-bus.js';
 import { IDENT, REG } from '../../../lib/models/testdev/layout.js';
 

@@ -1,5 +1,5 @@
-import type { AccessHandlers } from './bus.js';
-import type { AccessPort, PlaceableRegion } from './placeable.js';
+import type { AccessHandlers } from './guest-bus.js';
+import type { AccessPort, PlaceableRegion } from './placeable-region.js';
 
 /** A guest's access that could not be made. */
 export interface GuestFault {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { planPlacement } from '../../../lib/guest-bus/plan.js';
-import { FakeRegion } from './region.js';
+import { planPlacement } from '../../../lib/guest-bus/placement-plan.js';
+import { FakeRegion } from './fake-region.js';
 
 /** The pieces as `kind offset+size`. */
 function plan(region: FakeRegion, gpa: bigint, pageSize = 4096): string[] {

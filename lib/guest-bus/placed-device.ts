@@ -1,9 +1,9 @@
 import { systemError } from '../base/errors.js';
-import type { GuestBus } from './bus.js';
-import { mmioLengths, RegionHandlers, type FaultLog } from './handlers.js';
-import type { PlaceableRegion } from './placeable.js';
+import type { GuestBus } from './guest-bus.js';
+import { mmioLengths, RegionHandlers, type FaultLog } from './region-handlers.js';
+import type { PlaceableRegion } from './placeable-region.js';
 import { placeRegion, type Placement, type PlaceOptions } from './placement.js';
-import type { GuestAddress } from './plan.js';
+import type { GuestAddress } from './placement-plan.js';
 import { placeable, type OpenRegion } from './region-port.js';
 
 /** What following a guest's BAR writes needs of a device. */

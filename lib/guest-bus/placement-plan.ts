@@ -1,5 +1,5 @@
 import { invalidArgument } from '../base/errors.js';
-import type { MappedArea, PlaceableRegion } from './placeable.js';
+import type { MappedArea, PlaceableRegion } from './placeable-region.js';
 
 /** Where a region is to appear: at a guest physical address, or at an I/O port. */
 export type GuestAddress = { readonly gpa: bigint } | { readonly port: number };

@@ -1,5 +1,5 @@
-import { RegionHandlers, mmioLengths } from '../../../lib/guest-bus/handlers.js';
-import type { PlaceableRegion } from '../../../lib/guest-bus/placeable.js';
+import { RegionHandlers, mmioLengths } from '../../../lib/guest-bus/region-handlers.js';
+import type { PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
 
 /** So that no collection falls into a round and hides its garbage. */
 export const HEAP_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];

@@ -1,6 +1,6 @@
-import type { PlaceableRegion } from '../../../lib/guest-bus/placeable.js';
-import { garbagePerAccess } from './allocation.js';
-import { MemfdRegion } from './memfd.js';
+import type { PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
+import { garbagePerAccess } from './garbage-per-access.js';
+import { MemfdRegion } from './memfd-region.js';
 
 /** A region in memory; `boxed` makes each access allocate, to show that the measure sees it. */
 function memoryRegion(boxed: boolean): PlaceableRegion {

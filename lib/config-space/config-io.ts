@@ -1,4 +1,4 @@
-import type { ConfigIo } from '../config-space/config-space.js';
+import type { ConfigIo } from './config-space.js';
 import { VfioError } from '../base/errors.js';
 import { calling } from '../kernel/hints.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';

@@ -1,5 +1,5 @@
 import { placeable } from '../../../lib/guest-bus/region-port.js';
-import type { PlaceableRegion } from '../../../lib/guest-bus/placeable.js';
+import type { PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
 import { addon } from '../../../lib/native/addon.js';
 
 const READ_WRITE = 3;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { CommanderError } from 'commander';
 
-import { reportFailure } from '../../../lib/cli/report.js';
+import { reportFailure } from '../../../lib/cli/failure-report.js';
 import { emptyTally, isVerified, makeReport, type Tally } from '../../../lib/cli/run/report.js';
 import { showProgress } from '../../../lib/cli/run/progress.js';
 import { systemError, VfioError } from '../../../lib/base/errors.js';

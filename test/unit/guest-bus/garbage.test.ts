@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-import { HEAP_FLAGS } from './allocation.js';
+import { HEAP_FLAGS } from './garbage-per-access.js';
 
-const child = fileURLToPath(new URL('./allocation-child.js', import.meta.url));
+const child = fileURLToPath(new URL('./garbage-child.js', import.meta.url));
 
 describe('guest bus: garbage of trapped accesses', () => {
   it('is none once warm: less than a byte an access over 100,000 of every length', function () {

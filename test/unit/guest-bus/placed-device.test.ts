@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 
-import { placeDevice, type PlacedDevice, type PlaceDeviceOptions } from '../../../lib/guest-bus/device.js';
+import { placeDevice, type PlacedDevice, type PlaceDeviceOptions } from '../../../lib/guest-bus/placed-device.js';
 import { SimpleBus } from '../../../lib/guest-bus/simple-bus.js';
-import { FakeRegion } from './region.js';
+import { FakeRegion } from './fake-region.js';
 
 /** Config space whose BARs keep the bits above their size, as vfio-pci's do. */
 class FakeConfig extends FakeRegion {

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-import type { MappedArea, PlaceableRegion } from '../../../lib/guest-bus/placeable.js';
+import type { MappedArea, PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
 
 const { EIO } = constants.errno;
 
