@@ -2,13 +2,12 @@ import { bindDriver, restoreDriver } from '../../lib/sysfs/binding.js';
 import { Engine } from '../../lib/engine/engine.js';
 import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import { addon } from '../../lib/native/addon.js';
+import { EDU_REG } from '../../lib/models/edu/registers.js';
 import type { BenchCase } from '../case.js';
 import { prepareMsi } from '../msi.js';
 
 /** edu of the guest. */
 const DEVICE = '0000:00:04.0';
-/** The register whose write sends MSI. Source: QEMU's docs/specs/edu.rst */
-const RAISE = 0x60;
 
 const msiLatencyEdu: BenchCase = {
   name: 'msi-latency-edu',
@@ -27,7 +26,7 @@ const msiLatencyEdu: BenchCase = {
     return prepareMsi({
       eventfd,
       descriptor: msi.descriptor(),
-      register: new Uint32Array(view.buffer, view.byteOffset + RAISE, 1),
+      register: new Uint32Array(view.buffer, view.byteOffset + EDU_REG.IRQ_RAISE, 1),
       close: async () => {
         await engine.close();
         addon.closeFdSync(eventfd);

@@ -1,15 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Fd, VfioKernel } from '../../lib/kernel/kernel.js';
+import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../lib/models/edu/registers.js';
 import { fileOffset, littleEndian } from './device-calls.js';
 
-const SOURCE = 0x80;
-const DESTINATION = 0x88;
-const COUNT = 0x90;
-const COMMAND = 0x98;
-const BUFFER = 0x40000;
-const START = 1;
-const TO_MEMORY = 2;
 const LENGTH = 64;
 /** QEMU's edu starts a transfer 100 ms after the command. */
 const PATIENCE_MS = 2000;
@@ -17,12 +11,12 @@ const PATIENCE_MS = 2000;
 /** Has edu move bytes between its buffer and a page; what it reached is read from memory and from its buffer. */
 export async function eduDma(kernel: VfioKernel, device: Fd, iovaPage: number, toDevice: boolean): Promise<string> {
   const iova = 0x10000 + iovaPage * 4096;
-  await write(kernel, device, SOURCE, toDevice ? iova : BUFFER);
-  await write(kernel, device, DESTINATION, toDevice ? BUFFER : iova);
-  await write(kernel, device, COUNT, LENGTH);
-  await write(kernel, device, COMMAND, toDevice ? START : START | TO_MEMORY);
+  await write(kernel, device, EDU_REG.DMA_SOURCE, toDevice ? iova : EDU_BUFFER.START);
+  await write(kernel, device, EDU_REG.DMA_TARGET, toDevice ? EDU_BUFFER.START : iova);
+  await write(kernel, device, EDU_REG.DMA_COUNT, LENGTH);
+  await write(kernel, device, EDU_REG.DMA_COMMAND, toDevice ? EDU_DMA.RUN : EDU_DMA.RUN | EDU_DMA.TO_MEMORY);
   const deadline = Date.now() + PATIENCE_MS;
-  while (((await read(kernel, device, COMMAND)) & START) !== 0) {
+  while (((await read(kernel, device, EDU_REG.DMA_COMMAND)) & EDU_DMA.RUN) !== 0) {
     if (Date.now() > deadline) return 'never done';
     await sleep(10);
   }

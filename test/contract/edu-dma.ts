@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Device } from '../../lib/device/device.js';
 import type { DmaBuffer } from '../../lib/dma/buffers.js';
 import { VfioError } from '../../lib/base/errors.js';
-import { EDU } from './target.js';
+import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../lib/models/edu/registers.js';
 
 export async function rejects(promise: Promise<unknown>, ...codes: string[]): Promise<void> {
   await assert.rejects(promise, (error: unknown) => {
@@ -26,11 +26,11 @@ export function fill(buffer: DmaBuffer, seed: number): void {
 }
 
 export function dmaToDevice(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
-  return runDma(device, iova, BigInt(EDU.buffer), length, EDU.dmaRun);
+  return runDma(device, iova, BigInt(EDU_BUFFER.START), length, EDU_DMA.RUN);
 }
 
 export function dmaToMemory(device: Device, { iova }: { iova: bigint }, length: number): Promise<void> {
-  return runDma(device, BigInt(EDU.buffer), iova, length, EDU.dmaRun | EDU.dmaToMemory);
+  return runDma(device, BigInt(EDU_BUFFER.START), iova, length, EDU_DMA.RUN | EDU_DMA.TO_MEMORY);
 }
 
 async function runDma(
@@ -41,9 +41,9 @@ async function runDma(
   command: number,
 ): Promise<void> {
   const bar = device.region(0);
-  await bar.write64(EDU.dmaSource, source);
-  await bar.write64(EDU.dmaDestination, destination);
-  await bar.write64(EDU.dmaCount, BigInt(length));
-  await bar.write64(EDU.dmaCommand, BigInt(command));
-  await bar.pollUntil(EDU.dmaCommand, { width: 8, mask: BigInt(EDU.dmaRun), value: 0n }, { timeoutMs: 5000 });
+  await bar.write64(EDU_REG.DMA_SOURCE, source);
+  await bar.write64(EDU_REG.DMA_TARGET, destination);
+  await bar.write64(EDU_REG.DMA_COUNT, BigInt(length));
+  await bar.write64(EDU_REG.DMA_COMMAND, BigInt(command));
+  await bar.pollUntil(EDU_REG.DMA_COMMAND, { width: 8, mask: BigInt(EDU_DMA.RUN), value: 0n }, { timeoutMs: 5000 });
 }

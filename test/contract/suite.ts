@@ -6,9 +6,10 @@ import type { Device } from '../../lib/device/device.js';
 import { VfioError } from '../../lib/base/errors.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
 import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
+import { EDU_IDENT, EDU_REG, EDU_STATUS } from '../../lib/models/edu/registers.js';
 import { describeDmaMappings } from './dma-mappings.js';
 import { bytesOf, dmaToDevice, dmaToMemory, fill, pattern, rejects } from './edu-dma.js';
-import { type ContractSubject, type ContractTarget, EDU } from './target.js';
+import { type ContractSubject, type ContractTarget } from './target.js';
 
 /** What every backend does alike, on every kernel. The text is one; what differs is declared by the target. */
 export function describeContract(target: ContractTarget): void {
@@ -45,7 +46,7 @@ export function describeContract(target: ContractTarget): void {
         const before = descriptors();
         for (let round = 0; round < 3; round++) {
           const again = await subject.engine.attach(subject.edu);
-          await again.region(0).read32(EDU.identification);
+          await again.region(0).read32(EDU_REG.IDENT);
           await again.detach();
         }
         assert.equal(descriptors(), before);
@@ -93,7 +94,7 @@ export function describeContract(target: ContractTarget): void {
       it('detaches the device, with what it holds, and the unbinding returns', async () => {
         const buffer = await device.dma.allocate(4096);
         // Answered, whoever is first: by the device, or because the region is gone.
-        const answer = device.region(0).read32(EDU.identification).catch(codeOf);
+        const answer = device.region(0).read32(EDU_REG.IDENT).catch(codeOf);
         const requests = messagesOf('vfio-engine:request');
         await whileUnbinding(async (unbinding) => {
           await unbinding;
@@ -103,7 +104,7 @@ export function describeContract(target: ContractTarget): void {
           assert.deepEqual(subject.engine.devices, []);
         });
         assert.deepEqual(requests.end(), [{ device: device.name }]);
-        assert.match(String(await answer), new RegExp(`^(${EDU.identificationValue}|ERR_CLOSED)$`));
+        assert.match(String(await answer), new RegExp(`^(${EDU_IDENT}|ERR_CLOSED)$`));
         await buffer.free();
       });
 
@@ -148,23 +149,23 @@ export function describeContract(target: ContractTarget): void {
         const bar = device.region(0);
         assert.equal(bar.size, 1 << 20);
         assert.equal(bar.kind === 'mapped', target.capabilities.mapped);
-        assert.equal(await bar.read32(EDU.identification), EDU.identificationValue);
-        await bar.write32(EDU.liveness, 0x12345678);
-        assert.equal(await bar.read32(EDU.liveness), ~0x12345678 >>> 0);
+        assert.equal(await bar.read32(EDU_REG.IDENT), EDU_IDENT);
+        await bar.write32(EDU_REG.LIVENESS, 0x12345678);
+        assert.equal(await bar.read32(EDU_REG.LIVENESS), ~0x12345678 >>> 0);
       });
 
       it('answer a synchronous accessor alike', () => {
         const { accessor } = device.region(0);
-        accessor.write32(EDU.liveness, 0xcafe);
-        assert.equal(accessor.read32(EDU.liveness), ~0xcafe >>> 0);
+        accessor.write32(EDU_REG.LIVENESS, 0xcafe);
+        assert.equal(accessor.read32(EDU_REG.LIVENESS), ~0xcafe >>> 0);
       });
 
       it('are trapped where one asks for that', async () => {
         await device.detach();
         device = await subject.engine.attach(subject.edu, { trap: true });
         assert.ok(device.regions.every(({ kind }) => kind === 'trapped'));
-        assert.equal(await device.region(0).read32(EDU.identification), EDU.identificationValue);
-        assert.equal(device.region(0).accessor.read32(EDU.identification), EDU.identificationValue);
+        assert.equal(await device.region(0).read32(EDU_REG.IDENT), EDU_IDENT);
+        assert.equal(device.region(0).accessor.read32(EDU_REG.IDENT), EDU_IDENT);
       });
 
       it('refuse what lies outside', async () => {
@@ -175,9 +176,9 @@ export function describeContract(target: ContractTarget): void {
 
       it('wait for the factorial', async () => {
         const bar = device.region(0);
-        await bar.write32(EDU.factorial, 10);
-        await bar.pollUntil(EDU.status, { width: 4, mask: EDU.statusComputing, value: 0 }, { timeoutMs: 5000 });
-        assert.equal(await bar.read32(EDU.factorial), 3_628_800);
+        await bar.write32(EDU_REG.FACTORIAL, 10);
+        await bar.pollUntil(EDU_REG.STATUS, { width: 4, mask: EDU_STATUS.COMPUTING, value: 0 }, { timeoutMs: 5000 });
+        assert.equal(await bar.read32(EDU_REG.FACTORIAL), 3_628_800);
       });
 
       it('show config space with its capabilities', async () => {
@@ -192,7 +193,7 @@ export function describeContract(target: ContractTarget): void {
         await device.config.setMemoryDecode(false);
         if (!target.capabilities.mapped) await rejects(device.region(0).read32(0), 'EIO');
         await device.config.setMemoryDecode(true);
-        assert.equal(await device.region(0).read32(0), EDU.identificationValue);
+        assert.equal(await device.region(0).read32(0), EDU_IDENT);
       });
     });
 
@@ -257,10 +258,10 @@ export function describeContract(target: ContractTarget): void {
         await msi.enable();
         const bar = device.region(0);
         for (let round = 1; round <= 20; round++) {
-          await bar.write32(EDU.raise, round);
+          await bar.write32(EDU_REG.IRQ_RAISE, round);
           assert.equal(await msi.next(0, { timeoutMs: 5000 }), 1);
-          assert.equal(await bar.read32(EDU.interruptStatus), round);
-          await bar.write32(EDU.acknowledge, round);
+          assert.equal(await bar.read32(EDU_REG.IRQ_STATUS), round);
+          await bar.write32(EDU_REG.IRQ_ACK, round);
         }
         await msi.disable();
       });
@@ -272,9 +273,9 @@ export function describeContract(target: ContractTarget): void {
         const waiter = new IrqWaiter(msi.descriptor());
         try {
           for (let round = 1; round <= 10; round++) {
-            await device.region(0).write32(EDU.raise, round);
+            await device.region(0).write32(EDU_REG.IRQ_RAISE, round);
             assert.equal(waiter.wait({ timeoutMs: 5000 }), 1);
-            await device.region(0).write32(EDU.acknowledge, round);
+            await device.region(0).write32(EDU_REG.IRQ_ACK, round);
           }
           await msi.disable();
           assert.throws(() => waiter.wait({ timeoutMs: 5000 }), { code: 'ERR_CLOSED' });

@@ -32,24 +32,3 @@ export interface ContractSubject {
   bind(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Registers of edu. Source: QEMU's docs/specs/edu.rst */
-export const EDU = {
-  identification: 0x00,
-  liveness: 0x04,
-  factorial: 0x08,
-  status: 0x20,
-  interruptStatus: 0x24,
-  raise: 0x60,
-  acknowledge: 0x64,
-  dmaSource: 0x80,
-  dmaDestination: 0x88,
-  dmaCount: 0x90,
-  dmaCommand: 0x98,
-  buffer: 0x40000,
-  identificationValue: 0x010000ed,
-  statusComputing: 0x01,
-  statusInterrupt: 0x80,
-  dmaRun: 0x1,
-  dmaToMemory: 0x2,
-} as const;

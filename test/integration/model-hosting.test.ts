@@ -10,6 +10,7 @@ import { serveModel, startModel, type HostedModel } from '../../lib/models/host.
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
+import { EDU_REG } from '../../lib/models/edu/registers.js';
 import { eventually, memfdMappings, openFds, threads } from '../support/open-fds.js';
 import { bytes64, RawClient } from '../support/raw-client.js';
 
@@ -90,10 +91,10 @@ describe('hosting models', () => {
         const options = { dmaMask: (1n << 40n) - 1n, dmaDelayMs: 0 };
         const model = await startModel({ model: 'edu', options }, { isolation });
         const client = connect(model);
-        client.write64(0, 0x80, 0xff_0000_0000n);
-        client.write64(0, 0x88, 0x40000n);
-        client.write64(0, 0x90, 1n);
-        client.write64(0, 0x98, 1n);
+        client.write64(0, EDU_REG.DMA_SOURCE, 0xff_0000_0000n);
+        client.write64(0, EDU_REG.DMA_TARGET, 0x40000n);
+        client.write64(0, EDU_REG.DMA_COUNT, 1n);
+        client.write64(0, EDU_REG.DMA_COMMAND, 1n);
         const ask = client.receive();
         assert.equal(wire.decodeDmaRead(ask?.payload ?? new Uint8Array()).iova, 0xff_0000_0000n);
         client.close();

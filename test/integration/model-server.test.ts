@@ -5,6 +5,7 @@ import { addon } from '../../lib/native/addon.js';
 import { errnoNumber } from '../../lib/uapi/errno.js';
 import * as vfio from '../../lib/uapi/vfio.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
+import { EDU_IDENT, EDU_REG } from '../../lib/models/edu/registers.js';
 import { RawClient } from '../support/raw-client.js';
 
 const CONFIG = vfio.VFIO_PCI_CONFIG_REGION_INDEX;
@@ -64,7 +65,7 @@ describe('a served edu', () => {
     );
     assert.equal(off.header.errno, errnoNumber('EIO'));
     client.command(2);
-    assert.equal(client.read32(0, 0), 0x0100_00ed);
+    assert.equal(client.read32(0, EDU_REG.IDENT), EDU_IDENT);
     client.write32(0, 4, 0x1234_5678);
     assert.equal(client.read32(0, 4), 0xedcb_a987);
   });
@@ -74,10 +75,10 @@ describe('a served edu', () => {
     const event = addon.eventfdCreate();
     const set = { flags: 0x24, index: 1, start: 0, count: 1 };
     client.expect(wire.VFIO_USER_DEVICE_SET_IRQS, wire.encodeIrqSet(set), [event]);
-    client.write64(0, 0x80, 0x10_0000n);
-    client.write64(0, 0x88, 0x40000n);
-    client.write64(0, 0x90, 16n);
-    client.write64(0, 0x98, 5n);
+    client.write64(0, EDU_REG.DMA_SOURCE, 0x10_0000n);
+    client.write64(0, EDU_REG.DMA_TARGET, 0x40000n);
+    client.write64(0, EDU_REG.DMA_COUNT, 16n);
+    client.write64(0, EDU_REG.DMA_COMMAND, 5n);
     const ask = client.receive();
     assert.equal(ask?.header.command, wire.VFIO_USER_DMA_READ);
     const access = wire.decodeDmaRead(ask?.payload ?? new Uint8Array());
@@ -90,10 +91,10 @@ describe('a served edu', () => {
       ),
     );
     assert.equal(addon.eventfdWait(event, 5000), 1);
-    assert.equal(client.read32(0, 0x24), 0x100);
-    client.write64(0, 0x80, 0x40000n);
-    client.write64(0, 0x88, 0x20_0000n);
-    client.write64(0, 0x98, 3n);
+    assert.equal(client.read32(0, EDU_REG.IRQ_STATUS), 0x100);
+    client.write64(0, EDU_REG.DMA_SOURCE, 0x40000n);
+    client.write64(0, EDU_REG.DMA_TARGET, 0x20_0000n);
+    client.write64(0, EDU_REG.DMA_COMMAND, 3n);
     const back = client.receive();
     assert.equal(back?.header.command, wire.VFIO_USER_DMA_WRITE);
     assert.deepEqual([...wire.decodeDmaData(back?.payload ?? new Uint8Array()).data], [...data]);

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { Engine } from '../../lib/engine/engine.js';
 import { SoftwareMachine } from '../../lib/software/machine/machine.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
+import { EDU_IDENT } from '../../lib/models/edu/registers.js';
 
 const EDU = 'f000:00:04.0';
 const TESTDEV = 'f000:00:05.0';
-const EDU_IDENTIFICATION = 0x010000ed;
 
 describe('a pool that engines share', () => {
   const machine = new SoftwareMachine();
@@ -23,13 +23,13 @@ describe('a pool that engines share', () => {
       const edu = await one.attach(EDU);
       const testdev = await other.attach(TESTDEV);
       assert.deepEqual([one.workerThreads, other.workerThreads], [pool.threads, pool.threads]);
-      assert.equal(await edu.region(0).read32(0), EDU_IDENTIFICATION);
+      assert.equal(await edu.region(0).read32(0), EDU_IDENT);
       await one.close();
       assert.equal(pool.threads.length, 1);
       await testdev.region(0).write8(0, 1);
       await testdev.detach();
       const again = await other.attach(EDU);
-      assert.equal(await again.region(0).read32(0), EDU_IDENTIFICATION);
+      assert.equal(await again.region(0).read32(0), EDU_IDENT);
       await pool.close();
       await assert.rejects(again.region(0).read32(0), { code: 'ERR_CLOSED' });
       await again.detach();

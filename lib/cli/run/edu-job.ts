@@ -2,25 +2,7 @@ import type { Device } from '../../device/device.js';
 import type { BatchStep } from '../../region/batch.js';
 import type { Region } from '../../region/region.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../uapi/vfio.js';
-import {
-  EDU_BUFFER,
-  EDU_BUFFER_SIZE,
-  EDU_DMA_COMMAND,
-  EDU_DMA_COUNT,
-  EDU_DMA_DESTINATION,
-  EDU_DMA_INTERRUPT,
-  EDU_DMA_MASK,
-  EDU_DMA_SOURCE,
-  EDU_DMA_START,
-  EDU_DMA_TO_MEMORY,
-  EDU_IDENTIFICATION,
-  EDU_IDENTIFICATION_VALUE,
-  EDU_INTERRUPT_ACKNOWLEDGE,
-  EDU_INTERRUPT_RAISE,
-  EDU_INTERRUPT_STATUS,
-  EDU_LIVENESS,
-  EDU_STATUS_DMA,
-} from './edu.js';
+import { EDU_BUFFER, EDU_DMA, EDU_DMA_MASK, EDU_IDENT, EDU_IRQ, EDU_REG } from '../../models/edu/registers.js';
 import { CountedInterrupts } from './interrupts.js';
 import { BATCH, countAccesses, expectValue, keepBusy, pump, scramble, type JobContext } from './pump.js';
 import { fillPattern, verifyDma } from './pattern.js';
@@ -36,7 +18,7 @@ const RAISES = 8;
 export async function runEdu(device: Device, context: JobContext): Promise<void> {
   const { tally } = context;
   const bar0 = device.region(0);
-  expectValue(tally, await bar0.read32(EDU_IDENTIFICATION), EDU_IDENTIFICATION_VALUE);
+  expectValue(tally, await bar0.read32(EDU_REG.IDENT), EDU_IDENT);
   const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSI_IRQ_INDEX, 1, tally);
   try {
     await Promise.all([
@@ -52,24 +34,24 @@ export async function runEdu(device: Device, context: JobContext): Promise<void>
 async function checkLiveness(bar0: Region, tally: Tally, round: number): Promise<void> {
   const steps: BatchStep[] = [];
   for (let i = 0; i < BATCH; i++) {
-    steps.push({ write: EDU_LIVENESS, width: 4, value: scramble(round * BATCH + i) });
-    steps.push({ read: EDU_LIVENESS, width: 4 });
+    steps.push({ write: EDU_REG.LIVENESS, width: 4, value: scramble(round * BATCH + i) });
+    steps.push({ read: EDU_REG.LIVENESS, width: 4 });
   }
   const answers = await bar0.batch(steps);
   for (let i = 0; i < BATCH; i++) expectValue(tally, answers[2 * i + 1], ~scramble(round * BATCH + i) >>> 0);
-  countAccesses(tally, bar0, EDU_LIVENESS, steps.length);
+  countAccesses(tally, bar0, EDU_REG.LIVENESS, steps.length);
 }
 
 /** Takes a pattern to the device's buffer and back, then raises interrupts by register, again and again. */
 async function workDma(device: Device, edu: Edu, context: JobContext): Promise<void> {
   const limit = EDU_DMA_MASK;
-  const source = await device.dma.allocate(EDU_BUFFER_SIZE, { limit, access: 'read' });
-  const target = await device.dma.allocate(EDU_BUFFER_SIZE, { limit, access: 'write' });
+  const source = await device.dma.allocate(EDU_BUFFER.SIZE, { limit, access: 'read' });
+  const target = await device.dma.allocate(EDU_BUFFER.SIZE, { limit, access: 'write' });
   await pump(context, async (round) => {
     fillPattern(source.bytes, round);
     target.bytes.fill(0);
-    await edu.transfer(Number(source.iova), EDU_BUFFER, 0);
-    await edu.transfer(EDU_BUFFER, Number(target.iova), EDU_DMA_TO_MEMORY);
+    await edu.transfer(Number(source.iova), EDU_BUFFER.START, 0);
+    await edu.transfer(EDU_BUFFER.START, Number(target.iova), EDU_DMA.TO_MEMORY);
     verifyDma(context.tally, source.bytes, target.bytes);
     for (let i = 0; i < RAISES; i++) await edu.raise(1 << (i % 8));
   });
@@ -90,24 +72,26 @@ class Edu {
 
   /** Moves the buffer's size of bytes and waits for the interrupt at the end. Addresses have 28 bits. */
   async transfer(source: number, destination: number, direction: number): Promise<void> {
-    await this.#write(EDU_DMA_SOURCE, source);
-    await this.#write(EDU_DMA_DESTINATION, destination);
-    await this.#write(EDU_DMA_COUNT, EDU_BUFFER_SIZE);
-    await this.#interrupts.expect(0, () => this.#write(EDU_DMA_COMMAND, EDU_DMA_START | EDU_DMA_INTERRUPT | direction));
-    await this.#acknowledge(EDU_STATUS_DMA);
-    this.#tally.dmaBytes += EDU_BUFFER_SIZE;
+    await this.#write(EDU_REG.DMA_SOURCE, source);
+    await this.#write(EDU_REG.DMA_TARGET, destination);
+    await this.#write(EDU_REG.DMA_COUNT, EDU_BUFFER.SIZE);
+    await this.#interrupts.expect(0, () =>
+      this.#write(EDU_REG.DMA_COMMAND, EDU_DMA.RUN | EDU_DMA.INTERRUPT | direction),
+    );
+    await this.#acknowledge(EDU_IRQ.DMA);
+    this.#tally.dmaBytes += EDU_BUFFER.SIZE;
   }
 
   /** Has the device interrupt. @param status the bits of the interrupt status to set */
   async raise(status: number): Promise<void> {
-    await this.#interrupts.expect(0, () => this.#write(EDU_INTERRUPT_RAISE, status));
+    await this.#interrupts.expect(0, () => this.#write(EDU_REG.IRQ_RAISE, status));
     await this.#acknowledge(status);
   }
 
   async #acknowledge(expected: number): Promise<void> {
-    expectValue(this.#tally, await this.#bar0.read32(EDU_INTERRUPT_STATUS), expected);
-    await this.#write(EDU_INTERRUPT_ACKNOWLEDGE, expected);
-    countAccesses(this.#tally, this.#bar0, EDU_INTERRUPT_STATUS, 1);
+    expectValue(this.#tally, await this.#bar0.read32(EDU_REG.IRQ_STATUS), expected);
+    await this.#write(EDU_REG.IRQ_ACK, expected);
+    countAccesses(this.#tally, this.#bar0, EDU_REG.IRQ_STATUS, 1);
   }
 
   async #write(register: number, value: number): Promise<void> {

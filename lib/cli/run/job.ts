@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Device } from '../../device/device.js';
 import { VFIO_DEVICE_FLAGS_PCI } from '../../uapi/vfio.js';
 import { runConfig } from './config-job.js';
-import { EDU_DEVICE_ID, EDU_VENDOR_ID } from './edu.js';
 import { runEdu } from './edu-job.js';
 import { watchLoop } from './event-loop.js';
 import type { JobContext } from './pump.js';
 import { makeReport, type RunReport, type Tally } from './report.js';
 import { runTestdev } from './testdev-job.js';
+import { EDU_DEVICE_ID, EDU_VENDOR_ID } from '../../models/edu/registers.js';
 import testdev from '../../models/testdev/testdev.js';
 
 /** How a run is to be. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { addon } from '../../../lib/native/addon.js';
 import type { DmaMap, DmaUnmap, IommuInfo } from '../../../lib/kernel/kernel.js';
+import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../../lib/models/edu/registers.js';
 import type { Scenario } from './scenario.js';
 import { answerOf, hex, zero } from './table.js';
 
@@ -87,8 +88,6 @@ export async function mapThenRelease(s: Scenario): Promise<string> {
 
 const IOVA = 0x10000n;
 const TARGET_IOVA = 0x20000n;
-const BUFFER = 0x40000;
-const REG = { source: 0x80, target: 0x88, count: 0x90, command: 0x98 };
 const LENGTH = 7;
 
 /** Opens the edu, with "payload" in mapped memory at 0x10000. */
@@ -105,8 +104,8 @@ export async function throughBuffer(s: Scenario, text: string, before: string): 
   await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n });
   put(0, text);
   put(4096, before);
-  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
-  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  await transfer(s, { source: Number(IOVA), target: EDU_BUFFER.START, toMemory: false });
+  await transfer(s, { source: EDU_BUFFER.START, target: Number(TARGET_IOVA), toMemory: true });
   return `target now "${get(4096)}"`;
 }
 
@@ -114,17 +113,17 @@ export async function throughBuffer(s: Scenario, text: string, before: string): 
 export async function writeTo(s: Scenario, before: string, access: number): Promise<string> {
   await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n, flags: access });
   put(4096, before);
-  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
-  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  await transfer(s, { source: Number(IOVA), target: EDU_BUFFER.START, toMemory: false });
+  await transfer(s, { source: EDU_BUFFER.START, target: Number(TARGET_IOVA), toMemory: true });
   return get(4096);
 }
 
 export async function writeAfterUnmap(s: Scenario): Promise<string> {
   await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n });
   put(4096, 'zzzzzzz');
-  await transfer(s, { source: Number(IOVA), target: BUFFER, toMemory: false });
+  await transfer(s, { source: Number(IOVA), target: EDU_BUFFER.START, toMemory: false });
   await unmapped(s, { iova: TARGET_IOVA });
-  await transfer(s, { source: BUFFER, target: Number(TARGET_IOVA), toMemory: true });
+  await transfer(s, { source: EDU_BUFFER.START, target: Number(TARGET_IOVA), toMemory: true });
   return get(4096);
 }
 
@@ -141,12 +140,12 @@ export async function transfer(
   s: Scenario,
   { source, target, toMemory }: { source: number; target: number; toMemory: boolean },
 ): Promise<void> {
-  await s.write(0, REG.source, source);
-  await s.write(0, REG.target, target);
-  await s.write(0, REG.count, LENGTH);
-  await s.write(0, REG.command, toMemory ? 3 : 1);
+  await s.write(0, EDU_REG.DMA_SOURCE, source);
+  await s.write(0, EDU_REG.DMA_TARGET, target);
+  await s.write(0, EDU_REG.DMA_COUNT, LENGTH);
+  await s.write(0, EDU_REG.DMA_COMMAND, toMemory ? EDU_DMA.RUN | EDU_DMA.TO_MEMORY : EDU_DMA.RUN);
   const deadline = performance.now() + 5000;
-  while (((await s.register(0, REG.command)) & 1) !== 0) {
+  while (((await s.register(0, EDU_REG.DMA_COMMAND)) & EDU_DMA.RUN) !== 0) {
     if (performance.now() > deadline) throw new Error('the edu does not finish its transfer');
   }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Fd, IrqSet } from '../../../lib/kernel/kernel.js';
 import { addon } from '../../../lib/native/addon.js';
 import * as vfio from '../../../lib/uapi/vfio.js';
+import { EDU_REG } from '../../../lib/models/edu/registers.js';
 import type { Scenario } from './scenario.js';
 import { answerOf, hex, row, table, zero } from './table.js';
 import { MANY_VECTORS, twoDevices } from './worlds.js';
@@ -52,12 +53,12 @@ const intxOn = (s: Scenario): Promise<Fd> => turnOn(s, 0);
 
 /** Lets the edu interrupt. The read comes back after the interrupt went out. */
 async function raise(s: Scenario, value: number): Promise<void> {
-  await s.write(0, 0x60, value);
-  await s.register(0, 0x24);
+  await s.write(0, EDU_REG.IRQ_RAISE, value);
+  await s.register(0, EDU_REG.IRQ_STATUS);
 }
 
 async function acknowledge(s: Scenario, value: number): Promise<void> {
-  await s.write(0, 0x64, value);
+  await s.write(0, EDU_REG.IRQ_ACK, value);
 }
 
 function countOf(fd: Fd): string {

@@ -8,12 +8,12 @@ import type { SoftwareMachine } from '../../../lib/software/machine/machine.js';
 import type { SoftwareProcess } from '../../../lib/software/machine/process.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
+import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../../lib/models/edu/registers.js';
 import { fileOffset } from '../kernel-answers/scenario.js';
 import { outcome } from './fixture.js';
 
 const memory = addon.memoryAllocate(8192);
 const VADDR = addon.bufferAddress(memory, 0);
-const BUFFER = 0x40000;
 
 interface Open {
   readonly container: Fd;
@@ -47,18 +47,19 @@ describe('software core: devices', () => {
     kernel.pwrite(device, BigInt(offset), new Uint8Array(Uint32Array.of(value).buffer));
   const startDma = async (device: Fd, source: number, target: number, toMemory: boolean): Promise<void> => {
     for (const [offset, value] of [
-      [0x80, source],
-      [0x88, target],
-      [0x90, 16],
-      [0x98, toMemory ? 3 : 1],
+      [EDU_REG.DMA_SOURCE, source],
+      [EDU_REG.DMA_TARGET, target],
+      [EDU_REG.DMA_COUNT, 16],
+      [EDU_REG.DMA_COMMAND, toMemory ? EDU_DMA.RUN | EDU_DMA.TO_MEMORY : EDU_DMA.RUN],
     ] as const) {
       await write32(device, offset, value);
     }
   };
   const dmaDone = async (device: Fd): Promise<void> => {
     const deadline = performance.now() + 5000;
-    const command = async (): Promise<number> => (await kernel.pread(device, 0x98n, 4))[0] ?? 0;
-    while (((await command()) & 1) !== 0) assert.ok(performance.now() < deadline, 'the transfer does not end');
+    const command = async (): Promise<number> => (await kernel.pread(device, BigInt(EDU_REG.DMA_COMMAND), 4))[0] ?? 0;
+    while (((await command()) & EDU_DMA.RUN) !== 0)
+      assert.ok(performance.now() < deadline, 'the transfer does not end');
   };
 
   it('keeps every access that no mapping allows from memory, counts and publishes it', async () => {
@@ -71,7 +72,7 @@ describe('software core: devices', () => {
       const bytes = new Uint8Array(memory).fill(0x5a);
       // The second page lies outside of the mapping, of which the transfer wants the last 8 bytes.
       await kernel.mapDma(container, { flags: 3, iova: 0x10000n, vaddr: VADDR, size: 4096n });
-      await startDma(device, BUFFER, 0x10ff8, true);
+      await startDma(device, EDU_BUFFER.START, 0x10ff8, true);
       await dmaDone(device);
       const deadline = performance.now() + 5000;
       while (faults.length === 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 1));
@@ -93,17 +94,17 @@ describe('software core: devices', () => {
     const range = { iova: 0x10000n, size: 8192n, pageSize: 4096n };
     const word = (bits: number): Uint8Array => Uint8Array.of(bits, 0, 0, 0, 0, 0, 0, 0);
     assert.deepEqual(await kernel.getDirtyBitmap(container, range), word(0));
-    await startDma(device, BUFFER, 0x11000, true);
+    await startDma(device, EDU_BUFFER.START, 0x11000, true);
     await dmaDone(device);
     assert.deepEqual(await kernel.getDirtyBitmap(container, range), word(2));
     assert.deepEqual(await kernel.getDirtyBitmap(container, range), word(0));
-    await startDma(device, BUFFER, 0x10000, true);
+    await startDma(device, EDU_BUFFER.START, 0x10000, true);
     await dmaDone(device);
     const unmap = { flags: 1, iova: 0x10000n, size: 8192n, bitmap: { pageSize: 4096n, size: 8n } };
     assert.deepEqual(await kernel.unmapDma(container, unmap), { size: 8192n, bitmap: word(1) });
 
     await kernel.mapDma(container, { flags: 3, iova: 0x10000n, vaddr: VADDR, size: 8192n });
-    await startDma(device, BUFFER, 0x10000, true);
+    await startDma(device, EDU_BUFFER.START, 0x10000, true);
     await dmaDone(device);
     await kernel.unmapDma(container, { flags: 0, iova: 0x10000n, size: 8192n });
     assert.deepEqual(await kernel.getDirtyBitmap(container, range), word(0), 'the record ends with its mapping');

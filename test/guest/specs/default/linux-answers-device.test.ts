@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Fd, IrqSet } from '../../../../lib/kernel/kernel.js';
 import { addon } from '../../../../lib/native/addon.js';
+import { EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
 import { answers, countOf, RealDevice, valueOf } from '../../support/answers.js';
 import { whileBound } from '../../support/binding.js';
-import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
 
 const MIB = 1 << 20;
 const CONFIG = 7;
@@ -50,7 +50,7 @@ describe('the real kernel’s answers: device', () => {
 
   describe('pread, pwrite, mmap', () => {
     answers([
-      ['pread 4 at BAR0+0', `0x${EDU_IDENTIFICATION.toString(16)}`, () => value(0, 0, 4)],
+      ['pread 4 at BAR0+0', `0x${EDU_IDENT.toString(16)}`, () => value(0, 0, 4)],
       ['pread 8 at BAR0+0x80', '8', () => length(0, 0x80, 8)],
       ['pread 0 bytes', '0', () => length(0, 0, 0)],
       ['pread 4096 at BAR0+0x40000', '0x1000', () => length(0, 0x40000, 4096)],
@@ -85,9 +85,9 @@ describe('the real kernel’s answers: device', () => {
     const disable = (): Promise<void> => set({ flags: NONE | TRIGGER, count: 0 });
     const raise = async (): Promise<number> => {
       await edu.setCommand(6);
-      await edu.write32(0, EDU.raiseInterrupt, 1);
+      await edu.write32(0, EDU_REG.IRQ_RAISE, 1);
       const count = countOf(second);
-      await edu.write32(0, EDU.acknowledgeInterrupt, 1);
+      await edu.write32(0, EDU_REG.IRQ_ACK, 1);
       return count;
     };
     answers([
@@ -137,7 +137,7 @@ describe('the real kernel’s answers: device', () => {
       ['IOEVENTFD at BAR0+4', '0', () => pair(eventfd)],
       ['IOEVENTFD again', 'EEXIST', () => pair(eventfd)],
       ['a write to the eventfd', '0', () => addon.eventfdWrite(eventfd, 1)],
-      ['pread of BAR0+4', '0xffff5432', () => value(0, EDU.liveness, 4)],
+      ['pread of BAR0+4', '0xffff5432', () => value(0, EDU_REG.LIVENESS, 4)],
       ['IOEVENTFD taken away', '0', () => pair(-1)],
       ['IOEVENTFD taken away again', 'ENODEV', () => pair(-1)],
       ['IOEVENTFD in config', 'EINVAL', () => pair(eventfd, CONFIG)],

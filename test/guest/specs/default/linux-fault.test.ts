@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { addon } from '../../../../lib/native/addon.js';
+import { EDU_IDENT } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
 import { RealDevice } from '../../support/answers.js';
-import { EDU_IDENTIFICATION } from '../../support/edu.js';
 import { groupName } from '../../support/sysfs.js';
 
 const MIB = 1 << 20;
@@ -15,7 +15,7 @@ describe('a mapped BAR that goes away', () => {
   it('reads all ones with memory decoding off, and the device again once it is restored', async () => {
     const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
     const registers = new Uint32Array(addon.mappingView(mapping));
-    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    assert.equal(Atomics.load(registers, 0), EDU_IDENT);
     await edu.setCommand(0);
     assert.equal(Atomics.load(registers, 0), 0xffff_ffff);
     assert.equal(addon.mappingFaults(mapping), 1);
@@ -23,7 +23,7 @@ describe('a mapped BAR that goes away', () => {
     await edu.setCommand(2);
     assert.equal(Atomics.load(registers, 0), 0xffff_ffff, 'the page that mended the fault stays');
     await addon.mappingRestore(mapping, edu.device, edu.offset(0));
-    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    assert.equal(Atomics.load(registers, 0), EDU_IDENT);
     addon.mappingRevoke(mapping);
     assert.equal(Atomics.load(registers, 0), 0xffff_ffff);
     addon.mappingClose(mapping);
@@ -33,7 +33,7 @@ describe('a mapped BAR that goes away', () => {
     const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
     const registers = new Uint32Array(addon.mappingView(mapping));
     await edu.closeFiles();
-    assert.equal(Atomics.load(registers, 0), EDU_IDENTIFICATION);
+    assert.equal(Atomics.load(registers, 0), EDU_IDENT);
     await assert.rejects(edu.kernel.openGroup(groupName(BDF.edu)), { code: 'EBUSY' });
     addon.mappingRevoke(mapping);
     await edu.kernel.close(await edu.kernel.openGroup(groupName(BDF.edu)));

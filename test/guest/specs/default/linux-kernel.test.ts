@@ -24,10 +24,10 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
   VFIO_TYPE1v2_IOMMU,
 } from '../../../../lib/uapi/vfio.js';
+import { EDU_BUFFER, EDU_DMA, EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { OPTION_ROM_SIZE, optionRom } from '../../backing.js';
 import { BDF, IVSHMEM_SIZE } from '../../devices.js';
 import { bind, restore, whileBound } from '../../support/binding.js';
-import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
 import { whileMapped } from '../../support/mapped.js';
 import { openDevice, readRegion, writeRegion, type OpenDevice } from '../../support/open-device.js';
 import { groupName } from '../../support/sysfs.js';
@@ -74,12 +74,12 @@ describe('the real kernel through the seam', () => {
 
     /** Starts a transfer of edu's and waits for its end. */
     async function transfer(source: bigint, destination: bigint, count: bigint, command: bigint): Promise<void> {
-      await write(EDU.dmaSource, source, 8);
-      await write(EDU.dmaDestination, destination, 8);
-      await write(EDU.dmaCount, count, 8);
-      await write(EDU.dmaCommand, command, 8);
+      await write(EDU_REG.DMA_SOURCE, source, 8);
+      await write(EDU_REG.DMA_TARGET, destination, 8);
+      await write(EDU_REG.DMA_COUNT, count, 8);
+      await write(EDU_REG.DMA_COMMAND, command, 8);
       const end = Date.now() + 10_000;
-      while (((await read32(EDU.dmaCommand)) & EDU.dmaRun) !== 0) {
+      while (((await read32(EDU_REG.DMA_COMMAND)) & EDU_DMA.RUN) !== 0) {
         assert.ok(Date.now() < end, 'the transfer does not end');
       }
     }
@@ -108,12 +108,12 @@ describe('the real kernel through the seam', () => {
     });
 
     it('reads BAR 0 by pread and through a mapping', async () => {
-      assert.equal(await read32(EDU.identification), EDU_IDENTIFICATION);
+      assert.equal(await read32(EDU_REG.IDENT), EDU_IDENT);
       await whileMapped(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, MIB, (view) => {
         const registers = new Int32Array(view);
-        assert.equal(Atomics.load(registers, EDU.identification / 4), EDU_IDENTIFICATION);
-        Atomics.store(registers, EDU.liveness / 4, 0x12345678);
-        assert.equal(Atomics.load(registers, EDU.liveness / 4), ~0x12345678);
+        assert.equal(Atomics.load(registers, EDU_REG.IDENT / 4), EDU_IDENT);
+        Atomics.store(registers, EDU_REG.LIVENESS / 4, 0x12345678);
+        assert.equal(Atomics.load(registers, EDU_REG.LIVENESS / 4), ~0x12345678);
       });
     });
 
@@ -125,13 +125,13 @@ describe('the real kernel through the seam', () => {
       const flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
       await kernel.mapDma(container, { flags, vaddr, iova, size: 8192n });
       memory.fill(0x5a, 0, 256);
-      await transfer(iova, EDU.dmaBuffer, 256n, EDU.toDevice);
-      await transfer(EDU.dmaBuffer, iova + 4096n, 256n, EDU.toMemory);
+      await transfer(iova, BigInt(EDU_BUFFER.START), 256n, BigInt(EDU_DMA.RUN));
+      await transfer(BigInt(EDU_BUFFER.START), iova + 4096n, 256n, BigInt(EDU_DMA.RUN | EDU_DMA.TO_MEMORY));
       assert.deepEqual([...memory.subarray(4096, 4096 + 257)], [...Array<number>(256).fill(0x5a), 0]);
 
       assert.equal((await kernel.unmapDma(container, { flags: 0, iova, size: 8192n })).size, 8192n);
       memory.fill(0, 4096);
-      await transfer(EDU.dmaBuffer, iova + 4096n, 256n, EDU.toMemory);
+      await transfer(BigInt(EDU_BUFFER.START), iova + 4096n, 256n, BigInt(EDU_DMA.RUN | EDU_DMA.TO_MEMORY));
       assert.ok(memory.subarray(4096).every((byte) => byte === 0));
     });
 
@@ -140,11 +140,11 @@ describe('the real kernel through the seam', () => {
       const eventfd = addon.eventfdCreate();
       const flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
       await kernel.setIrqs(device, { flags, index: VFIO_PCI_MSI_IRQ_INDEX, start: 0, count: 1, eventfds: [eventfd] });
-      await write(EDU.raiseInterrupt, 0x42n);
+      await write(EDU_REG.IRQ_RAISE, 0x42n);
       assert.equal(addon.eventfdWait(eventfd, 10_000), 1);
-      assert.equal(await read32(EDU.interruptStatus), 0x42);
-      await write(EDU.acknowledgeInterrupt, 0x42n);
-      assert.equal(await read32(EDU.interruptStatus), 0);
+      assert.equal(await read32(EDU_REG.IRQ_STATUS), 0x42);
+      await write(EDU_REG.IRQ_ACK, 0x42n);
+      assert.equal(await read32(EDU_REG.IRQ_STATUS), 0);
       addon.closeFdSync(eventfd);
     });
 

@@ -4,7 +4,7 @@ import type { Device } from '../../../../lib/device/device.js';
 import type { Engine } from '../../../../lib/engine/engine.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { VFIO_DEVICE_FEATURE_GET } from '../../../../lib/uapi/vfio.js';
-import { EDU } from '../../../contract/target.js';
+import { EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';
 import { bind, restore, whileBound } from '../../support/binding.js';
@@ -51,7 +51,7 @@ for (const backend of ['container', 'iommufd'] as const) {
           const before = await registers();
           await device.hotReset();
           assert.deepEqual(await registers(), before);
-          assert.equal(await device.region(0).read32(EDU.identification), EDU.identificationValue);
+          assert.equal(await device.region(0).read32(EDU_REG.IDENT), EDU_IDENT);
         }),
       ));
 
@@ -62,7 +62,7 @@ for (const backend of ['container', 'iommufd'] as const) {
           assert.match(error.message, new RegExp(BDF.bridgedTestdev));
           return true;
         });
-        assert.equal(await device.region(0).read32(EDU.identification), EDU.identificationValue);
+        assert.equal(await device.region(0).read32(EDU_REG.IDENT), EDU_IDENT);
       }));
 
     it('has none on the root bus', () =>
@@ -80,7 +80,7 @@ for (const backend of ['container', 'iommufd'] as const) {
         await device.features.enterLowPower({ wakeup: eventfd });
         await assert.rejects(device.features.enterLowPower(), { code: 'EINVAL', device: device.name });
         await device.features.exitLowPower();
-        assert.equal(await device.region(0).read32(EDU.identification), EDU.identificationValue);
+        assert.equal(await device.region(0).read32(EDU_REG.IDENT), EDU_IDENT);
         addon.closeFdSync(eventfd);
       }));
 

@@ -5,10 +5,10 @@ import { promisify } from 'node:util';
 
 import type { Engine } from '../../../../lib/engine/engine.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../../lib/uapi/vfio.js';
+import { EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
 import { linuxEngine } from '../../support/engine.js';
 import { bind, restore } from '../../support/binding.js';
-import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
 import { groupOf } from '../../support/sysfs.js';
 
 const run = promisify(execFile);
@@ -29,12 +29,12 @@ describe('a device without an IOMMU, attached by the engine', () => {
   it('works by its regions, config space and interrupts', async () => {
     const device = await engine.attach(BDF.edu);
     assert.deepEqual([device.backend, device.groupId], ['container', String(groupOf(BDF.edu))]);
-    assert.equal(await device.region(0).read32(EDU.identification), EDU_IDENTIFICATION);
+    assert.equal(await device.region(0).read32(EDU_REG.IDENT), EDU_IDENT);
     assert.equal((await device.config.header()).vendorId, 0x1234);
     await device.config.setBusMaster(true);
     const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
     await msi.enable();
-    await device.region(0).write32(0x60, 1);
+    await device.region(0).write32(EDU_REG.IRQ_RAISE, 1);
     assert.equal(await msi.next(0, { timeoutMs: 10_000 }), 1);
     await device.detach();
   });

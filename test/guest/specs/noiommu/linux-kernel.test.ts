@@ -6,9 +6,9 @@ import {
   VFIO_PCI_BAR0_REGION_INDEX,
   VFIO_TYPE1v2_IOMMU,
 } from '../../../../lib/uapi/vfio.js';
+import { EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
 import { whileBound } from '../../support/binding.js';
-import { EDU, EDU_IDENTIFICATION } from '../../support/edu.js';
 import { openDevice, readRegion } from '../../support/open-device.js';
 
 describe('the real kernel through the seam, without an IOMMU', () => {
@@ -17,8 +17,8 @@ describe('the real kernel through the seam, without an IOMMU', () => {
   it('opens edu and reads BAR 0, and maps no DMA', async () => {
     await whileBound([BDF.edu], async () => {
       const { container, device, close } = await openDevice(kernel, BDF.edu, VFIO_NOIOMMU_IOMMU);
-      const bytes = await readRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, EDU.identification, 4);
-      assert.equal(bytes.readUInt32LE(), EDU_IDENTIFICATION);
+      const bytes = await readRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, EDU_REG.IDENT, 4);
+      assert.equal(bytes.readUInt32LE(), EDU_IDENT);
       const map = { flags: VFIO_DMA_MAP_FLAG_READ, vaddr: 0x10000n, iova: 0n, size: 4096n };
       await assert.rejects(kernel.mapDma(container, map), { code: 'ENOTTY' });
       await close();
