@@ -1,0 +1,12 @@
+/**
+ * For an emulator: places regions and whole devices on the bus of its guest.
+ *
+ * @packageDocumentation
+ */
+export type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
+export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceOptions } from './placed-device.js';
+export type { GuestFault } from './region-handlers.js';
+export { placeRegion, type Placement, type PlaceOptions } from './placement.js';
+export type { GuestAddress } from './placement-plan.js';
+export type { OpenRegion } from './region-port.js';
+export { SimpleBus } from './simple-bus.js';

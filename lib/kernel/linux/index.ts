@@ -1,0 +1,8 @@
+/**
+ * The kernel's operations as one replaceable interface, and the real kernel.
+ *
+ * @packageDocumentation
+ */
+export { linuxKernel, type LinuxKernel } from './linux.js';
+export type { VfioKernel } from '../kernel.js';
+export type { Sysfs } from '../sysfs.js';

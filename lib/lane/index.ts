@@ -1,0 +1,8 @@
+/**
+ * Lanes: rings of operations between a thread of the user's own and an I/O worker.
+ *
+ * @packageDocumentation
+ */
+export { LaneProducer, type LaneDescriptor } from './producer.js';
+export { SyncLane, type SyncLaneOptions } from './sync-lane.js';
+export { Op, type Operation } from '../layout/slot.js';

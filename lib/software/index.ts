@@ -1,0 +1,8 @@
+/**
+ * The software core: a machine in this process, with the devices and the answers of a VFIO kernel.
+ *
+ * @packageDocumentation
+ */
+export { SoftwareMachine } from './machine/machine.js';
+export { createDefaultMachine, defaultMachine } from './machine/default-machine.js';
+export type { DeviceOptions, MachineOptions, ProcessOptions } from './machine/options.js';
