@@ -10,7 +10,7 @@ constexpr uint32_t kWalk = 4096 / 4;
 constexpr uint32_t kWindow = 16384 / 4;
 
 // Written out, as the loops of bench/cases/view-*.ts are.
-#define SIXTEEN(access)                                                                                      \
+#define SIXTEEN(access)                                                                                          \
   access(0) access(1) access(2) access(3) access(4) access(5) access(6) access(7) access(8) access(9) access(10) \
       access(11) access(12) access(13) access(14) access(15)
 
@@ -22,7 +22,9 @@ Napi::Value Read32(const Napi::CallbackInfo& info) {
   Napi::Value cost = CostOf(info.Env(), accesses, [&] {
     for (uint32_t round = 0; round < accesses / kWindow; round++) {
 // In order, as V8 adds: GCC would make several sums of it, which is about adding and not about reading.
-#define READ(k) sum += words[i + k]; asm("" : "+r"(sum));
+#define READ(k)        \
+  sum += words[i + k]; \
+  asm("" : "+r"(sum));
       for (uint32_t i = 0; i < kWindow; i += 16) {
         SIXTEEN(READ)
       }

@@ -1,6 +1,9 @@
-// What attach and detach of one device cost a C program: the same system calls that the engine makes (on /sys, VFIO, the
-// mapped regions and the interrupt by which the kernel asks for the device back), timed in the same boot.
-// Usage: attach group GROUP DEVICE ROUNDS | attach cdev DEVICE /dev/vfio/devices/vfioN ROUNDS
+// Measures what attaching and detaching one device costs a C program. The program makes the same system calls as the
+// engine (on /sys, VFIO, the mapped regions and the device-request interrupt) in the same boot.
+//
+// Usage: attach group GROUP DEVICE ROUNDS
+//        attach cdev DEVICE /dev/vfio/devices/vfioN ROUNDS
+//
 // Prints one line of JSON: medians in nanoseconds.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -18,14 +21,36 @@
 #include <unistd.h>
 
 // Headers of Linux 6.1 have no cdev interface yet; numbers of linux/vfio.h and linux/iommufd.h (6.12).
-struct bind_iommufd { uint32_t argsz, flags; int32_t iommufd; uint32_t out_devid; };
-struct attach_pt { uint32_t argsz, flags, pt_id; };
-struct detach_pt { uint32_t argsz, flags; };
-struct ioas_alloc { uint32_t size, flags, out_ioas_id; };
-struct ioas_range { uint64_t start, last; };
-struct ioas_ranges { uint32_t size, ioas_id, num_iovas, reserved; uint64_t allowed_iovas, out_alignment; };
-struct iommu_destroy { uint32_t size, id; };
-struct hw_info { uint32_t size, flags, dev_id, data_len; uint64_t data_uptr; uint32_t type, reserved; uint64_t capabilities; };
+struct bind_iommufd {
+  uint32_t argsz, flags;
+  int32_t iommufd;
+  uint32_t out_devid;
+};
+struct attach_pt {
+  uint32_t argsz, flags, pt_id;
+};
+struct detach_pt {
+  uint32_t argsz, flags;
+};
+struct ioas_alloc {
+  uint32_t size, flags, out_ioas_id;
+};
+struct ioas_range {
+  uint64_t start, last;
+};
+struct ioas_ranges {
+  uint32_t size, ioas_id, num_iovas, reserved;
+  uint64_t allowed_iovas, out_alignment;
+};
+struct iommu_destroy {
+  uint32_t size, id;
+};
+struct hw_info {
+  uint32_t size, flags, dev_id, data_len;
+  uint64_t data_uptr;
+  uint32_t type, reserved;
+  uint64_t capabilities;
+};
 #define DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define DEVICE_ATTACH_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define DEVICE_DETACH_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
@@ -85,7 +110,9 @@ static void arm_request(int device, struct held* held) {
   held->request = check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
   char room[sizeof(struct vfio_irq_set) + sizeof(int)];
   struct vfio_irq_set* set = (struct vfio_irq_set*)room;
-  *set = (struct vfio_irq_set){.argsz = sizeof(room), .index = VFIO_PCI_REQ_IRQ_INDEX, .count = 1,
+  *set = (struct vfio_irq_set){.argsz = sizeof(room),
+                               .index = VFIO_PCI_REQ_IRQ_INDEX,
+                               .count = 1,
                                .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER};
   memcpy(set->data, &held->request, sizeof(int));
   check(ioctl(device, VFIO_DEVICE_SET_IRQS, set), "VFIO_DEVICE_SET_IRQS");
@@ -120,7 +147,9 @@ static struct held hold(int device) {
   return held;
 }
 
-struct times { uint64_t attach, detach; };
+struct times {
+  uint64_t attach, detach;
+};
 
 static struct times by_group(const char* group_name, const char* device_name) {
   char path[96], folder[64], link[128];
@@ -175,12 +204,14 @@ static struct times by_cdev(const char* device_name, const char* path) {
   struct ioas_alloc ioas = {.size = sizeof(ioas)};
   check(ioctl(iommu, IOMMUFD_IOAS_ALLOC, &ioas), "IOMMU_IOAS_ALLOC");
   char data[256];
-  struct hw_info hw = {.size = sizeof(hw), .dev_id = bind.out_devid, .data_len = sizeof(data), .data_uptr = (uintptr_t)data};
+  struct hw_info hw = {
+      .size = sizeof(hw), .dev_id = bind.out_devid, .data_len = sizeof(data), .data_uptr = (uintptr_t)data};
   if (ioctl(iommu, IOMMUFD_GET_HW_INFO, &hw) < 0 && errno != EOPNOTSUPP) check(-1, "IOMMU_GET_HW_INFO");
   struct attach_pt attach = {.argsz = sizeof(attach), .pt_id = ioas.out_ioas_id};
   check(ioctl(device, DEVICE_ATTACH_PT, &attach), "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
   struct ioas_range ranges[64];
-  struct ioas_ranges get = {.size = sizeof(get), .ioas_id = ioas.out_ioas_id, .num_iovas = 64, .allowed_iovas = (uintptr_t)ranges};
+  struct ioas_ranges get = {
+      .size = sizeof(get), .ioas_id = ioas.out_ioas_id, .num_iovas = 64, .allowed_iovas = (uintptr_t)ranges};
   check(ioctl(iommu, IOMMUFD_IOAS_RANGES, &get), "IOMMU_IOAS_IOVA_RANGES");
   struct held held = hold(device);
   uint64_t attached = now();

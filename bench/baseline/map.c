@@ -17,11 +17,25 @@
 #include <unistd.h>
 
 // Headers of Linux 6.1 have no cdev interface yet; numbers of linux/vfio.h and linux/iommufd.h (6.12).
-struct bind_iommufd { uint32_t argsz, flags; int32_t iommufd; uint32_t out_devid; };
-struct attach_pt { uint32_t argsz, flags, pt_id; };
-struct ioas_alloc { uint32_t size, flags, out_ioas_id; };
-struct ioas_map { uint32_t size, flags, ioas_id, reserved; uint64_t user_va, length, iova; };
-struct ioas_unmap { uint32_t size, ioas_id; uint64_t iova, length; };
+struct bind_iommufd {
+  uint32_t argsz, flags;
+  int32_t iommufd;
+  uint32_t out_devid;
+};
+struct attach_pt {
+  uint32_t argsz, flags, pt_id;
+};
+struct ioas_alloc {
+  uint32_t size, flags, out_ioas_id;
+};
+struct ioas_map {
+  uint32_t size, flags, ioas_id, reserved;
+  uint64_t user_va, length, iova;
+};
+struct ioas_unmap {
+  uint32_t size, ioas_id;
+  uint64_t iova, length;
+};
 #define DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define DEVICE_ATTACH_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define IOMMUFD_IOAS_ALLOC _IO(';', 0x81)
@@ -72,7 +86,8 @@ static void open_cdev(const char* path) {
 
 static void map(uintptr_t vaddr, uint64_t iova, uint64_t size) {
   if (container >= 0) {
-    struct vfio_iommu_type1_dma_map map = {sizeof(map), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, vaddr, iova, size};
+    struct vfio_iommu_type1_dma_map map = {sizeof(map), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, vaddr, iova,
+                                           size};
     check(ioctl(container, VFIO_IOMMU_MAP_DMA, &map), "VFIO_IOMMU_MAP_DMA");
     return;
   }
@@ -102,7 +117,9 @@ int main(int argc, char** argv) {
   int rounds = by_group || by_cdev ? atoi(argv[argc - 2]) : 0;
   int pieces = by_group || by_cdev ? atoi(argv[argc - 1]) : 0;
   if (size == 0 || rounds < 1 || pieces < 1) {
-    fprintf(stderr, "usage: map group GROUP DEVICE SIZE ROUNDS PIECES | map cdev PATH SIZE ROUNDS PIECES, a memfd as descriptor 3\n");
+    fprintf(stderr,
+            "usage: map group GROUP DEVICE SIZE ROUNDS PIECES | map cdev PATH SIZE ROUNDS PIECES, a memfd as "
+            "descriptor 3\n");
     return 2;
   }
   if (by_group) open_group(argv[2], argv[3]);

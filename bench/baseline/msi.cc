@@ -38,8 +38,8 @@ void Pause(uint64_t ns) {
   for (uint64_t end = NowNs() + ns; NowNs() < end;) continue;
 }
 
-// (eventfd, register or null, samples, gapNs, waiterCpu) => nanoseconds of each. The register's write sends the message;
-// without one the eventfd is written.
+// (eventfd, register or null, samples, gapNs, waiterCpu) => nanoseconds of each. The register's write sends the
+// message; without one the eventfd is written.
 Napi::Value MsiLatency(const Napi::CallbackInfo& info) {
   int fd = info[0].As<Napi::Number>().Int32Value();
   auto* device_register = info[1].IsNull() ? nullptr : reinterpret_cast<volatile uint32_t*>(BytesOf(info[1]));

@@ -82,7 +82,8 @@ Napi::Value Batch(const Napi::CallbackInfo& info) {
   return cost;
 }
 
-// A device of C: what is written to word 0 it works at for `work_ns` and then writes to word 16. Word 0 of all ones ends it.
+// A device of C: what is written to word 0 it works at for `work_ns` and then writes to word 16. Word 0 of all ones
+// ends it.
 struct Device {
   std::thread thread;
   volatile uint32_t* words;

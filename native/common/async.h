@@ -64,8 +64,8 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
-// On the pool where the call may sleep; else at once, on the calling thread, giving the value itself or throwing: a thread of
-// the pool costs more than a short call does, and so does a promise.
+// On the pool where the call may sleep; else at once, on the calling thread, giving the value itself or throwing: a
+// thread of the pool costs more than a short call does, and so does a promise.
 template <class Work, class Convert>
 Napi::Value RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
   if (sleeps) return RunAsync(env, std::move(work), std::move(convert));

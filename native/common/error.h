@@ -34,8 +34,8 @@ struct AddonData {
 inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
   auto* data = env.GetInstanceData<AddonData>();
   if (data == nullptr || data->error_factory.IsEmpty()) return Napi::Error::New(env, error.what());
-  Napi::Value made = data->error_factory.Call(
-      {Napi::Number::New(env, error.error_number()), Napi::String::New(env, error.call())});
+  Napi::Value made =
+      data->error_factory.Call({Napi::Number::New(env, error.error_number()), Napi::String::New(env, error.call())});
   return Napi::Error(env, made);
 }
 

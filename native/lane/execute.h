@@ -10,8 +10,8 @@ namespace vfio_engine {
 
 // `slot` is the caller's private copy: nobody else may write it. Sets `slot.value` for reads. Returns 0, a negative
 // errno, or kAgain when it took its slice of time: a poll whose value has not come yet, a copy or a program that is not
-// done yet. It goes on when it is called again with the same copy, which says what is left. What is left of a copy whose
-// region is closed meanwhile ends with EBADF.
+// done yet. It goes on when it is called again with the same copy, which says what is left. What is left of a copy
+// whose region is closed meanwhile ends with EBADF.
 constexpr int kAgain = 1;
 int Execute(Slot& slot);
 // The same for one step of a program, which is no program itself: a buffer that the step before used need not be looked

@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "common/handle_table.h"
@@ -27,8 +27,8 @@ class IoWorker {
   void Stop();
   // After the thread died: answers what it had claimed. Thread: any, once it is gone.
   void Recover();
-  // When no thread will serve any more: answers all that was published with EOWNERDEAD, and what is published later when
-  // its producer wakes the worker. Thread: any, once the worker's is gone.
+  // When no thread will serve any more: answers all that was published with EOWNERDEAD, and what is published later
+  // when its producer wakes the worker. Thread: any, once the worker's is gone.
   void Fail();
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 

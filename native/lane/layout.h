@@ -12,13 +12,13 @@ enum class Op : uint8_t {
   kNone = 0,
   kRead = 1,
   kWrite = 2,
-  kModify = 3,     // read, keep ~mask, put value & mask, write
-  kPoll = 4,       // read until (value & mask) == expected, or the deadline
-  kCopyOut = 5,    // region to buffer
-  kCopyIn = 6,     // buffer to region
-  kBarrier = 7,    // all memory accesses before it are visible before those after it
-  kDoorbell = 8,   // a barrier and a write
-  kProgram = 9,    // slots in a buffer, run in order until one fails
+  kModify = 3,    // read, keep ~mask, put value & mask, write
+  kPoll = 4,      // read until (value & mask) == expected, or the deadline
+  kCopyOut = 5,   // region to buffer
+  kCopyIn = 6,    // buffer to region
+  kBarrier = 7,   // all memory accesses before it are visible before those after it
+  kDoorbell = 8,  // a barrier and a write
+  kProgram = 9,   // slots in a buffer, run in order until one fails
 };
 
 // One operation. The producer writes all of it but `status` and, for reads, `value`.

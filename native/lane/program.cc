@@ -9,7 +9,8 @@
 namespace vfio_engine {
 namespace {
 
-// How many steps before other lanes get their turn, as many as a lane's own, and how long where there are copies among them.
+// How many steps before other lanes get their turn, as many as a lane's own, and how long where there are copies among
+// them.
 constexpr uint64_t kStepsATurn = 64;
 constexpr uint64_t kCopiesATurnUs = 20;
 // How long, and for how many steps, native code keeps a thread of JavaScript at most: one that is to end ends then. A
@@ -22,8 +23,8 @@ bool TakesValueAside(const Slot& slot) {
   return op == Op::kModify || op == Op::kPoll;
 }
 
-// Runs a step for a slice of time. `*copied` says how many bytes a block copy has copied by then, 0 for another step. A copy of
-// the slot is run: the memory may be shared, and what was checked must be what is done.
+// Runs a step for a slice of time. `*copied` says how many bytes a block copy has copied by then, 0 for another step. A
+// copy of the slot is run: the memory may be shared, and what was checked must be what is done.
 int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   Slot copy = shared;
   if (*copied > 0) {
@@ -81,9 +82,9 @@ bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
 
 }  // namespace
 
-// Runs slots until one fails, and puts a status into each; those after the failed one get ECANCELED. Returns how many ran.
-// Visible to other native code of the process, which finds it by dlsym(3): the benchmark's C side runs the same steps.
-// Thread: one that may block for as long as the steps wait. `slots` is 8-byte aligned.
+// Runs slots until one fails, and puts a status into each; those after the failed one get ECANCELED. Returns how many
+// ran. Visible to other native code of the process, which finds it by dlsym(3): the benchmark's C side runs the same
+// steps. Thread: one that may block for as long as the steps wait. `slots` is 8-byte aligned.
 extern "C" __attribute__((visibility("default"))) uint32_t vfio_engine_program_run(Slot* slots, uint32_t count) {
   uint32_t ran = 0;
   while (!RunForATurn(slots, count, &ran)) {
@@ -123,8 +124,8 @@ napi_value Refuse(napi_env env, const char* message) {
   return nullptr;
 }
 
-// (slots: Uint8Array, count, ran = 0) => how many ran, once the program has ended; before, the complement of how many have
-// run: the caller comes again with them. Plain Node-API: short programs are run often.
+// (slots: Uint8Array, count, ran = 0) => how many ran, once the program has ended; before, the complement of how many
+// have run: the caller comes again with them. Plain Node-API: short programs are run often.
 napi_value ProgramRun(napi_env env, napi_callback_info info) {
   size_t argument_count = 3;
   napi_value arguments[3];

@@ -57,8 +57,8 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   }
   target.file_offset = ArgUint64(info, 4);
   target.region_index = ArgUint32(info, 5);
-  auto region = std::make_unique<IoRegion>(size, (flags & kReadable) != 0, (flags & kWritable) != 0,
-                                           std::move(target), ReadAreas(info, 6));
+  auto region = std::make_unique<IoRegion>(size, (flags & kReadable) != 0, (flags & kWritable) != 0, std::move(target),
+                                           ReadAreas(info, 6));
   return Napi::Number::New(info.Env(), RegionTable::Get().Add(std::move(region)));
 }
 

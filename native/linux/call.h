@@ -63,8 +63,8 @@ inline Pieces ArgPieces(const Napi::CallbackInfo& info, size_t index) {
   return {std::move(vaddrs), ArgUint64(info, index + 2), ArgUint64(info, index + 3)};
 }
 
-// Maps pieces in their order until one is refused; neighbours in memory as one. `map(vaddr, iova, size)` tells whether it
-// was mapped. Returns how many pieces are. Thread: any.
+// Maps pieces in their order until one is refused; neighbours in memory as one. `map(vaddr, iova, size)` tells whether
+// it was mapped. Returns how many pieces are. Thread: any.
 template <class Map>
 double MapPieces(const Pieces& pieces, Map map) {
   const std::vector<uint64_t>& vaddrs = pieces.vaddrs;

@@ -40,9 +40,7 @@ Napi::Value CdevDetachIommufdPt(const Napi::CallbackInfo& info) {
   int device = ArgFd(info, 0);
   uapi::DeviceDetachIommufdPt request = {};
   request.argsz = sizeof(request);
-  auto work = [=]() mutable {
-    Ioctl(device, uapi::kDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT", &request);
-  };
+  auto work = [=]() mutable { Ioctl(device, uapi::kDeviceDetachIommufdPt, "VFIO_DEVICE_DETACH_IOMMUFD_PT", &request); };
   return RunEitherVoid(info.Env(), ArgBoolean(info, 1), work);
 }
 

@@ -16,7 +16,8 @@ Napi::Value ContainerCheckExtension(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), answer);
 }
 
-// Attaches every group of the container to the IOMMU, which is new and has nothing mapped: there is nothing to wait for.
+// Attaches every group of the container to the IOMMU, which is new and has nothing mapped: there is nothing to wait
+// for.
 Napi::Value ContainerSetIommu(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uint32_t type = ArgUint32(info, 1);

@@ -34,9 +34,8 @@ Napi::Value GroupGetDeviceFd(const Napi::CallbackInfo& info) {
   auto work = [group, name = ArgString(info, 1)]() mutable {
     return UniqueFd(Ioctl(group, VFIO_GROUP_GET_DEVICE_FD, "VFIO_GROUP_GET_DEVICE_FD", name.data()));
   };
-  return RunAsync(info.Env(), std::move(work), [](Napi::Env env, UniqueFd fd) -> Napi::Value {
-    return Napi::Number::New(env, fd.Release());
-  });
+  return RunAsync(info.Env(), std::move(work),
+                  [](Napi::Env env, UniqueFd fd) -> Napi::Value { return Napi::Number::New(env, fd.Release()); });
 }
 
 }  // namespace

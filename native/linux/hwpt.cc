@@ -27,9 +27,7 @@ Napi::Value HwptSetDirtyTracking(const Napi::CallbackInfo& info) {
   request.size = sizeof(request);
   request.hwpt_id = ArgUint32(info, 1);
   request.flags = ArgBoolean(info, 2) ? 1 : 0;
-  auto work = [=]() mutable {
-    Ioctl(fd, uapi::kHwptSetDirtyTracking, "IOMMU_HWPT_SET_DIRTY_TRACKING", &request);
-  };
+  auto work = [=]() mutable { Ioctl(fd, uapi::kHwptSetDirtyTracking, "IOMMU_HWPT_SET_DIRTY_TRACKING", &request); };
   return RunAsyncVoid(info.Env(), work);
 }
 

@@ -30,7 +30,8 @@ struct IovaRanges {
   std::vector<uapi::IovaRange> ranges;
 };
 
-// Most often there are few; more are asked for again, and once more where a device that is attached meanwhile splits one.
+// Most often there are few; more are asked for again, and once more where a device that is attached meanwhile splits
+// one.
 IovaRanges GetIovaRanges(int fd, uint32_t ioas_id) {
   constexpr uint32_t kMostRanges = 1 << 16;
   std::vector<uapi::IovaRange> ranges(8);

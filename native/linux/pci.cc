@@ -47,7 +47,8 @@ Napi::Value ToDependentDevice(Napi::Env env, const uapi::DependentDevice& record
 Napi::Value DeviceGetPciHotResetInfo(const Napi::CallbackInfo& info) {
   HotResetInfo answer = GetHotResetInfo(ArgFd(info, 0));
   Napi::Array devices = Napi::Array::New(info.Env());
-  for (size_t at = 0; at + sizeof(uapi::DependentDevice) <= answer.records.size(); at += sizeof(uapi::DependentDevice)) {
+  for (size_t at = 0; at + sizeof(uapi::DependentDevice) <= answer.records.size();
+       at += sizeof(uapi::DependentDevice)) {
     uapi::DependentDevice record;
     std::memcpy(&record, answer.records.data() + at, sizeof(record));
     devices.Set(devices.Length(), ToDependentDevice(info.Env(), record));

@@ -1,5 +1,5 @@
-// Small files of /sys, which the kernel makes from its memory at once: read on the calling thread, since Node.js's own ways
-// cost ten times what the kernel does.
+// Small files of /sys, which the kernel makes from its memory at once: read on the calling thread, since Node.js's own
+// ways cost ten times what the kernel does.
 #include <dirent.h>
 #include <unistd.h>
 

@@ -20,8 +20,8 @@ Napi::Value Type1GetInfo(const Napi::CallbackInfo& info) {
   return ToUint8Array(info.Env(), answer);
 }
 
-// Pins the memory: takes time in proportion to its size. (fd, flags, vaddr, iova, size, sleeps, argsz?) The last one is for
-// tests: a seventh argument makes node-addon-api allocate.
+// Pins the memory: takes time in proportion to its size. (fd, flags, vaddr, iova, size, sleeps, argsz?) The last one is
+// for tests: a seventh argument makes node-addon-api allocate.
 Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   vfio_iommu_type1_dma_map map = {};
@@ -71,7 +71,8 @@ Unmapped Unmap(int fd, UnmapRequest request) {
   return {request.size, std::move(bits)};
 }
 
-// (fd, flags, iova, size, sleeps, argsz?, bitmapPageSize?, bitmapSize?) => the size, or [size, bitmap] with the flag for it.
+// (fd, flags, iova, size, sleeps, argsz?, bitmapPageSize?, bitmapSize?) => the size, or [size, bitmap] with the flag
+// for it.
 Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   UnmapRequest request = {};

@@ -1,6 +1,6 @@
-// Structures of the kernel's interface. linux/vfio.h gives those that every supported distribution's headers have; those
-// that came later (Linux 6.2 to 6.13) or grew since stand here, under names of our own, so that headers of any age do.
-// Source: include/uapi/linux/{vfio,iommufd}.h. The numbers are the kernel's ABI.
+// Structures of the kernel's interface. linux/vfio.h gives those that every supported distribution's headers have;
+// those that came later (Linux 6.2 to 6.13) or grew since stand here, under names of our own, so that headers of any
+// age do. Source: include/uapi/linux/{vfio,iommufd}.h. The numbers are the kernel's ABI.
 #pragma once
 
 #include <linux/vfio.h>

@@ -1,6 +1,6 @@
 // Keeps the process alive when mapped device memory goes away under an access (memory decoding off, a reset, a
-// truncated file): a page of 0xFF is put under the access, which then completes. Any other SIGBUS goes to the handler that
-// was there before. A library that installs its own later, and does not call ours, takes this away.
+// truncated file): a page of 0xFF is put under the access, which then completes. Any other SIGBUS goes to the handler
+// that was there before. A library that installs its own later, and does not call ours, takes this away.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,8 @@
 
 namespace vfio_engine {
 
-// One known mapping. A signal handler reads it while other threads write others, so all of it is atomic, and `sequence_`
-// is odd while the range changes.
+// One known mapping. A signal handler reads it while other threads write others, so all of it is atomic, and
+// `sequence_` is odd while the range changes.
 class FaultSlot {
  public:
   // Mends the page that `address` lies in if this slot's mapping holds it. Async-signal-safe.

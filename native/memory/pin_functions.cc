@@ -69,7 +69,8 @@ class GivingBack {
   uint64_t id_;
 };
 
-// (buffer, offset, length, vouched) => a promise; or, where devices have it pinned, [those that pin all, mediated ones].
+// (buffer, offset, length, vouched) => a promise; or, where devices have it pinned, [those that pin all, mediated
+// ones].
 Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
   BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
   size_t offset = ArgSize(info, 1);

@@ -1,5 +1,5 @@
-// Memory that devices may have pinned, and memory that is being given back: of all address spaces of the process, whatever
-// thread they are of, since a device goes on with the old pages whoever gives them back.
+// Memory that devices may have pinned, and memory that is being given back: of all address spaces of the process,
+// whatever thread they are of, since a device goes on with the old pages whoever gives them back.
 #pragma once
 
 #include <cstdint>

@@ -95,8 +95,8 @@ Napi::Value MemoryPlace(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), populate, place, view);
 }
 
-// (offsets, memorySize, pieceSize, unit) => the first piece that does not begin at a multiple of the unit or does not lie in
-// the memory; -1 where all do. Here because JavaScript's remainder of doubles takes a hundred times as long.
+// (offsets, memorySize, pieceSize, unit) => the first piece that does not begin at a multiple of the unit or does not
+// lie in the memory; -1 where all do. Here because JavaScript's remainder of doubles takes a hundred times as long.
 Napi::Value PiecesFindWrong(const Napi::CallbackInfo& info) {
   Napi::Float64Array offsets = ArgDoubles(info, 0);
   uint64_t memory_size = ArgSize(info, 1);
@@ -128,7 +128,8 @@ Napi::Value BufferHold(const Napi::CallbackInfo& info) {
   std::shared_ptr<void> hold = HoldBytes(info[0]);
   if (hold == nullptr) ThrowArgType(info, 0, "an ArrayBuffer or a SharedArrayBuffer");
   using Hold = std::shared_ptr<void>;
-  return Napi::External<Hold>::New(info.Env(), new Hold(std::move(hold)), [](Napi::BasicEnv, Hold* held) { delete held; });
+  return Napi::External<Hold>::New(info.Env(), new Hold(std::move(hold)),
+                                   [](Napi::BasicEnv, Hold* held) { delete held; });
 }
 
 Napi::Value MemoryRead(const Napi::CallbackInfo& info) {

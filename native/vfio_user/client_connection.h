@@ -71,16 +71,16 @@ class ClientConnection final : public Connection {
 
   std::mutex mutex_;
   WaiterTable waiters_;
-  std::vector<Waiter*> followers_;            // those asleep in Await
-  std::unordered_set<uint16_t> overdue_;      // ids whose time passed, their replies still to come
+  std::vector<Waiter*> followers_;        // those asleep in Await
+  std::unordered_set<uint16_t> overdue_;  // ids whose time passed, their replies still to come
   uint16_t next_id_ = 0;
-  bool receiving_ = false;                    // somebody has the receiving side
-  uint64_t leads_ = 0;                        // how often a waiting thread took it
+  bool receiving_ = false;  // somebody has the receiving side
+  uint64_t leads_ = 0;      // how often a waiting thread took it
   bool closing_ = false;
-  std::atomic<bool> broken_{false};           // written under mutex_
-  std::condition_variable idle_;              // the background thread sleeps here
-  bool polling_ = false;                      // it is in poll(2)
-  bool asleep_ = false;                       // without a limit, so that it wants to be told
+  std::atomic<bool> broken_{false};  // written under mutex_
+  std::condition_variable idle_;     // the background thread sleeps here
+  bool polling_ = false;             // it is in poll(2)
+  bool asleep_ = false;              // without a limit, so that it wants to be told
 
   // The receiving thread's own.
   MessageReader reader_;

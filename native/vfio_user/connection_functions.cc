@@ -108,9 +108,8 @@ Napi::Value Alive(const Napi::CallbackInfo& info) {
 
 Napi::Value HangupEvent(const Napi::CallbackInfo& info) {
   uint32_t handle = arguments::Uint32(info, 0);
-  return Guard(info.Env(), [&] {
-    return Napi::Number::New(info.Env(), Find(handle, "connectionHangupEvent")->hangup_event());
-  });
+  return Guard(info.Env(),
+               [&] { return Napi::Number::New(info.Env(), Find(handle, "connectionHangupEvent")->hangup_event()); });
 }
 
 Napi::Value Close(const Napi::CallbackInfo& info) {

@@ -27,7 +27,7 @@ class DirtyPages {
 
   std::atomic<bool> tracking_{false};
   std::mutex mutex_;
-  unsigned shift_ = 0;  // log2 of the page size
+  unsigned shift_ = 0;                                 // log2 of the page size
   std::map<uint64_t, std::unique_ptr<Chunk>> chunks_;  // by page number / kChunkPages
 };
 

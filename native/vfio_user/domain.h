@@ -39,8 +39,8 @@ class Domain {
   // memory after it returned. Thread: any that may wait for one copy.
   void Unmap(uint64_t iova, uint64_t size);
 
-  // A device's access. Returns 0, or -EFAULT and records a fault. A write that faults changed nothing, unless the memory
-  // was unmapped from the process between the check and the copy. Thread: any.
+  // A device's access. Returns 0, or -EFAULT and records a fault. A write that faults changed nothing, unless the
+  // memory was unmapped from the process between the check and the copy. Thread: any.
   int Read(uint64_t iova, void* target, size_t size);
   int Write(uint64_t iova, const void* source, size_t size);
 

@@ -46,9 +46,8 @@ Napi::Value Unmap(const Napi::CallbackInfo& info) {
 void SetDirtyTracking(const Napi::CallbackInfo& info) {
   uint32_t handle = arguments::Uint32(info, 0);
   uint64_t page_size = arguments::Uint64(info, 1);
-  Guard(info.Env(), [&] {
-    Succeed(Find(handle, "domainSetDirtyTracking")->dirty().Track(page_size), "domainSetDirtyTracking");
-  });
+  Guard(info.Env(),
+        [&] { Succeed(Find(handle, "domainSetDirtyTracking")->dirty().Track(page_size), "domainSetDirtyTracking"); });
 }
 
 Napi::Value TakeDirty(const Napi::CallbackInfo& info) {

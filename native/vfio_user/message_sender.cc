@@ -95,7 +95,8 @@ int MessageSender::Write(const iovec* parts, size_t count, const int* fds, size_
     for (size_t i = 0; i < now_count; i++) {
       size_t skip = left < now[i].iov_len ? left : now[i].iov_len;
       left -= skip;
-      if (skip < now[i].iov_len) after.push_back({static_cast<uint8_t*>(now[i].iov_base) + skip, now[i].iov_len - skip});
+      if (skip < now[i].iov_len)
+        after.push_back({static_cast<uint8_t*>(now[i].iov_base) + skip, now[i].iov_len - skip});
     }
     if (after.empty()) return 0;
     rest.swap(after);

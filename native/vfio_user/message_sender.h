@@ -20,8 +20,8 @@ class MessageSender {
  public:
   explicit MessageSender(int socket) : socket_(socket) {}
 
-  // Sends a message, `fds` (which stay the caller's) with its first byte. Returns 0 or a negative errno; -ETIMEDOUT with
-  // lost() means that a part of it went out, so that nothing can follow. Thread: any.
+  // Sends a message, `fds` (which stay the caller's) with its first byte. Returns 0 or a negative errno; -ETIMEDOUT
+  // with lost() means that a part of it went out, so that nothing can follow. Thread: any.
   int Send(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
   // Sends a message without waiting, now or later. Returns 0, -ENOBUFS when the peer lets too many pile up, or another
   // negative errno. Thread: any.

@@ -122,8 +122,8 @@ int ClientConnection::ServeDma(const Message& command, size_t* length) {
 }
 
 // The connection's own thread: receives while nobody waits for a reply. It polls without holding the receiving side, so
-// that a caller takes that at once; the price is that both wake up for the caller's reply. Where callers are busy it naps
-// instead: whoever comes next receives what came meanwhile.
+// that a caller takes that at once; the price is that both wake up for the caller's reply. Where callers are busy it
+// naps instead: whoever comes next receives what came meanwhile.
 void ClientConnection::Background() {
   Lock lock(mutex_);
   while (!closing_) {

@@ -17,8 +17,8 @@
 namespace vfio_engine {
 namespace {
 
-constexpr size_t kMaxPlaces = 1024;    // UIO_MAXIOV
-constexpr size_t kPipeBytes = 65536;   // an empty pipe takes this much without waiting
+constexpr size_t kMaxPlaces = 1024;   // UIO_MAXIOV
+constexpr size_t kPipeBytes = 65536;  // an empty pipe takes this much without waiting
 
 std::atomic<bool> use_pipe{false};
 

@@ -1,5 +1,5 @@
-// Copies between two places of this process by the kernel's hand, so that memory which somebody unmapped is an error and
-// never a signal.
+// Copies between two places of this process by the kernel's hand, so that memory which somebody unmapped is an error
+// and never a signal.
 #pragma once
 
 #include <sys/uio.h>
