@@ -1,4 +1,4 @@
-import type { DirtyRange } from '../base/dirty-pages.js';
+import type { DirtyRange, IovaRange, ReservedRange } from '../base/iova-range.js';
 import type { DeviceInfo, DmaPieces, Fd, VfioKernel } from '../kernel/kernel.js';
 import type { LockedMemory } from '../kernel/locked-memory.js';
 
@@ -59,18 +59,6 @@ export interface DmaSpaceHost {
   removeTarget(target: DmaTarget): Promise<void>;
   /** Takes note that an IOMMU object's limits changed: a group or device has joined it, or left. */
   refreshTarget(target: DmaTarget): Promise<void>;
-}
-
-/** An inclusive range of IOVAs. */
-export interface IovaRange {
-  readonly start: bigint;
-  readonly last: bigint;
-}
-
-/** A range that cannot be mapped, and what it is kept for. Source: /sys/kernel/iommu_groups/N/reserved_regions */
-export interface ReservedRange extends IovaRange {
-  /** `msi`, `direct` or `reserved`. */
-  readonly type: string;
 }
 
 /** What an IOMMU object can map. */

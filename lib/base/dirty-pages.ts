@@ -1,19 +1,12 @@
 import { requireUint64 } from './arguments.js';
 import { invalidArgument } from './errors.js';
-
-/** A range of IOVAs, and the pages in which its writes are told; bytes. */
-export interface DirtyRange {
-  readonly iova: bigint;
-  readonly size: bigint;
-  readonly pageSize: bigint;
-}
+import { SMALLEST_IOMMU_PAGE, type DirtyRange } from './iova-range.js';
 
 /** A bitmap has a bit a page, the first in bit 0 of byte 0. */
 interface Told extends DirtyRange {
   readonly bitmap: Uint8Array;
 }
 
-const SMALLEST_PAGE = 4096n;
 /** The most pages that a kernel tells of at a time. Source: DIRTY_BITMAP_PAGES_MAX */
 const MOST_PAGES = 0x7fffffffn;
 
@@ -25,10 +18,10 @@ function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
   requireUint64('iova', iova);
   requireUint64('size', size);
   requireUint64('pageSize', pageSize);
-  if (pageSize < SMALLEST_PAGE || (pageSize & (pageSize - 1n)) !== 0n) {
+  if (pageSize < SMALLEST_IOMMU_PAGE || (pageSize & (pageSize - 1n)) !== 0n) {
     throw invalidArgument(
       `pageSize is ${pageSize}n`,
-      `give a power of two from ${SMALLEST_PAGE}n on, of dirtyPageSizes`,
+      `give a power of two from ${SMALLEST_IOMMU_PAGE}n on, of dirtyPageSizes`,
     );
   }
   const pages = (size + pageSize - 1n) / pageSize;
@@ -67,7 +60,7 @@ export class UntoldPages {
 
   /** Forgets those of a range: what was there is there no more. */
   forget(iova: bigint, size: bigint): void {
-    if (this.#kept.length > 0) this.#move({ iova, size, pageSize: SMALLEST_PAGE });
+    if (this.#kept.length > 0) this.#move({ iova, size, pageSize: SMALLEST_IOMMU_PAGE });
   }
 
   forgetAll(): void {

@@ -4,7 +4,7 @@ import {
   PCI_EXT_CAP_START,
   PCI_STATUS,
   PCI_STATUS_CAP_LIST,
-} from './registers.js';
+} from '../uapi/pci.js';
 
 /** One entry of the list of capabilities. */
 export interface Capability {

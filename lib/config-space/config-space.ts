@@ -17,7 +17,7 @@ import {
   PCI_SUBSYSTEM_ID,
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
-} from './registers.js';
+} from '../uapi/pci.js';
 
 /** The device's own config space: transfers at an offset of the config region, whole or an error. */
 export interface ConfigIo {

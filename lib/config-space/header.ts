@@ -1,4 +1,4 @@
-import * as reg from './registers.js';
+import * as reg from '../uapi/pci.js';
 
 /** A base address register as config space shows it. */
 export interface BarAddress {

@@ -1,3 +1,4 @@
+import { PAGE_SIZE_BIGINT } from '../native/page-size.js';
 import { requireBoolean, requireOptions, requireWhole, shown } from '../base/arguments.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
@@ -73,11 +74,11 @@ export class DmaMapping {
 
   /**
    * Takes it away from every device and tells which pages they wrote until the very end; only while writes are recorded.
-   * @param pageSize bytes, of `dirtyPageSizes` of the space
+   * @param pageSize bytes, of `dirtyPageSizes` of the space; default the machine's page size
    * @returns a bit a page, the first in bit 0 of byte 0; joined over all devices
    * @throws ERR_CLOSED when it is unmapped, ERR_INVALID_ARGUMENT when nothing records, ERR_NOT_SUPPORTED
    */
-  async unmapDirty(pageSize = 4096n): Promise<Uint8Array> {
+  async unmapDirty(pageSize = PAGE_SIZE_BIGINT): Promise<Uint8Array> {
     const dirty = await this.#space.unmapDirty(this.#live(), pageSize);
     this.#record = undefined;
     return dirty;

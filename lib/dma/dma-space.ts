@@ -1,9 +1,10 @@
-import type { IovaRange } from '../backends/backend.js';
+import type { IovaRange } from '../base/iova-range.js';
 import { requireBoolean, requireOptions, requireUint64, requireWhole } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
 import { throwFirst } from '../base/unwinding.js';
 import { DmaBuffer, DmaMapping, MemoryBank } from './buffers.js';
-import { allocateMemory, PAGE_SIZE, type MemoryOptions } from './memory/shared-memory.js';
+import { allocateMemory, type MemoryOptions } from './memory/shared-memory.js';
+import { PAGE_SIZE, PAGE_SIZE_BIGINT } from '../native/page-size.js';
 import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
 import { held, placed, requestOf, type DmaMapOptions } from './request.js';
 import { locate, locateAll, locatePieces, type DmaMemory } from './memory/locate.js';
@@ -196,10 +197,10 @@ export class DmaSpace {
 
   /**
    * Takes the record of the pages of a range that devices wrote.
-   * @param pageSize bytes, of `dirtyPageSizes`
+   * @param pageSize bytes, of `dirtyPageSizes`; default the machine's page size
    * @returns a bit a page, the first in bit 0 of byte 0; joined over all devices, and clean again
    */
-  takeDirtyPages(iova: bigint, size: bigint, pageSize = 4096n): Promise<Uint8Array> {
+  takeDirtyPages(iova: bigint, size: bigint, pageSize = PAGE_SIZE_BIGINT): Promise<Uint8Array> {
     return this.host.takeDirty({ iova, size, pageSize });
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { PAGE_SIZE } from './memory/shared-memory.js';
+import { PAGE_SIZE } from '../native/page-size.js';
 import { locate, type DmaMemory, type Located } from './memory/locate.js';
 import type { SpaceRequest } from './space/space-request.js';
 import type { MapProgress } from './space/target-set.js';
@@ -51,7 +51,7 @@ const ACCESSES: readonly DmaAccess[] = ['read', 'write', 'readwrite'];
 interface MemoryNature {
   /** Whether the pages that it only shares may be mapped whole. Default false. */
   readonly surroundings?: boolean;
-  /** The size of the pages behind it, bytes. Default 4096. */
+  /** The size of the pages behind it, bytes. Default: an ordinary page. */
   readonly pageSize?: number;
 }
 

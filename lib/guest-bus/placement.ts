@@ -1,4 +1,5 @@
 import { VfioError } from '../base/errors.js';
+import { PAGE_SIZE } from '../native/page-size.js';
 import type { GuestBus } from './guest-bus.js';
 import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './region-handlers.js';
 import type { PlaceableRegion } from './placeable-region.js';
@@ -7,7 +8,7 @@ import { planPlacement, type GuestAddress, type Piece } from './placement-plan.j
 
 /** Settings of a placement. */
 export interface PlaceOptions {
-  /** Granule of guest memory, bytes, a power of two. Default 4096. */
+  /** Granule of guest memory, bytes, a power of two. Default: the machine's page size. */
   readonly pageSize?: number;
   /** Told of each access that could not be made, besides the count. A guest can cause these at will: keep it cheap. */
   readonly onFault?: (fault: GuestFault) => void;
@@ -44,7 +45,7 @@ export class Placement {
   constructor(bus: GuestBus, region: PlaceableRegion, address: GuestAddress, options: PlaceOptions) {
     this.#bus = bus;
     this.#region = region;
-    this.#pageSize = options.pageSize ?? 4096;
+    this.#pageSize = options.pageSize ?? PAGE_SIZE;
     this.#faults = { count: 0, report: options.onFault };
     this.#place(address);
   }

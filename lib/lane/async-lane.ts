@@ -2,6 +2,7 @@ import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
+import { ECANCELED } from '../uapi/errno.js';
 import { Fifo } from './fifo.js';
 import { requireOperation } from './operation.js';
 import { createLane, destroyLane, type LaneDescriptor, LaneProducer } from './producer.js';
@@ -26,8 +27,6 @@ export interface Submitted {
   /** Answers it with ECANCELED unless it has run; a poll, a copy and a program stop where they are. */
   cancel(): void;
 }
-
-const ECANCELED = -125;
 
 /** A lane for a thread with an event loop: answers arrive there, many for one wake-up. */
 export class AsyncLane {
@@ -84,7 +83,7 @@ export class AsyncLane {
     if (this.#closed) return;
     this.#closed = true;
     for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
-      this.#answer(queued.settle, ECANCELED, 0);
+      this.#answer(queued.settle, -ECANCELED, 0);
     }
     const deadline = Date.now() + timeoutMs;
     for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
@@ -94,7 +93,7 @@ export class AsyncLane {
     }
     addon.notifierClose(this.#notifier);
     await destroyLane(this.#descriptor);
-    for (const position of this.#unanswered()) this.#settleAt(position, ECANCELED);
+    for (const position of this.#unanswered()) this.#settleAt(position, -ECANCELED);
   }
 
   #publish(operation: Operation, settle: Settle): Submitted {
@@ -156,7 +155,7 @@ export class AsyncLane {
     while (this.#producer.room > 0) {
       const queued = this.#queue.shift();
       if (queued === undefined) return;
-      if (queued.cancelled) this.#answer(queued.settle, ECANCELED, 0);
+      if (queued.cancelled) this.#answer(queued.settle, -ECANCELED, 0);
       else this.#publish(queued.operation, queued.settle);
     }
   }

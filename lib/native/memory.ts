@@ -5,6 +5,8 @@ export type PinSpace = object & { readonly pinSpace: never };
 
 /** Source: native/memory. Memory that devices, threads and processes share. */
 export interface MemoryAddon {
+  /** The size of the machine's ordinary pages, bytes: sysconf(_SC_PAGESIZE). Callers use `PAGE_SIZE` of page-size.ts. */
+  pageSize(): number;
   /** mmap(2) with MAP_SHARED; `prot` is PROT_READ (1), PROT_WRITE (2) or both. The descriptor stays the caller's. */
   mappingCreate(fd: Fd, fileOffset: bigint, length: number, prot: number): MappingHandle;
   /** Gives a SharedArrayBuffer over the whole mapping; it keeps the memory mapped while any thread holds it. */

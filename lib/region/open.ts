@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 
 import { addon } from '../native/addon.js';
+import { PAGE_SIZE } from '../native/page-size.js';
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '../uapi/vfio.js';
 import type { MappedArea, RegionDescriptor } from './descriptor.js';
 import { planAreas, type PlannedArea } from './plan.js';
@@ -8,9 +9,6 @@ import type { RegionSource } from './region.js';
 
 /** Tells of areas that could not be mapped: `vfio-engine:map-failed`, with the error. */
 const mapFailures = channel('vfio-engine:map-failed');
-
-/** The kernel's own, on every machine that the engine runs on. */
-const PAGE_SIZE = 4096;
 
 /** Maps what the plan says, and makes the region known to every thread. What fails to map is trapped. */
 export async function openRegion(source: RegionSource): Promise<RegionDescriptor> {

@@ -3,6 +3,7 @@ import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
+import { ECANCELED } from '../uapi/errno.js';
 import { bufferHandle, checkBuffer } from './buffers.js';
 import { VfioError } from '../base/errors.js';
 import { checkAccess, OPERATION_NAMES, requireDescriptor, statusError, type Width } from './checks.js';
@@ -45,8 +46,6 @@ const HIGH = 2 ** 32;
 const NO_BUFFER = new SharedArrayBuffer(0);
 /** The bytes of a program, 64 a step, are named in 32 bits. */
 const MOST_STEPS = 2 ** 26 - 1;
-/** The status of a step that was not run. */
-const ECANCELED = 125;
 
 /**
  * Steps on regions, filled once or anew each time, and run in order by native code in one call. A step's answer is read

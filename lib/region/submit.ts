@@ -1,8 +1,7 @@
 import { requireSignal } from '../base/arguments.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { Operation, SlotView } from '../layout/slot.js';
-
-const ECANCELED = 125;
+import { ECANCELED } from '../uapi/errno.js';
 
 /** What is made of an operation's answer. */
 export interface Answer<T> {

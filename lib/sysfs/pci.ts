@@ -1,4 +1,5 @@
 import { systemError, VfioError, withContext } from '../base/errors.js';
+import type { ReservedRange } from '../base/iova-range.js';
 import { ifFound } from '../kernel/hints.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 import { errnoNumber, isErrnoName } from '../uapi/errno.js';
@@ -9,14 +10,6 @@ export interface GroupId {
   readonly id: string;
   /** Whether it stands for a device without an IOMMU. */
   readonly noiommu: boolean;
-}
-
-/** A range of IOVAs that a group cannot map. Source: /sys/kernel/iommu_groups/N/reserved_regions */
-export interface ReservedRegion {
-  readonly start: bigint;
-  readonly last: bigint;
-  /** `direct`, `direct-relaxable`, `reserved` or `msi`. */
-  readonly type: string;
 }
 
 /** What keeps a group from being viable. */
@@ -61,13 +54,13 @@ export async function queryDriver(sysfs: Sysfs, devicePath: string): Promise<str
 }
 
 /** Reads the reserved ranges of a group; none where the kernel is too old to tell. */
-export async function queryReservedRegions(sysfs: Sysfs, groupId: string): Promise<ReservedRegion[]> {
+export async function queryReservedRegions(sysfs: Sysfs, groupId: string): Promise<ReservedRange[]> {
   const text = await readText(sysfs, `/sys/kernel/iommu_groups/${groupId}/reserved_regions`);
   return text === undefined ? [] : parseReservedRegions(text);
 }
 
 /** Reads lines of `0xSTART 0xLAST TYPE`. @throws EINVAL for a line that is none */
-export function parseReservedRegions(text: string): ReservedRegion[] {
+export function parseReservedRegions(text: string): ReservedRange[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map((line) => {
     const [, start, last, type] = /^\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+(\S+)\s*$/i.exec(line) ?? [];

@@ -6,6 +6,9 @@ export type ErrnoName = keyof typeof constants.errno | 'EBADFD';
 /** EBADFD, which VFIO answers for a descriptor of the wrong kind, is missing from Node's table. Source: asm-generic/errno.h */
 const EBADFD = 77;
 
+/** The status of an operation that was cancelled, or not run because one before it failed. Source: asm-generic/errno.h */
+export const ECANCELED = 125;
+
 const numbers: Readonly<Record<string, number>> = { ...constants.errno, EBADFD };
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as ErrnoName]));
 // Its other name, EWOULDBLOCK, comes later in the table.

@@ -37,12 +37,3 @@ export const VFIO_USER_DEFAULT_MAX_MSG_FDS = 1;
 export const VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE = 1 << 20;
 export const VFIO_USER_DEFAULT_MAX_DMA_MAPS = 65535;
 export const VFIO_USER_DEFAULT_PGSIZES = 4096;
-
-/** DEVICE_FEATURE's flags: the feature's number in the low half, what to do with it above. Source: linux/vfio.h */
-export const VFIO_DEVICE_FEATURE_MASK = 0xffff;
-export const VFIO_DEVICE_FEATURE_GET = 1 << 16;
-export const VFIO_DEVICE_FEATURE_SET = 1 << 17;
-export const VFIO_DEVICE_FEATURE_PROBE = 1 << 18;
-export const VFIO_DEVICE_FEATURE_DMA_LOGGING_START = 6;
-export const VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP = 7;
-export const VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT = 8;

@@ -23,6 +23,10 @@ std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index
   return mapping;
 }
 
+Napi::Value PageSize(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
+}
+
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   off_t offset = ArgOffset(info, 1);
@@ -157,6 +161,7 @@ Napi::Value MemoryProbeAsync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void RegisterMemory(Napi::Env env, Napi::Object exports) {
+  Export<PageSize>(env, exports, "pageSize");
   Export<MappingCreate>(env, exports, "mappingCreate");
   Export<MappingView>(env, exports, "mappingView");
   Export<MappingEnd>(env, exports, "mappingEnd");

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../lib/config-space/registers.js';
+import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../lib/uapi/pci.js';
 import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
 import { SoftwareMachine } from '../../lib/software/machine/machine.js';

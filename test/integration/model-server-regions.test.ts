@@ -251,7 +251,7 @@ describe('the regions of a served testdev', () => {
     query.set(bytes32(16));
     const reply = client.expect(wire.VFIO_USER_DEVICE_GET_REGION_IO_FDS, query);
     assert.deepEqual([...reply.payload], [...query]);
-    const probe = wire.encodeFeature({ argsz: 8, flags: wire.VFIO_DEVICE_FEATURE_PROBE | 1, data: new Uint8Array() });
+    const probe = wire.encodeFeature({ argsz: 8, flags: vfio.VFIO_DEVICE_FEATURE_PROBE | 1, data: new Uint8Array() });
     assert.equal(errnoOf(wire.VFIO_USER_DEVICE_FEATURE, probe), 'ENOTTY');
     for (const command of [0, 14, 17, 18, 999, wire.VFIO_USER_VERSION, wire.VFIO_USER_DMA_READ]) {
       assert.equal(client.request(command).header.errno, errnoNumber('EOPNOTSUPP'), `command ${command}`);

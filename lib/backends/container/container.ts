@@ -1,3 +1,4 @@
+import type { ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import { calling } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
@@ -9,7 +10,7 @@ import {
   VFIO_TYPE1_IOMMU,
 } from '../../uapi/vfio.js';
 import { Unwinding } from '../../base/unwinding.js';
-import type { DmaSpaceHost, ReservedRange } from '../backend.js';
+import type { DmaSpaceHost } from '../backend.js';
 import type { Group } from './group.js';
 import { ContainerTarget } from './target.js';
 

@@ -1,8 +1,9 @@
+import type { ReservedRange } from '../../base/iova-range.js';
 import { VfioError, withContext } from '../../base/errors.js';
 import { calling, hinted, ifFound } from '../../kernel/hints.js';
 import { describeBlocker, describeGroupUsers } from '../../sysfs/group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { queryReservedRegions, type GroupId, type ReservedRegion } from '../../sysfs/pci.js';
+import { queryReservedRegions, type GroupId } from '../../sysfs/pci.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 
@@ -14,7 +15,7 @@ export class Group {
     readonly fd: Fd,
     readonly path: string,
     /** What its devices' DMA cannot use. */
-    readonly reserved: readonly ReservedRegion[],
+    readonly reserved: readonly ReservedRange[],
   ) {}
 
   /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
@@ -52,7 +53,7 @@ async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, pat
 }
 
 /** A relaxable range may be mapped over once the firmware has let the device go. Source: iommu_group_reserved_region */
-function isBarred({ type }: ReservedRegion): boolean {
+function isBarred({ type }: ReservedRange): boolean {
   return type !== 'direct-relaxable';
 }
 

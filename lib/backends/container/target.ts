@@ -1,4 +1,4 @@
-import type { DirtyRange } from '../../base/dirty-pages.js';
+import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import { calling, hinted } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
@@ -9,7 +9,7 @@ import {
   VFIO_DMA_MAP_FLAG_WRITE,
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
 } from '../../uapi/vfio.js';
-import type { DmaLimits, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
+import type { DmaLimits, DmaTarget, MapRequest, PiecesRequest } from '../backend.js';
 
 type Range = { readonly iova: bigint; readonly size: bigint };
 

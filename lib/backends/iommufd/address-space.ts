@@ -1,4 +1,4 @@
-import type { DirtyRange } from '../../base/dirty-pages.js';
+import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
@@ -6,7 +6,7 @@ import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRIT
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
 import { queryGroup, queryReservedRegions } from '../../sysfs/pci.js';
 import { Unwinding } from '../../base/unwinding.js';
-import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest, ReservedRange } from '../backend.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest } from '../backend.js';
 import { PageTables } from './page-tables.js';
 
 /** A kernel that has iommufd beside the groups. */

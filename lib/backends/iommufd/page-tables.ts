@@ -1,4 +1,5 @@
-import { UntoldPages, type DirtyRange } from '../../base/dirty-pages.js';
+import type { DirtyRange } from '../../base/iova-range.js';
+import { UntoldPages } from '../../base/dirty-pages.js';
 import { VfioError } from '../../base/errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd } from '../../kernel/kernel.js';

@@ -1,4 +1,4 @@
-import type { IovaRange } from '../../backends/backend.js';
+import type { IovaRange } from '../../base/iova-range.js';
 import { RangeTree, type PageRange } from './range-tree.js';
 
 /** What an allocation asks for, in bytes. */

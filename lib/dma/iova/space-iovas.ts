@@ -1,7 +1,7 @@
-import type { IovaRange } from '../../backends/backend.js';
+import type { IovaRange } from '../../base/iova-range.js';
 import { IovaAllocator } from './iova-allocator.js';
 import type { MappingTable } from '../space/mapping-table.js';
-import { PAGE_SIZE } from '../memory/shared-memory.js';
+import { PAGE_SIZE } from '../../native/page-size.js';
 import type { SpaceRequest } from '../space/space-request.js';
 
 /** What of a space can be mapped, where it is asked of it. */

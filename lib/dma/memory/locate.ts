@@ -5,7 +5,7 @@ import { requireArray, requireWhole, shown } from '../../base/arguments.js';
 import { invalidArgument, type VfioError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 import type { MemoryPieces, MemoryRun } from '../space/mapping-table.js';
-import { PAGE_SIZE } from './shared-memory.js';
+import { PAGE_SIZE, PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 
 /** Memory of the user's: whole, or the part of it that a view shows. */
 export type DmaMemory = SharedArrayBuffer | ArrayBuffer | ArrayBufferView<ArrayBufferLike>;
@@ -20,7 +20,6 @@ export interface Located {
   readonly offset: bigint;
 }
 
-const PAGE = BigInt(PAGE_SIZE);
 /** Where shared buffers begin: for their whole life, and to ask costs a view of them. */
 const addresses = new WeakMap<SharedArrayBuffer, bigint>();
 
@@ -39,12 +38,12 @@ export function locate(memory: DmaMemory, surroundings: boolean): Located {
   keepInPlace(buffer, memory.byteLength);
   const address = addressOf(buffer) + BigInt(byteOffset);
   const end = address + BigInt(memory.byteLength);
-  const offset = address % PAGE;
-  const tail = end % PAGE;
+  const offset = address % PAGE_SIZE_BIGINT;
+  const tail = end % PAGE_SIZE_BIGINT;
   if (offset === 0n && tail === 0n) return { vaddr: address, size: end - address, offset };
   if (surroundings) {
     const vaddr = address - offset;
-    return { vaddr, size: end - vaddr + (tail === 0n ? 0n : PAGE - tail), offset };
+    return { vaddr, size: end - vaddr + (tail === 0n ? 0n : PAGE_SIZE_BIGINT - tail), offset };
   }
   throw invalidArgument(
     `the memory is not of whole pages: it starts ${offset} bytes into a page and ends ${tail} bytes into one`,

@@ -2,8 +2,8 @@ import { isPowerOfTwo, requireBoolean, requireOneOf, requireWhole, shown } from 
 import { VfioError, invalidArgument, withContext } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
+import { PAGE_SIZE } from '../../native/page-size.js';
 
-export const PAGE_SIZE = 4096;
 /** The sizes of huge pages. */
 const LARGE = 2 * 1024 * 1024;
 const HUGE = 1024 * 1024 * 1024;

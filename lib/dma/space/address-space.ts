@@ -1,5 +1,5 @@
-import type { DmaLimits, DmaSpaceHost, DmaTarget, IovaRange } from '../../backends/backend.js';
-import type { DirtyRange } from '../../base/dirty-pages.js';
+import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
+import type { DmaLimits, DmaSpaceHost, DmaTarget } from '../../backends/backend.js';
 import { invalidArgument } from '../../base/errors.js';
 import { Gate } from '../../base/mutex.js';
 import { throwFirst, Unwinding } from '../../base/unwinding.js';

@@ -1,5 +1,6 @@
+import type { DirtyRange } from '../../base/iova-range.js';
 import type { DmaTarget } from '../../backends/backend.js';
-import { UntoldPages, type DirtyRange } from '../../base/dirty-pages.js';
+import { UntoldPages } from '../../base/dirty-pages.js';
 import { invalidArgument, systemError, VfioError } from '../../base/errors.js';
 import { Unwinding } from '../../base/unwinding.js';
 import type { MappingRecord } from './mapping-table.js';

@@ -1,4 +1,5 @@
-import type { DmaTarget, IovaRange, MapRequest, ReservedRange } from '../../backends/backend.js';
+import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
+import type { DmaTarget, MapRequest } from '../../backends/backend.js';
 import { systemError, VfioError, withContext } from '../../base/errors.js';
 import { hintFor, ifFound } from '../../kernel/hints.js';
 import { describeLockedMemory } from '../../kernel/locked-memory.js';

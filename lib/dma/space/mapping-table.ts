@@ -1,5 +1,5 @@
 import type { DmaTarget, MapRequest } from '../../backends/backend.js';
-import { PAGE_SIZE } from '../memory/shared-memory.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { RangeTree } from '../iova/range-tree.js';
 
 /** Memory in one piece. */
@@ -114,8 +114,6 @@ function* cut(record: MappingRecord): Generator<MapRequest> {
   }
 }
 
-const PAGE = BigInt(PAGE_SIZE);
-
 function page(bytes: bigint): number {
-  return Number(bytes / PAGE);
+  return Number(bytes / PAGE_SIZE_BIGINT);
 }

@@ -1,7 +1,7 @@
 import type { MemoryFile } from '../../backends/backend.js';
 import { invalidArgument } from '../../base/errors.js';
 import type { MappingRecord, MemoryPieces, MemoryRun } from './mapping-table.js';
-import { PAGE_SIZE } from '../memory/shared-memory.js';
+import { PAGE_SIZE } from '../../native/page-size.js';
 import type { MapProgress } from './target-set.js';
 
 /** A mapping to be made. */

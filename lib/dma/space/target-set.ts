@@ -1,6 +1,8 @@
-import type { DmaLimits, DmaTarget, IovaRange, MapRequest, ReservedRange } from '../../backends/backend.js';
+import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
+import type { DmaLimits, DmaTarget, MapRequest } from '../../backends/backend.js';
 import { VfioError } from '../../base/errors.js';
 import { Unwinding, withFurther } from '../../base/unwinding.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { explainMap } from './explain.js';
 import { intersect, subtract } from '../iova/iova-allocator.js';
 import { chunksOf, piecesFrom, type MappingRecord } from './mapping-table.js';
@@ -10,7 +12,6 @@ const DEFAULT_RANGES: readonly IovaRange[] = [
   { start: 0n, last: 0xfedfffffn },
   { start: 0xfef00000n, last: 0xffffffffffffn },
 ];
-const SMALLEST_PAGE = 4096n;
 const ALL: readonly IovaRange[] = [{ start: 0n, last: (1n << 64n) - 1n }];
 
 /** How a map goes on while it runs. */
@@ -29,7 +30,7 @@ export interface SpaceView {
 /** The IOMMU objects of a space and what all of them can map. */
 export class TargetSet {
   readonly #limits = new Map<DmaTarget, DmaLimits>();
-  #pageSize = SMALLEST_PAGE;
+  #pageSize = PAGE_SIZE_BIGINT;
 
   get targets(): Iterable<DmaTarget> {
     return this.#limits.keys();
@@ -161,7 +162,7 @@ export function aborted(signal: AbortSignal): VfioError {
 
 /** The page size that all of them can map. */
 function largestOf(limits: Iterable<DmaLimits>): bigint {
-  return [...limits].reduce((largest, { pageSizes }) => max(largest, lowestBit(pageSizes)), SMALLEST_PAGE);
+  return [...limits].reduce((largest, { pageSizes }) => max(largest, lowestBit(pageSizes)), PAGE_SIZE_BIGINT);
 }
 
 function lowestBit(bits: bigint): bigint {

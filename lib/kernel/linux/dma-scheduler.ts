@@ -1,9 +1,10 @@
+import { PAGE_SIZE } from '../../native/page-size.js';
 import type { Fd } from '../kernel.js';
 
-const PAGE_SHIFT = 12n;
+const PAGE_SHIFT = BigInt(Math.log2(PAGE_SIZE));
 /** What a call costs beside its pages, in pages. */
 const CALL_COST = 16;
-/** In pages; more is pinned and unpinned on the pool: ranges of more than 2 MiB, or many small ones. */
+/** In pages; more is pinned and unpinned on the pool: ranges of more than 512 pages, or many small ones. */
 const MOST_AT_ONCE = CALL_COST + 512;
 /** What may be done in one turn of the event loop, in pages: half a millisecond or so where the pages are there. */
 const TURN = 4096;

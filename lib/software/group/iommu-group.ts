@@ -1,5 +1,6 @@
+import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
 import type { DmaSource, IommuDomain } from '../iommu/domain.js';
-import { apertureOf, type IovaRange, type ReservedRegion } from '../iommu/iova-ranges.js';
+import { apertureOf } from '../iommu/iova-ranges.js';
 import type { MachineSettings } from '../machine/options.js';
 import { refuse } from '../refusal.js';
 
@@ -8,7 +9,7 @@ export interface GroupMember extends DmaSource {
   readonly name: string;
   readonly isolatedInterrupts: boolean;
   readonly enforcesCoherency: boolean;
-  readonly reservedRegions: readonly ReservedRegion[];
+  readonly reservedRegions: readonly ReservedRange[];
   readonly addressWidth: number;
 }
 
@@ -41,7 +42,7 @@ export class IommuGroup<Member extends GroupMember = GroupMember> {
     return this.devices.every((device) => device.isolatedInterrupts);
   }
 
-  get reservedRegions(): ReservedRegion[] {
+  get reservedRegions(): ReservedRange[] {
     return [...this.settings.reservedRegions, ...this.devices.flatMap((device) => device.reservedRegions)];
   }
 

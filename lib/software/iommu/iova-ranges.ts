@@ -1,16 +1,7 @@
-/** An inclusive range of iovas. */
-export interface IovaRange {
-  readonly start: bigint;
-  readonly last: bigint;
-}
-
-/** A range that an IOMMU keeps from the user, as /sys/kernel/iommu_groups/N/reserved_regions shows it. */
-export interface ReservedRegion extends IovaRange {
-  readonly type: 'direct' | 'direct-relaxable' | 'reserved' | 'msi' | 'sw-msi';
-}
+import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
 
 /** The interrupt window of x86, where a write is a message and no memory. */
-export const X86_MSI_WINDOW: ReservedRegion = { start: 0xfee00000n, last: 0xfeefffffn, type: 'msi' };
+export const X86_MSI_WINDOW: ReservedRange = { start: 0xfee00000n, last: 0xfeefffffn, type: 'msi' };
 
 /** Gives the range of iovas that an IOMMU of this address width (in bits) translates. */
 export function apertureOf(addressWidth: number): IovaRange {

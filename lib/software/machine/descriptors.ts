@@ -1,4 +1,5 @@
 import { addon } from '../../native/addon.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import type { Fd } from '../../kernel/kernel.js';
 import type { ContainerFile } from '../container/container-file.js';
 import type { GroupFile } from '../group/group.js';
@@ -22,7 +23,7 @@ export class Placeholders {
   }
 
   open(name: string): Fd {
-    const fd = addon.memfdCreate(name, 4096n, 0);
+    const fd = addon.memfdCreate(name, PAGE_SIZE_BIGINT, 0);
     this.#holders.set(fd, 1);
     return fd;
   }

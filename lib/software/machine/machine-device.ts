@@ -1,6 +1,6 @@
+import type { ReservedRange } from '../../base/iova-range.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
 import type { GroupMember, IommuGroup } from '../group/iommu-group.js';
-import type { ReservedRegion } from '../iommu/iova-ranges.js';
 import type { ModelRunner } from '../pci/model-runner.js';
 import { Mutex } from '../mutex.js';
 import type { DeviceOptions, MachineSettings } from './options.js';
@@ -17,7 +17,7 @@ export class MachineDevice implements GroupMember {
   readonly lock = new Mutex();
   readonly isolatedInterrupts: boolean;
   readonly enforcesCoherency: boolean;
-  readonly reservedRegions: readonly ReservedRegion[];
+  readonly reservedRegions: readonly ReservedRange[];
   readonly addressWidth: number;
   iommuGroup: IommuGroup | null = null;
   driver: string | null = null;

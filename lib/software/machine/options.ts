@@ -1,6 +1,7 @@
+import type { ReservedRange } from '../../base/iova-range.js';
 import type { IommuDomain } from '../iommu/domain.js';
 import type { StartHost } from '../pci/host.js';
-import { X86_MSI_WINDOW, type ReservedRegion } from '../iommu/iova-ranges.js';
+import { X86_MSI_WINDOW } from '../iommu/iova-ranges.js';
 
 /** How a software machine is built. What is left out is as on an x86 PC with an IOMMU. */
 export interface MachineOptions {
@@ -15,7 +16,7 @@ export interface MachineOptions {
   /** The module parameter vfio_iommu_type1.dma_entry_limit. Default 65535. */
   readonly dmaEntryLimit?: number;
   /** Ranges of every group that DMA cannot use. Default: the interrupt window 0xfee00000 to 0xfeefffff. */
-  readonly reservedRegions?: readonly ReservedRegion[];
+  readonly reservedRegions?: readonly ReservedRange[];
   /** Bits of an iova that the IOMMU translates. Default 48. */
   readonly addressWidth?: number;
   /** A bit for each page size, as bytes. Default 4 KiB, 2 MiB and 1 GiB. */
@@ -78,7 +79,7 @@ export interface DeviceOptions {
   /** Whether the IOMMU can make all of its DMA cache coherent. Default false. */
   readonly enforcesCoherency?: boolean;
   /** Ranges of its group that DMA cannot use, beside the machine's. */
-  readonly reservedRegions?: readonly ReservedRegion[];
+  readonly reservedRegions?: readonly ReservedRange[];
   /** Bits of an iova that its IOMMU translates. Default: the machine's. */
   readonly addressWidth?: number;
   /** The driver's own comparison of GET_DEVICE_FD's argument; vfio-pci's by default. @throws Refusal */

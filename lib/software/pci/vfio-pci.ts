@@ -7,8 +7,10 @@ import {
   VFIO_PCI_VGA_REGION_INDEX,
   VFIO_REGION_INFO_FLAG_MMAP,
 } from '../../uapi/vfio.js';
+import { PCI_COMMAND } from '../../uapi/pci.js';
 import { VfioError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import type {
   DeviceInfo,
   IoTarget,
@@ -27,9 +29,7 @@ import { VfioPciIrqs } from './vfio-pci-irqs.js';
 /** The sizes of the structures up to their last field that has to be there. */
 const DEVICE_INFO_SIZE = 16;
 const REGION_INFO_SIZE = 32;
-const PAGE_SIZE = 4096n;
 
-const PCI_COMMAND = 4;
 /** I/O ports, memory and SERR# on, as the kernel leaves a device that it enabled; the bus master bit (4) is off. */
 const COMMAND_ENABLED = 0x103;
 
@@ -127,7 +127,8 @@ export class VfioPci implements VfioDriver {
 
   map(fileOffset: bigint, length: number, prot: { readonly read: boolean; readonly write: boolean }): MappingHandle {
     const { regionIndex, regionOffset } = locate(fileOffset);
-    if (length <= 0 || regionOffset % PAGE_SIZE !== 0n || regionIndex >= VFIO_PCI_ROM_REGION_INDEX) refuse('EINVAL');
+    if (length <= 0 || regionOffset % PAGE_SIZE_BIGINT !== 0n || regionIndex >= VFIO_PCI_ROM_REGION_INDEX)
+      refuse('EINVAL');
     const { info, fd } = this.#region(regionIndex);
     if ((info.flags & VFIO_REGION_INFO_FLAG_MMAP) === 0 || fd === undefined) refuse('EINVAL');
     const end = regionOffset + pageAligned(BigInt(length));
@@ -166,7 +167,7 @@ function capabilitiesSize({ sparseMmap, type, msixMappable }: RegionCapabilities
 }
 
 function pageAligned(size: bigint): bigint {
-  return (size + PAGE_SIZE - 1n) & -PAGE_SIZE;
+  return (size + PAGE_SIZE_BIGINT - 1n) & -PAGE_SIZE_BIGINT;
 }
 
 /** Reads config space, the command register as the kernel leaves it. */

@@ -1,6 +1,7 @@
+import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
 import type { IommuDomain } from '../iommu/domain.js';
 import type { IommuGroup } from '../group/iommu-group.js';
-import { clip, exclude, intersects, type IovaRange } from '../iommu/iova-ranges.js';
+import { clip, exclude, intersects } from '../iommu/iova-ranges.js';
 import { lastOf, type Mapping, type Mappings } from './mappings.js';
 import { Refusal, refuse } from '../refusal.js';
 import { warn } from '../warnings.js';
@@ -16,13 +17,6 @@ interface SharedDomain {
 export interface Pinning {
   pin(mapping: Mapping): void;
   unpin(mapping: Mapping): void;
-}
-
-/** A range whose written pages are asked for. */
-export interface DirtyRange {
-  readonly iova: bigint;
-  readonly size: bigint;
-  readonly pageSize: bigint;
 }
 
 /** The domains behind one container, each with all of the container's mappings. */

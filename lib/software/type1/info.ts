@@ -1,6 +1,6 @@
+import type { IovaRange } from '../../base/iova-range.js';
 import { VFIO_IOMMU_INFO_CAPS, VFIO_IOMMU_INFO_PGSIZES } from '../../uapi/vfio.js';
 import type { IommuInfo } from '../../kernel/kernel.js';
-import type { IovaRange } from '../iommu/iova-ranges.js';
 import { refuse } from '../refusal.js';
 import { DIRTY_BITMAP_SIZE_MAX } from './checks.js';
 

@@ -1,3 +1,4 @@
+import type { DirtyRange } from '../../base/iova-range.js';
 import {
   VFIO_DMA_CC_IOMMU,
   VFIO_DMA_MAP_FLAG_READ,
@@ -24,7 +25,7 @@ import { Mutex } from '../mutex.js';
 import type { MachineSettings } from '../machine/options.js';
 import type { SoftwareProcess } from '../machine/process.js';
 import { refuse } from '../refusal.js';
-import { type DirtyRange, Type1Domains } from './domains.js';
+import { Type1Domains } from './domains.js';
 import { type1Info } from './info.js';
 import { bitmapBytes, checkBitmap, checkUnmapBitmap, isAligned, U64_MAX } from './checks.js';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { UntoldPages, type DirtyRange } from '../../../lib/base/dirty-pages.js';
+import type { DirtyRange } from '../../../lib/base/iova-range.js';
+import { UntoldPages } from '../../../lib/base/dirty-pages.js';
 
 const PAGE = 4096n;
 

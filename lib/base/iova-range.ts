@@ -1,0 +1,21 @@
+/** A range of IOVAs; both ends belong to it. */
+export interface IovaRange {
+  readonly start: bigint;
+  readonly last: bigint;
+}
+
+/** A range of IOVAs that cannot be mapped. Source: /sys/kernel/iommu_groups/N/reserved_regions */
+export interface ReservedRange extends IovaRange {
+  /** Why it is reserved: `direct`, `direct-relaxable`, `reserved` or `msi`. */
+  readonly type: string;
+}
+
+/** A range of IOVAs whose dirty pages are read, and the size of the pages that its bitmap has a bit for; bytes. */
+export interface DirtyRange {
+  readonly iova: bigint;
+  readonly size: bigint;
+  readonly pageSize: bigint;
+}
+
+/** The smallest page that any IOMMU maps or tracks writes by, bytes. Source: linux/iommu.h, the drivers' pgsize_bitmap */
+export const SMALLEST_IOMMU_PAGE = 4096n;
