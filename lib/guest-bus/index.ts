@@ -8,5 +8,5 @@ export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceO
 export type { GuestFault } from './region-handlers.js';
 export { placeRegion, type Placement, type PlaceOptions } from './placement.js';
 export type { GuestAddress } from './placement-plan.js';
-export type { OpenRegion } from './region-port.js';
+export type { AccessPort, AreaView, PlaceableRegion } from './placeable-region.js';
 export { SimpleBus } from './simple-bus.js';

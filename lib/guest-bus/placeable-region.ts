@@ -1,4 +1,7 @@
-/** What placing needs to know of a region; `placeable` makes it of a device's. */
+/**
+ * What the guest bus needs to know of a region. `placeRegion` derives it from a `Region` or a `RegionAccess`. An emulator
+ * implements it to place a region of its own.
+ */
 export interface PlaceableRegion {
   readonly regionIndex: number;
   /** Bytes. */
@@ -7,25 +10,29 @@ export interface PlaceableRegion {
   readonly writable: boolean;
   /** Whether the region is I/O ports, which a guest reaches by its port instructions. */
   readonly ioPort: boolean;
-  /** The mapped areas, by ascending offset; none when the region is trapped. */
-  readonly areas: readonly MappedArea[];
-  /** What makes the accesses on this thread. */
+  /** The mapped areas, by ascending offset; empty if the region is trapped. */
+  readonly areas: readonly AreaView[];
+  /** Makes the accesses on the calling thread. */
   readonly accessor: AccessPort;
 }
 
-/** A mapped area: the memory at an offset of its region. */
-export interface MappedArea {
+/** The memory of one mapped area of a region. */
+export interface AreaView {
+  /** Bytes from the start of the region. */
   readonly regionOffset: number;
   readonly view: Uint8Array;
 }
 
 /**
- * Synchronous accesses to a region, naturally aligned and of 1, 2, 4 or 8 bytes. Values are little-endian bytes in the
- * caller's buffer and failures are numbers, because a number from 2^31 on, a bigint and an error are heap allocations.
+ * Makes synchronous accesses of 1, 2, 4 or 8 bytes, naturally aligned. Values are little-endian bytes in the caller's
+ * buffer and failures are numbers, because a number of 2^31 or more, a bigint and an error each allocate memory.
  */
 export interface AccessPort {
-  /** Reads into data[at] and on. @returns 0, or a negative errno and the bytes are undefined */
+  /**
+   * Reads `width` bytes into `data` from index `at` on.
+   * @returns 0, or a negative errno; the bytes are then undefined
+   */
   read(regionOffset: number, width: number, data: Uint8Array, at: number): number;
-  /** Writes from data[at] and on. @returns 0, or a negative errno */
+  /** Writes `width` bytes of `data` from index `at` on. @returns 0, or a negative errno */
   write(regionOffset: number, width: number, data: Uint8Array, at: number): number;
 }

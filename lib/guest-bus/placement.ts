@@ -1,43 +1,51 @@
 import { VfioError } from '../base/errors.js';
+import { throwFirst } from '../base/unwinding.js';
 import { PAGE_SIZE } from '../native/page-size.js';
+import type { RegionAccess } from '../region/access.js';
+import type { Region } from '../region/region.js';
+import { requireAddress, requireBus, requirePlaceOptions, toPlaceable } from './arguments.js';
 import type { GuestBus } from './guest-bus.js';
-import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './region-handlers.js';
 import type { PlaceableRegion } from './placeable-region.js';
-import { placeable, type OpenRegion } from './region-port.js';
-import { planPlacement, type GuestAddress, type Piece } from './placement-plan.js';
+import { planPlacement, type GuestAddress, type PlacementPart } from './placement-plan.js';
+import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './region-handlers.js';
 
 /** Settings of a placement. */
 export interface PlaceOptions {
-  /** Granule of guest memory, bytes, a power of two. Default: the machine's page size. */
+  /** Granule of guest memory, bytes, a power of two. Default: the page size of the machine. */
   readonly pageSize?: number;
-  /** Told of each access that could not be made, besides the count. A guest can cause these at will: keep it cheap. */
+  /** Called for each access that failed, in addition to the count. A guest can cause these at will: keep it cheap. */
   readonly onFault?: (fault: GuestFault) => void;
 }
 
 /**
  * Makes a region appear to the guest: as memory where it is mapped and the address is page-aligned, by handlers
- * otherwise. When the bus refuses any part, what was placed is taken back and the bus's error is thrown.
- * @param region of a device: `device.region(i)`, or on another thread a `RegionAccess`
+ * elsewhere. If the bus refuses a part, what was placed is removed and the error of the bus is thrown.
+ * @param region `device.region(i)`, a `RegionAccess` on another thread, or a region of the emulator's own
  * @param address `{ gpa }` for memory, `{ port }` for a region of I/O ports
- * @throws ERR_INVALID_ARGUMENT for an address of the wrong kind, and whatever the bus throws
- * Thread: the one that runs the bus's handlers. A trapped access blocks it until the device answers, as a vCPU waits.
+ * @throws ERR_INVALID_ARGUMENT for an address of the wrong kind; ERR_CLOSED if the region is closed; what the bus throws;
+ *   an AggregateError of both errors if the bus also fails to remove what was placed
+ * Thread: the one that calls the bus's handlers. A trapped access blocks it until the device answers, as a vCPU waits.
  */
 export function placeRegion(
   bus: GuestBus,
-  region: OpenRegion | PlaceableRegion,
+  region: Region | RegionAccess | PlaceableRegion,
   address: GuestAddress,
   options: PlaceOptions = {},
 ): Placement {
-  return new Placement(bus, placeable(region), address, options);
+  requireBus(bus);
+  const placeable = toPlaceable(region);
+  requireAddress(address);
+  requirePlaceOptions(options);
+  return new Placement(bus, placeable, address, options);
 }
 
-/** A region's place on a guest bus. */
+/** A region on a guest bus. Thread: the one that placed it. */
 export class Placement {
   readonly #bus: GuestBus;
   readonly #region: PlaceableRegion;
   readonly #pageSize: number;
   readonly #faults: FaultLog;
-  /** What takes each piece back, in the order of placing. */
+  /** Each step removes one part, in the order of placing. */
   #undo: (() => void)[] = [];
   #address: GuestAddress | undefined;
 
@@ -50,25 +58,27 @@ export class Placement {
     this.#place(address);
   }
 
-  /** Where the region is; undefined when it was removed. */
+  /** The address of the region; undefined after it was removed. */
   get address(): GuestAddress | undefined {
     return this.#address;
   }
 
-  /** Counts the guest's accesses that could not be made. */
+  /** The number of the guest's accesses that failed. */
   get faults(): number {
     return this.#faults.count;
   }
 
   /**
-   * Moves the region. The guest sees it at neither address for a moment. When the bus refuses the new one, the region
-   * is put back where it was.
-   * @throws ERR_CLOSED after `remove`; ERR_INVALID_ARGUMENT and the bus's errors as for `placeRegion`
+   * Moves the region. The guest sees it at neither address for a moment. If the bus refuses the new address, the region is
+   * put back to the old one.
+   * @throws ERR_CLOSED after `remove`; ERR_INVALID_ARGUMENT and the errors of the bus as for `placeRegion`; an
+   *   AggregateError of both errors if the region could not be put back
    */
   move(address: GuestAddress): void {
     const from = this.#address;
     if (from === undefined) throw new VfioError('the region was removed from the bus', { code: 'ERR_CLOSED' });
-    // An address of the wrong kind is refused before anything is touched.
+    requireAddress(address);
+    // Rejects an address of the wrong kind before anything changes.
     planPlacement(this.#region, address, this.#pageSize);
     this.remove();
     try {
@@ -80,8 +90,8 @@ export class Placement {
   }
 
   /**
-   * Takes the region off the bus. Where the bus throws, the rest is removed all the same, the first error is thrown and
-   * another `remove` tries again what is left. Removing twice does nothing.
+   * Removes the region from the bus. If the bus throws for a part, the other parts are still removed and the first error
+   * is thrown; a further `remove` tries the remaining parts again. Removing twice has no effect.
    */
   remove(): void {
     this.#address = undefined;
@@ -96,54 +106,53 @@ export class Placement {
       }
     }
     this.#undo = left;
-    if (errors.length > 0) throw errors[0];
+    throwFirst(errors);
   }
 
   #putBack(address: GuestAddress, first: unknown): void {
     try {
       this.#place(address);
     } catch (second) {
-      throw new AggregateError([first, second], 'the region could neither be moved nor put back', {
-        cause: second,
-      });
+      throw new AggregateError([first, second], 'the region could neither be moved nor put back', { cause: second });
     }
   }
 
   #place(address: GuestAddress): void {
     try {
-      for (const piece of planPlacement(this.#region, address, this.#pageSize)) {
-        this.#undo.push(this.#placePiece(piece, address));
+      for (const part of planPlacement(this.#region, address, this.#pageSize)) {
+        this.#undo.push(this.#placePart(part, address));
       }
     } catch (error) {
-      this.#takeBack(error);
+      this.#removeAfter(error);
       throw error;
     }
     this.#address = address;
   }
 
-  #takeBack(first: unknown): void {
+  #removeAfter(first: unknown): void {
     try {
       this.remove();
     } catch (second) {
-      throw new AggregateError([first, second], 'the region could not be placed, nor all of it taken back', {
+      throw new AggregateError([first, second], 'the region could neither be placed nor removed as a whole', {
         cause: second,
       });
     }
   }
 
-  #placePiece(piece: Piece, address: GuestAddress): () => void {
+  /** Places one part. @returns the step that removes it */
+  #placePart(part: PlacementPart, address: GuestAddress): () => void {
     const bus = this.#bus;
     if ('port' in address) {
       const { port } = address;
-      bus.registerPio(port, piece.size, new RegionHandlers(this.#region, 0, pioLengths, this.#faults));
+      bus.registerPio(port, part.size, new RegionHandlers(this.#region, 0, pioLengths, this.#faults));
       return () => bus.unregisterPio(port);
     }
-    const gpa = address.gpa + BigInt(piece.offset);
-    if (piece.kind === 'memory') {
-      bus.mapMemory(gpa, piece.view, { size: piece.size, writable: piece.writable });
+    const gpa = address.gpa + BigInt(part.offset);
+    if (part.kind === 'memory') {
+      bus.mapMemory(gpa, part.view, { size: part.size, writable: part.writable });
       return () => bus.unmapMemory(gpa);
     }
-    bus.registerMmio(gpa, piece.size, new RegionHandlers(this.#region, piece.offset, mmioLengths, this.#faults));
+    bus.registerMmio(gpa, part.size, new RegionHandlers(this.#region, part.offset, mmioLengths, this.#faults));
     return () => bus.unregisterMmio(gpa);
   }
 }

@@ -1,39 +1,44 @@
 import type { AccessHandlers } from './guest-bus.js';
 import type { AccessPort, PlaceableRegion } from './placeable-region.js';
 
-/** A guest's access that could not be made. */
+/** An access of the guest that failed. */
 export interface GuestFault {
   readonly regionIndex: number;
+  /** Bytes from the start of the region. */
   readonly regionOffset: number;
+  /** Bytes. */
   readonly length: number;
   readonly write: boolean;
-  /** `length`: not one the bus has; `bounds`: past the region's end; `flags`: the region cannot; `io`: it failed. */
+  /**
+   * `length`: the bus has no accesses of this length; `bounds`: the access exceeds the region; `flags`: the region cannot
+   * be read (or written); `io`: the device or the kernel failed.
+   */
   readonly reason: 'length' | 'bounds' | 'flags' | 'io';
-  /** The errno behind `io`, positive; 0 for the other reasons. */
+  /** The positive errno of `io`; 0 for the other reasons. */
   readonly errno: number;
 }
 
-/** What a placement keeps of its faults. */
+/** Counts and reports the faults of a placement. */
 export interface FaultLog {
   count: number;
   readonly report: ((fault: GuestFault) => void) | undefined;
 }
 
-/** Whether an access length exists: 1 to 8 on memory, 1, 2 and 4 on ports. */
+/** Tells whether a bus has accesses of a length: 1 to 8 bytes on memory; 1, 2 and 4 bytes on ports. */
 export type LengthRule = (length: number) => boolean;
 
 export const mmioLengths: LengthRule = (length) => length >= 1 && length <= 8;
 export const pioLengths: LengthRule = (length) => length === 1 || length === 2 || length === 4;
 
 /**
- * Answers a guest's accesses to a range of a region. An access of an odd length or place is made of the widest naturally
- * aligned ones, in ascending order, as the kernel makes a pread of the same bytes. Nothing is allocated, but for the
- * report of an access that fails.
+ * Answers a guest's accesses to a range of a region. An access that is not naturally aligned, or whose length is not a
+ * power of two, is split into the widest aligned ones, in ascending order, as the kernel splits a pread of the same bytes.
+ * Nothing is allocated, except for the report of an access that fails.
  */
 export class RegionHandlers implements AccessHandlers {
   readonly #region: PlaceableRegion;
   readonly #port: AccessPort;
-  /** Where in the region the registered range starts. */
+  /** The offset in the region at which the registered range starts. */
   readonly #base: number;
   readonly #lengths: LengthRule;
   readonly #faults: FaultLog;
@@ -49,7 +54,7 @@ export class RegionHandlers implements AccessHandlers {
   read(offset: number, data: Uint8Array, length: number): boolean {
     const start = this.#base + offset;
     const refused = this.#check(start, length, this.#region.readable);
-    const errno = refused === undefined ? -this.#readPieces(start, data, length) : 0;
+    const errno = refused === undefined ? -this.#readParts(start, data, length) : 0;
     if (refused === undefined && errno === 0) return true;
     data.fill(0xff, 0, length);
     return this.#fault(start, length, false, refused ?? 'io', errno);
@@ -58,14 +63,14 @@ export class RegionHandlers implements AccessHandlers {
   write(offset: number, data: Uint8Array, length: number): boolean {
     const start = this.#base + offset;
     const refused = this.#check(start, length, this.#region.writable);
-    const errno = refused === undefined ? -this.#writePieces(start, data, length) : 0;
+    const errno = refused === undefined ? -this.#writeParts(start, data, length) : 0;
     if (refused === undefined && errno === 0) return true;
     return this.#fault(start, length, true, refused ?? 'io', errno);
   }
 
-  #readPieces(start: number, data: Uint8Array, length: number): number {
+  #readParts(start: number, data: Uint8Array, length: number): number {
     for (let done = 0; done < length;) {
-      const width = pieceWidth(start + done, length - done);
+      const width = widestAligned(start + done, length - done);
       const status = this.#port.read(start + done, width, data, done);
       if (status !== 0) return status;
       done += width;
@@ -73,9 +78,9 @@ export class RegionHandlers implements AccessHandlers {
     return 0;
   }
 
-  #writePieces(start: number, data: Uint8Array, length: number): number {
+  #writeParts(start: number, data: Uint8Array, length: number): number {
     for (let done = 0; done < length;) {
-      const width = pieceWidth(start + done, length - done);
+      const width = widestAligned(start + done, length - done);
       const status = this.#port.write(start + done, width, data, done);
       if (status !== 0) return status;
       done += width;
@@ -96,8 +101,8 @@ export class RegionHandlers implements AccessHandlers {
   }
 }
 
-/** The widest naturally aligned access at an offset that stays within what is left. */
-function pieceWidth(offset: number, left: number): number {
+/** Returns the width of the widest naturally aligned access at an offset that does not exceed the remaining bytes. */
+function widestAligned(offset: number, left: number): number {
   if (left >= 8 && (offset & 7) === 0) return 8;
   if (left >= 4 && (offset & 3) === 0) return 4;
   return left >= 2 && (offset & 1) === 0 ? 2 : 1;

@@ -1,30 +1,17 @@
 import { Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
-import type { RegionDescriptor } from '../region/descriptor.js';
-import type { AccessPort, MappedArea, PlaceableRegion } from './placeable-region.js';
-
-/** `Region` where the device was attached, `RegionAccess` on any other thread. */
-export interface OpenRegion {
-  readonly descriptor: RegionDescriptor;
-  readonly areas: readonly MappedArea[];
-}
-
-/** Gives what placing needs of a region of a device; one that has it already stays as it is. */
-export function placeable(region: OpenRegion | PlaceableRegion): PlaceableRegion {
-  if (!('descriptor' in region)) return region;
-  const { regionIndex, size, readable, writable, ioPort, handle } = region.descriptor;
-  return { regionIndex, size, readable, writable, ioPort, areas: region.areas, accessor: new RegionPort(handle) };
-}
+import type { RegionHandle } from '../native/lane.js';
+import type { AccessPort } from './placeable-region.js';
 
 /**
- * Accesses to a region of the addon's table, on this thread: a load or a store where the region is mapped, a transfer
- * elsewhere. They go through one slot of a program, whose value and status are bytes, so that nothing is allocated.
+ * Accesses to a region of the addon's table, on the calling thread: a load or a store where the region is mapped, a
+ * transfer elsewhere. Each one is a program of one slot, whose value and status are bytes, so that nothing is allocated.
  */
-class RegionPort implements AccessPort {
+export class RegionPort implements AccessPort {
   readonly #slot = new Uint8Array(SLOT.size);
   readonly #words = new Int32Array(this.#slot.buffer);
 
-  constructor(handle: number) {
+  constructor(handle: RegionHandle) {
     this.#words[SLOT.region >> 2] = handle;
   }
 
@@ -39,7 +26,7 @@ class RegionPort implements AccessPort {
     return this.#run(Op.write, width, regionOffset);
   }
 
-  /** Regions of 4 GiB and more have offsets that one word does not hold. */
+  /** Writes the offset as two words: a region of 4 GiB or more has offsets of more than 32 bits. */
   #run(op: number, width: number, regionOffset: number): number {
     this.#words[0] = op | (width << 8);
     this.#words[SLOT.offset >> 2] = regionOffset | 0;

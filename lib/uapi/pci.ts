@@ -32,6 +32,8 @@ export const PCI_BASE_ADDRESS_SPACE_IO = 0x01;
 export const PCI_BASE_ADDRESS_MEM_TYPE_MASK = 0x06;
 export const PCI_BASE_ADDRESS_MEM_TYPE_64 = 0x04;
 export const PCI_BASE_ADDRESS_MEM_PREFETCH = 0x08;
+export const PCI_BASE_ADDRESS_MEM_MASK = ~0x0f;
+export const PCI_BASE_ADDRESS_IO_MASK = ~0x03;
 /** The numbers of a bridge's buses (header type 1). */
 export const PCI_PRIMARY_BUS = 0x18;
 export const PCI_SECONDARY_BUS = 0x19;
@@ -40,6 +42,7 @@ export const PCI_SUBSYSTEM_VENDOR_ID = 0x2c;
 export const PCI_SUBSYSTEM_ID = 0x2e;
 export const PCI_ROM_ADDRESS = 0x30;
 export const PCI_ROM_ADDRESS_ENABLE = 0x01;
+export const PCI_ROM_ADDRESS_MASK = ~0x7ff;
 export const PCI_CAPABILITY_LIST = 0x34;
 /** The ROM register of a bridge (header type 1). */
 export const PCI_ROM_ADDRESS1 = 0x38;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-import type { MappedArea, PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
+import type { AreaView, PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
 
 const { EIO } = constants.errno;
 
@@ -15,7 +15,7 @@ export class FakeRegion implements PlaceableRegion {
   readable = true;
   writable = true;
   ioPort = false;
-  areas: readonly MappedArea[] = [];
+  areas: readonly AreaView[] = [];
 
   constructor(
     readonly size: number,

@@ -1,4 +1,4 @@
-import { placeable } from '../../../lib/guest-bus/region-port.js';
+import { RegionPort } from '../../../lib/guest-bus/region-port.js';
 import type { PlaceableRegion } from '../../../lib/guest-bus/placeable-region.js';
 import { addon } from '../../../lib/native/addon.js';
 
@@ -21,19 +21,15 @@ export class MemfdRegion {
   /** What `placeRegion` takes of it. */
   get placeable(): PlaceableRegion {
     const view = new Uint8Array(addon.mappingView(this.#mapping));
-    const descriptor = {
+    return {
       regionIndex: 0,
       size: this.size,
       readable: true,
       writable: true,
       ioPort: false,
-      device: 'memfd',
-    };
-    const areas = [{ offset: 0, size: 4096, mapping: this.#mapping }];
-    return placeable({
-      descriptor: { ...descriptor, handle: this.#handle, areas },
       areas: [{ regionOffset: 0, view }],
-    });
+      accessor: new RegionPort(this.#handle),
+    };
   }
 
   async close(): Promise<void> {

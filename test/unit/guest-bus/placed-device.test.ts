@@ -63,7 +63,7 @@ function programAll(placed: PlacedDevice): void {
 }
 
 describe('guest bus: a device that follows its BARs', () => {
-  it('places nothing before decoding is on, then all, and takes all off when it goes off', () => {
+  it('places nothing before decoding is on, then all regions, and removes them when it goes off', () => {
     const { bus, placed } = machine();
     programAll(placed);
     assert.equal(bus.size, 0);
@@ -76,7 +76,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.equal(bus.size, 0);
   });
 
-  it('turns ports and memory on each by its own bit', () => {
+  it('turns ports and memory on by separate bits', () => {
     const { placed } = machine();
     programAll(placed);
     write(placed, 0x04, 1, 1);
@@ -85,7 +85,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.deepEqual([placed.address(0), placed.address(1)], [{ gpa: 0xc000_0000n }, undefined]);
   });
 
-  it('moves a BAR that the guest programs anew while it decodes', () => {
+  it('moves a BAR that the guest programs again while it decodes', () => {
     const { bus, placed, regions } = machine();
     programAll(placed);
     write(placed, 0x04, 2, 2);
@@ -95,7 +95,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.equal(bus.read(0xc000_0010n, 4), 0xffffffffn);
   });
 
-  it('takes a BAR off the bus while the guest learns its size, and gives the size', () => {
+  it('removes a BAR from the bus while the guest reads its size, and returns the size', () => {
     const { placed } = machine();
     programAll(placed);
     write(placed, 0x04, 3, 2);
@@ -110,7 +110,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.deepEqual(placed.address(0), { gpa: BigInt(A) });
   });
 
-  it('shows the ROM only while its own bit is on', () => {
+  it('places the ROM only while its enable bit is on', () => {
     const { placed } = machine();
     programAll(placed);
     write(placed, 0x04, 2, 2);
@@ -118,7 +118,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.equal(placed.address(6), undefined);
   });
 
-  it('leaves a region off the bus when the guest puts it over another, says so, and goes on', () => {
+  it('leaves a region off the bus when it overlaps another, reports it, and continues', () => {
     const refused: number[] = [];
     const { bus, placed } = machine({ onRefused: (index) => refused.push(index) });
     programAll(placed);
@@ -132,7 +132,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.equal(bus.size, 3);
   });
 
-  it('takes everything off', () => {
+  it('removes all regions', () => {
     const { bus, placed } = machine();
     programAll(placed);
     write(placed, 0x04, 3, 2);
@@ -141,7 +141,7 @@ describe('guest bus: a device that follows its BARs', () => {
     assert.equal(bus.size, 0);
   });
 
-  it('follows no write to other registers', () => {
+  it('ignores writes to other registers', () => {
     const { placed, config } = machine();
     programAll(placed);
     write(placed, 0x04, 2, 2);

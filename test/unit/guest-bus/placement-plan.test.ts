@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { planPlacement } from '../../../lib/guest-bus/placement-plan.js';
 import { FakeRegion } from './fake-region.js';
 
-/** The pieces as `kind offset+size`. */
+/** The parts as `kind offset+size`. */
 function plan(region: FakeRegion, gpa: bigint, pageSize = 4096): string[] {
   return planPlacement(region, { gpa }, pageSize).map(
     ({ kind, offset, size }) => `${kind} 0x${offset.toString(16)}+0x${size.toString(16)}`,
   );
 }
 
-describe('guest bus: what of a region is memory and what is trapped', () => {
+describe('guest bus: the parts of a region that are memory or trapped', () => {
   it('traps a region without mapped areas as a whole, at its exact size', () => {
     assert.deepEqual(plan(new FakeRegion(0x1804), 0x10000n), ['mmio 0x0+0x1804']);
   });
@@ -38,32 +38,32 @@ describe('guest bus: what of a region is memory and what is trapped', () => {
     ]);
   });
 
-  it('traps what an area holds of less than a page, or of a page that starts before it', () => {
+  it('traps the part of an area that does not fill a page', () => {
     const region = new FakeRegion(0x8000).mapAreas([0x800, 0x1000], [0x3000, 0x1800]);
     assert.deepEqual(plan(region, 0x10000n), ['mmio 0x0+0x3000', 'memory 0x3000+0x1000', 'mmio 0x4000+0x4000']);
   });
 
-  it('goes by the page size that it is given', () => {
+  it('uses the page size that it is given', () => {
     const region = new FakeRegion(0x20000).mapAreas([0x1000, 0x1f000]);
     assert.deepEqual(plan(region, 0x10000n, 0x10000), ['mmio 0x0+0x20000']);
     assert.deepEqual(plan(new FakeRegion(0x1000).mapAreas([0, 0x1000]), 0x1000n, 0x10000), ['mmio 0x0+0x1000']);
   });
 
-  it('traps a region that cannot be read, and marks the memory of one that cannot be written', () => {
+  it('traps a region that cannot be read, and makes memory read-only for one that cannot be written', () => {
     const writeOnly = new FakeRegion(0x1000, { readable: false }).mapAreas([0, 0x1000]);
     assert.deepEqual(plan(writeOnly, 0x10000n), ['mmio 0x0+0x1000']);
     const readOnly = new FakeRegion(0x1000, { writable: false }).mapAreas([0, 0x1000]);
-    const [piece] = planPlacement(readOnly, { gpa: 0x10000n }, 4096);
-    assert.ok(piece?.kind === 'memory' && !piece.writable);
+    const [part] = planPlacement(readOnly, { gpa: 0x10000n }, 4096);
+    assert.ok(part?.kind === 'memory' && !part.writable);
   });
 
-  it('puts I/O ports at ports', () => {
-    const [piece, ...rest] = planPlacement(new FakeRegion(0x20, { ioPort: true }), { port: 0xc000 }, 4096);
-    assert.deepEqual(piece, { kind: 'pio', offset: 0, size: 0x20 });
+  it('places a region of I/O ports at ports', () => {
+    const [part, ...rest] = planPlacement(new FakeRegion(0x20, { ioPort: true }), { port: 0xc000 }, 4096);
+    assert.deepEqual(part, { kind: 'pio', offset: 0, size: 0x20 });
     assert.deepEqual(rest, []);
   });
 
-  it('refuses an address of the wrong kind and an empty region', () => {
+  it('rejects an address of the wrong kind and an empty region', () => {
     const refused = { code: 'ERR_INVALID_ARGUMENT' };
     assert.throws(() => planPlacement(new FakeRegion(0x20, { ioPort: true }), { gpa: 0n }, 4096), refused);
     assert.throws(() => planPlacement(new FakeRegion(0x20), { port: 0xc000 }, 4096), refused);

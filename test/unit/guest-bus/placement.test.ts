@@ -56,7 +56,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.equal(region.data.getUint32(0, true), 0);
   });
 
-  it('moves a region and leaves nothing where it was', () => {
+  it('moves a region and leaves nothing at the old address', () => {
     const region = sparse();
     const bus = new SimpleBus();
     const placement = placeRegion(bus, region, { gpa: A });
@@ -68,7 +68,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.deepEqual(placement.address, { gpa: B });
   });
 
-  it('goes from memory to handlers when it is moved inside a page, and back', () => {
+  it('changes from memory to handlers when a region is moved to an address inside a page, and back', () => {
     const region = new FakeRegion(0x1000).mapAreas([0, 0x1000]);
     const bus = new SimpleBus();
     const placement = placeRegion(bus, region, { gpa: A });
@@ -82,7 +82,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.deepEqual(region.log, ['r32@0']);
   });
 
-  it('moves ports', () => {
+  it('moves a region of I/O ports', () => {
     const bus = new SimpleBus();
     const placement = placeRegion(bus, new FakeRegion(8, { ioPort: true }), { port: 0xc000 });
     placement.move({ port: 0xd000 });
@@ -90,7 +90,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.equal(bus.readPort(0xd000, 2), 0);
   });
 
-  it('removes all of a region; twice does nothing; a move after it is refused', () => {
+  it('removes a region once, and rejects a move after that with ERR_CLOSED', () => {
     const bus = new SimpleBus();
     const placement = placeRegion(bus, sparse(), { gpa: A });
     placement.remove();
@@ -100,7 +100,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.throws(() => placement.move({ gpa: B }), { code: 'ERR_CLOSED' });
   });
 
-  it('takes back what it placed when any of the placings is refused', () => {
+  it('removes what it has placed when the bus refuses any part', () => {
     for (let step = 0; step < 5; step++) {
       const bus = new FussyBus();
       bus.refusePlaces = [step];
@@ -110,7 +110,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     }
   });
 
-  it('stays where it was when any of the placings of a move is refused', () => {
+  it('leaves a region at its old address when the bus refuses any part of a move', () => {
     for (let step = 5; step < 10; step++) {
       const bus = new FussyBus();
       const region = sparse();
@@ -123,7 +123,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     }
   });
 
-  it('refuses to overlap another range and leaves that one alone', () => {
+  it('rejects an overlap with another range and leaves that range in place', () => {
     const bus = new SimpleBus();
     const first = new FakeRegion(0x1000);
     placeRegion(bus, first, { gpa: A + 0x6000n });
@@ -133,14 +133,14 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.equal(first.data.getUint32(0, true), 5);
   });
 
-  it('refuses a move to an address of the wrong kind without touching the bus', () => {
+  it('rejects a move to an address of the wrong kind and leaves the region in place', () => {
     const bus = new SimpleBus();
     const placement = placeRegion(bus, sparse(), { gpa: A });
     assert.throws(() => placement.move({ port: 0xc000 }), { code: 'ERR_INVALID_ARGUMENT' });
     assert.deepEqual(placement.address, { gpa: A });
   });
 
-  it('removes the rest when the bus will not undo one part, says so, and tries again', () => {
+  it('removes the other parts when the bus fails to remove one, throws its error, and tries again', () => {
     const bus = new FussyBus();
     const placement = placeRegion(bus, sparse(), { gpa: A });
     bus.refuseUndoAt = A + 0x2000n;
@@ -151,7 +151,7 @@ describe('guest bus: placing, moving and removing a region', () => {
     assert.equal(bus.size, 0);
   });
 
-  it('keeps both errors when neither the move nor the way back works', () => {
+  it('throws both errors when a region can neither be moved nor put back', () => {
     const bus = new FussyBus();
     const placement = placeRegion(bus, sparse(), { gpa: A });
     bus.refusePlaces = [7, 8];

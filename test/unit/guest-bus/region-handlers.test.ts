@@ -54,14 +54,14 @@ describe('guest bus: trapped accesses', () => {
     }
   });
 
-  it('answers a read that the region cannot do with all ones, counts it and reports it', () => {
+  it('answers a read of a region that is not readable with all ones, counts it and reports it', () => {
     const { bus, faults, count } = place(new FakeRegion(64, { readable: false }));
     assert.equal(bus.read(BASE + 8n, 4), 0xffffffffn);
     assert.equal(count(), 1);
     assert.deepEqual(faults, [{ regionIndex: 0, regionOffset: 8, length: 4, write: false, reason: 'flags', errno: 0 }]);
   });
 
-  it('drops a write that the region cannot do', () => {
+  it('drops a write to a region that is not writable', () => {
     const region = new FakeRegion(64, { writable: false });
     const { bus, faults } = place(region);
     bus.write(BASE, 4, 1n);
@@ -69,7 +69,7 @@ describe('guest bus: trapped accesses', () => {
     assert.deepEqual([faults[0]?.reason, faults[0]?.write], ['flags', true]);
   });
 
-  it('gives all ones for the whole of a read whose second part fails, and goes on with the next', () => {
+  it('answers a read with all ones if one of its parts fails, and serves the next access', () => {
     const region = new FakeRegion(64);
     region.failAt = 8;
     const { bus, faults } = place(region);
@@ -85,7 +85,7 @@ describe('guest bus: trapped accesses', () => {
     assert.equal(bus.read(BASE, 4), 0n);
   });
 
-  it('refuses lengths that do not exist, and what passes the end of the region', () => {
+  it('rejects lengths of 0 and 9 bytes, and accesses beyond the region', () => {
     const region = new FakeRegion(64);
     const reasons: string[] = [];
     const bus = new SimpleBus();
@@ -104,7 +104,7 @@ describe('guest bus: trapped accesses', () => {
     assert.deepEqual(reasons, ['length', 'length', 'bounds', 'bounds']);
   });
 
-  it('answers ports in 1, 2 and 4 bytes alone', () => {
+  it('accepts only accesses of 1, 2 and 4 bytes on ports', () => {
     const region = new FakeRegion(0x20, { ioPort: true });
     const { bus, faults } = place(region);
     bus.writePort(0xc004, 4, 0xdeadbeef);

@@ -14,7 +14,7 @@ describe('guest bus: a region of the addon', () => {
     region = MemfdRegion.open();
   });
 
-  it('is guest memory where it is mapped and handlers where it is trapped', async () => {
+  it('becomes guest memory where it is mapped and handlers where it is trapped', async () => {
     const bus = new SimpleBus();
     placeRegion(bus, region.placeable, { gpa: GPA });
     assert.equal(bus.size, 2);
@@ -26,7 +26,7 @@ describe('guest bus: a region of the addon', () => {
     await region.close();
   });
 
-  it('is handlers alone at an address inside a page, with every length over both parts', async () => {
+  it('has only handlers at an address inside a page, for every length over both parts', async () => {
     const bus = new SimpleBus();
     const faults: GuestFault[] = [];
     placeRegion(bus, region.placeable, { gpa: GPA + 16n }, { onFault: (fault) => faults.push(fault) });
@@ -42,7 +42,7 @@ describe('guest bus: a region of the addon', () => {
     await region.close();
   });
 
-  it('reads as all ones when it is closed under the guest, and says so', async () => {
+  it('reads as all ones after it is closed, and reports the fault', async () => {
     const bus = new SimpleBus();
     const faults: GuestFault[] = [];
     placeRegion(bus, region.placeable, { gpa: GPA + 16n }, { onFault: (fault) => faults.push(fault) });

@@ -18,7 +18,7 @@ function writeConfig(placed: PlacedDevice, offset: number, value: number, length
   assert.ok(placed.writeConfig(offset, data, length));
 }
 
-describe('guest bus: a whole testdev of the software core', () => {
+describe('guest bus: a testdev of the software core', () => {
   const bus = new SimpleBus();
   const faults: GuestFault[] = [];
   let engine: Engine;
@@ -42,19 +42,19 @@ describe('guest bus: a whole testdev of the software core', () => {
   });
   after(() => engine.close());
 
-  it('appears where the guest programmed it', () => {
+  it('appears at the addresses that the guest programmed', () => {
     assert.deepEqual(
       [0, 1, 2, 6].map((index) => placed.address(index)),
       [{ gpa: BAR0 }, { port: 0xc000 }, { gpa: BAR2 }, { gpa: ROM }],
     );
   });
 
-  it('is memory in BAR0 that the driver sees as well', async () => {
+  it('has memory in BAR0 that the driver sees as well', async () => {
     bus.write(BAR0 + 0x20n, 8, 0xfedcba9876543210n);
     assert.equal(await device.region(0).read64(0x20), 0xfedcba9876543210n);
   });
 
-  it('is registers and memory side by side in BAR2', () => {
+  it('has registers and memory side by side in BAR2', () => {
     assert.equal(bus.read(BAR2 + BigInt(REG.IDENT), 4), BigInt(IDENT));
     bus.write(BAR2 + 0x1ff8n, 8, 7n);
     assert.equal(bus.read(BAR2 + 0x1ff8n, 8), 7n);
@@ -62,13 +62,13 @@ describe('guest bus: a whole testdev of the software core', () => {
     assert.equal(bus.read(BAR2 + BigInt(REG.SCRATCH64), 8), 0x8000000000000001n);
   });
 
-  it('sees an access of an odd length as the widest aligned ones', () => {
+  it('receives an access of 7 bytes as the widest aligned accesses', () => {
     bus.write(BAR2 + BigInt(REG.PROBE) + 1n, 7, 0x77665544332211n);
     assert.equal(bus.read(BAR2 + BigInt(REG.PROBE), 8), 0x7766554433221100n);
     assert.equal(bus.read(BAR2 + BigInt(REG.LAST_ACCESS), 4), BigInt((REG.PROBE << 8) | 8));
   });
 
-  it('is ports in BAR1 and reads alone in the ROM', () => {
+  it('has ports in BAR1, and a ROM that cannot be written', () => {
     bus.writePort(0xc010, 4, 0xdeadbeef);
     assert.equal(bus.readPort(0xc012, 2), 0xdead);
     assert.equal(bus.read(ROM, 2), 0xaa55n);
@@ -80,7 +80,7 @@ describe('guest bus: a whole testdev of the software core', () => {
     );
   });
 
-  it('vanishes when the guest turns decoding off, and comes back', () => {
+  it('disappears when the guest turns decoding off, and comes back', () => {
     writeConfig(placed, 0x04, 0, 2);
     assert.equal(bus.size, 0);
     assert.equal(bus.read(BAR0 + 0x20n, 4), 0xffffffffn);

@@ -12,11 +12,11 @@ import {
   VFIO_USER_VERSION,
 } from '../protocol/protocol.js';
 import { ClientMemory } from './client-memory.js';
-import { COMMANDS, type Reply } from './commands/commands.js';
-import type { ServedDevice } from './served-device.js';
-import { DmaRanges } from './dma-ranges.js';
-import type { OwnedResources } from './owned-resources.js';
-import { MessageQueue } from './message-queue.js';
+import { COMMANDS, type Answer } from './commands.js';
+import type { ServedDevice } from './device.js';
+import { DmaMap } from './dma-map.js';
+import type { OwnedResources } from './owned.js';
+import { RequestQueue } from './requests.js';
 import { MAX_MESSAGE_FDS, Transport, type Message } from './transport.js';
 
 const CAPABILITIES = {
@@ -31,7 +31,7 @@ const CAPABILITIES = {
 /** A command under way whose reply is still owed. */
 interface Owed {
   readonly message: Message;
-  early?: Reply;
+  early?: Answer;
   settled: boolean;
 }
 
@@ -46,9 +46,9 @@ interface Owed {
  */
 export class VfioUserServer {
   readonly #transport: Transport;
-  readonly #dmaRanges: DmaRanges;
+  readonly #dmaMap: DmaMap;
   readonly #memory: ClientMemory;
-  readonly #requests: MessageQueue;
+  readonly #requests: RequestQueue;
   readonly #owed: Owed[] = [];
   #negotiated = false;
 
@@ -59,9 +59,9 @@ export class VfioUserServer {
     owned: OwnedResources,
   ) {
     this.#transport = new Transport(socket, owned);
-    this.#requests = new MessageQueue(this.#transport, (message) => this.#serve(message));
-    this.#dmaRanges = new DmaRanges(owned);
-    this.#memory = new ClientMemory(this.#dmaRanges, (command, payload) => {
+    this.#requests = new RequestQueue(this.#transport, (message) => this.#serve(message));
+    this.#dmaMap = new DmaMap(owned);
+    this.#memory = new ClientMemory(this.#dmaMap, (command, payload) => {
       this.#payEarly();
       return this.#requests.ask(command, payload);
     });
@@ -87,7 +87,7 @@ export class VfioUserServer {
   close(): void {
     this.#transport.close();
     this.device.disconnect();
-    this.#dmaRanges.clear();
+    this.#dmaMap.clear();
     this.#requests.clear();
   }
 
@@ -104,19 +104,19 @@ export class VfioUserServer {
     }
   }
 
-  #perform(owed: Owed): Reply {
+  #perform(owed: Owed): Answer {
     const { header, payload, fds } = owed.message;
     if (!this.#negotiated) return this.#negotiate(header.command, payload);
     const command = COMMANDS.get(header.command);
     if (command === undefined) throw new VfioError('vfio-user: unknown command', EOPNOTSUPP);
-    const promise = (answer: Reply): void => {
+    const promise = (answer: Answer): void => {
       owed.early = answer;
     };
-    return command({ device: this.device, dmaRanges: this.#dmaRanges, fds, promise }, payload);
+    return command({ device: this.device, dmaMap: this.#dmaMap, fds, promise }, payload);
   }
 
   /** The first message has to be a VERSION of this major; anything else ends the connection after an error reply. */
-  #negotiate(command: number, payload: Uint8Array): Reply {
+  #negotiate(command: number, payload: Uint8Array): Answer {
     try {
       if (command !== VFIO_USER_VERSION) throw new VfioError('vfio-user: no VERSION yet', EINVAL);
       const version = decodeVersion(payload);
@@ -139,7 +139,7 @@ export class VfioUserServer {
     }
   }
 
-  #settle(owed: Owed, answer: Reply): void {
+  #settle(owed: Owed, answer: Answer): void {
     if (owed.settled) return;
     owed.settled = true;
     const { id, command } = owed.message.header;
