@@ -2,8 +2,8 @@ import type { DirtyRange, IovaRange, ReservedRange } from '../base/iova-range.js
 import type { DeviceInfo, DmaPieces, Fd, VfioKernel } from '../kernel/kernel.js';
 import type { LockedMemory } from '../kernel/locked-memory.js';
 
-/** The ways a device can be attached. */
-export type BackendName = 'container' | 'iommufd' | 'vfio-user';
+/** A way to attach a device: by its IOMMU group and a container, or by its own node and an iommufd. */
+export type BackendName = 'container' | 'iommufd';
 
 /** What hides behind `Engine.attach`: one way of getting a device and an address space for its DMA. */
 export interface Backend {

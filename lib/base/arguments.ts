@@ -1,88 +1,107 @@
-import { invalidArgument } from './errors.js';
+import { invalidArgument, type VfioError } from './errors.js';
 
 const LAST_UINT64 = (1n << 64n) - 1n;
+const LAST_FD = 0x7fffffff;
 
-/** Node.js takes a longer timer for one of 1 ms. */
+/** The longest time that a timer of Node.js takes, milliseconds. It fires a longer one after 1 ms. */
 export const LONGEST_WAIT_MS = 0x7fffffff;
 
-/** Refuses what is not a whole number within bounds. @throws ERR_INVALID_ARGUMENT */
-export function requireWhole(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
-  if (Number.isSafeInteger(value) && value >= low && value <= high) return;
-  const range = high === Number.MAX_SAFE_INTEGER ? `from ${low} on` : `from ${low} to ${high}`;
-  throw invalidArgument(`${name} is ${shown(value)}`, `give a whole number ${range}`);
+/**
+ * Makes the error for an argument of the wrong type or value.
+ * @param name the argument as the caller writes it, such as `width` or `trap[1]`
+ * @param requirement completes "must be ...", such as `1, 2, 4 or 8`
+ */
+export function argumentError(name: string, requirement: string, received: unknown): VfioError {
+  return invalidArgument(`\`${name}\` must be ${requirement}. Received ${shown(received)}`);
 }
 
 /**
- * Refuses what is not a whole number. Of one the low bits count, however large it is: -1 is all ones, as in `~0`.
+ * Checks that a value is an integer within bounds.
+ * @param low the least value allowed
+ * @param high the greatest value allowed; default the greatest safe integer
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function requireWhole(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return;
+  const atLeast = low === Number.MIN_SAFE_INTEGER ? 'an integer' : `an integer of at least ${low}`;
+  const bounds = high === Number.MAX_SAFE_INTEGER ? atLeast : `an integer from ${low} to ${high}`;
+  throw argumentError(name, bounds, value);
+}
+
+/**
+ * Checks that a value is a safe integer. A register takes its low bits, so any integer is valid: -1, or `~0`, sets all bits.
  * @throws ERR_INVALID_ARGUMENT
  */
 export function requireBits(name: string, value: number): void {
   if (isUint32(value) || Number.isSafeInteger(value)) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, 'give a whole number: its low bits count');
+  throw argumentError(name, 'an integer', value);
 }
 
-/** Refuses what is not a number within bounds; a fraction is one. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is a number within bounds. Fractions are valid. @throws ERR_INVALID_ARGUMENT */
 export function requireNumber(name: string, value: number, low: number, high: number): void {
   if (typeof value === 'number' && value >= low && value <= high) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, `give a number from ${low} to ${high}`);
+  throw argumentError(name, `a number from ${low} to ${high}`, value);
 }
 
-/** Refuses what is not a bigint of 64 bits: callers of plain JavaScript give numbers. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is a bigint of 64 bits without a sign. @throws ERR_INVALID_ARGUMENT */
 export function requireUint64(name: string, value: bigint): void {
   if (typeof value === 'bigint' && value >= 0n && value <= LAST_UINT64) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, 'give a bigint from 0n to 2n ** 64n - 1n');
+  throw argumentError(name, 'a bigint from 0n to 2n ** 64n - 1n', value);
 }
 
-/** Refuses what is none of the names that there are. @throws ERR_INVALID_ARGUMENT */
-export function requireOneOf(name: string, value: string, names: readonly string[]): void {
-  if (names.includes(value)) return;
-  throw invalidArgument(`${name} is ${shown(value)}`, `give one of ${names.join(', ')}`);
+/** Checks that a value is one of a list. @throws ERR_INVALID_ARGUMENT */
+export function requireOneOf<T>(name: string, value: T, allowed: readonly T[]): void {
+  if (allowed.includes(value)) return;
+  const shownOnes = allowed.map(shown);
+  throw argumentError(name, `${shownOnes.slice(0, -1).join(', ')} or ${shownOnes.at(-1)}`, value);
 }
 
-/** Refuses what is neither true nor false nor left out. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is true, false or undefined. @throws ERR_INVALID_ARGUMENT */
 export function requireBoolean(name: string, value: boolean | undefined): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw invalidArgument(`${name} is ${shown(value)}`, 'give true or false');
+  if (value !== undefined && typeof value !== 'boolean') throw argumentError(name, 'true or false', value);
 }
 
-/** Refuses what is no text. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is a string. @throws ERR_INVALID_ARGUMENT */
 export function requireText(name: string, value: string): void {
-  if (typeof value !== 'string') throw invalidArgument(`${name} is ${shown(value)}`, 'give a string');
+  if (typeof value !== 'string') throw argumentError(name, 'a string', value);
 }
 
-/** Refuses what is no file descriptor; -1 is one where it stands for none. @throws ERR_INVALID_ARGUMENT */
+/**
+ * Checks that a value is a file descriptor.
+ * @param low -1 where -1 means no descriptor
+ * @throws ERR_INVALID_ARGUMENT
+ */
 export function requireFd(name: string, value: number, low: 0 | -1 = 0): void {
-  requireWhole(name, value, low, 0x7fffffff);
+  if (Number.isSafeInteger(value) && value >= low && value <= LAST_FD) return;
+  throw argumentError(name, low === -1 ? 'a file descriptor, or -1 for none' : 'a file descriptor', value);
 }
 
-/** Refuses what is no array. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is an array. @throws ERR_INVALID_ARGUMENT */
 export function requireArray(name: string, value: readonly unknown[]): void {
-  if (!Array.isArray(value)) throw invalidArgument(`${name} is ${shown(value)}`, 'give an array');
+  if (!Array.isArray(value)) throw argumentError(name, 'an array', value);
 }
 
-/** Refuses what is no function. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is a function. @throws ERR_INVALID_ARGUMENT */
 export function requireFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalidArgument(`${name} is ${shown(value)}`, 'give a function');
+  if (typeof value !== 'function') throw argumentError(name, 'a function', value);
 }
 
-/** Refuses what is no signal, before anything is begun that it is to stop. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is an AbortSignal or undefined. @throws ERR_INVALID_ARGUMENT */
 export function requireSignal(value: AbortSignal | undefined): void {
-  if (value === undefined || value instanceof AbortSignal) return;
-  throw invalidArgument(`signal is ${shown(value)}`, 'give the `signal` of an AbortController');
+  if (value !== undefined && !(value instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', value);
 }
 
-/** Refuses what is no object, as null is none. @throws ERR_INVALID_ARGUMENT */
+/** Checks that a value is an object. null is not an object. @throws ERR_INVALID_ARGUMENT */
 export function requireObject(name: string, value: unknown): void {
-  if (!isObject(value)) throw invalidArgument(`${name} is ${shown(value)}`, 'give an object');
+  if (!isObject(value)) throw argumentError(name, 'an object', value);
 }
 
-/** Refuses options that are none, as null is. @throws ERR_INVALID_ARGUMENT */
+/** Checks that `options` is an object. @throws ERR_INVALID_ARGUMENT */
 export function requireOptions(value: unknown): void {
-  if (isObject(value)) return;
-  throw invalidArgument(`the options are ${shown(value)}`, 'give an object, or leave them out');
+  requireObject('options', value);
 }
 
-/** Any value as an error's message shows it: with its type where two look alike. */
+/** Shows any value in an error's message; a string in quotes and a bigint with its n, so that neither looks like a number. */
 export function shown(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'string') return `'${value}'`;
@@ -91,19 +110,19 @@ export function shown(value: unknown): string {
   return String(value);
 }
 
-/** Tells an object, an array among them, from null and all else. */
+/** Tells whether a value is an object (arrays are), and not null. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** Tells 1, 2, 4 and so on; the logarithm alone would tell large numbers beside them, too. */
+/** Tells whether a number is a power of two. The logarithm alone is not exact enough for large numbers. */
 export function isPowerOfTwo(value: number): boolean {
   return Number.isSafeInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value;
 }
 
 /**
- * Tells the numbers that most offsets and values are, for hot paths: looking costs less than a call, and neither a symbol
- * nor a bigint, which no operator may meet, gets to one.
+ * Tells whether a value is an integer of 32 bits without a sign: what most offsets and values are. Hot paths ask this first:
+ * it costs less than a call of a check, and the operator sees neither a symbol nor a bigint, which it cannot take.
  */
 export function isUint32(value: unknown): value is number {
   return typeof value === 'number' && value >>> 0 === value;

@@ -1,4 +1,4 @@
-import { requireUint64 } from './arguments.js';
+import { argumentError, requireUint64 } from './arguments.js';
 import { invalidArgument } from './errors.js';
 import { SMALLEST_IOMMU_PAGE, type DirtyRange } from './iova-range.js';
 
@@ -19,13 +19,16 @@ function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
   requireUint64('size', size);
   requireUint64('pageSize', pageSize);
   if (pageSize < SMALLEST_IOMMU_PAGE || (pageSize & (pageSize - 1n)) !== 0n) {
-    throw invalidArgument(
-      `pageSize is ${pageSize}n`,
-      `give a power of two from ${SMALLEST_IOMMU_PAGE}n on, of dirtyPageSizes`,
+    throw argumentError(
+      'pageSize',
+      `a power of two of at least ${SMALLEST_IOMMU_PAGE}n, of \`dirtyPageSizes\``,
+      pageSize,
     );
   }
   const pages = (size + pageSize - 1n) / pageSize;
-  if (pages > MOST_PAGES) throw invalidArgument(`${pages} pages are too many`, `ask for ${MOST_PAGES} at a time`);
+  if (pages > MOST_PAGES) {
+    throw invalidArgument(`a range of ${pages} pages is too large for one call; the most is ${MOST_PAGES}`);
+  }
   return new Uint8Array(Number((pages + 7n) / 8n));
 }
 

@@ -15,8 +15,7 @@ export type VfioErrorCode =
   | 'ERR_LANE_FULL'
   | 'ERR_WORKER_DIED'
   | 'ERR_SHORT_TRANSFER'
-  | 'ERR_PROTOCOL'
-  | 'ERR_DEVICE_GONE';
+  | 'ERR_PROTOCOL';
 
 /** The facts of a failure; all but the code are optional. */
 export interface VfioErrorFields {

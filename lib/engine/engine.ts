@@ -1,4 +1,4 @@
-import { shown } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
 import type { Backend, BackendName } from '../backends/backend.js';
 import { ContainerBackend } from '../backends/container/backend.js';
 import { FirstThatAttaches } from '../backends/first-that-attaches.js';
@@ -11,7 +11,7 @@ import { type AttachOptions, checkAttach, checkEngine, type EngineOptions } from
 import { KernelSet, type LocatedDevice } from './kernel-set.js';
 import { openDevice } from '../device/open-device.js';
 import { RequestWatch } from '../device/request-watch.js';
-import { invalidArgument, systemError, VfioError } from '../base/errors.js';
+import { systemError, VfioError } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { Once } from '../base/once.js';
 import { WorkerPool } from '../pool/pool.js';
@@ -70,9 +70,9 @@ export class Engine {
     }
   }
 
-  /** Detaches a device; the same as `device.detach()`. @throws (rejects) ERR_INVALID_ARGUMENT for what is none */
+  /** Detaches a device; the same as `device.detach()`. @throws (rejects) ERR_INVALID_ARGUMENT if `device` is not a Device */
   async detach(device: Device): Promise<void> {
-    if (!(device instanceof Device)) throw invalidArgument(`${shown(device)} is no device`, 'give one of `attach`');
+    if (!(device instanceof Device)) throw argumentError('device', 'a Device of `attach`', device);
     await device.detach();
   }
 

@@ -1,4 +1,5 @@
 import {
+  argumentError,
   requireArray,
   requireBoolean,
   requireObject,
@@ -6,14 +7,12 @@ import {
   requireOptions,
   requireText,
   requireWhole,
-  shown,
 } from '../base/arguments.js';
 import type { BackendName } from '../backends/backend.js';
 import type { IdOverrides } from '../config-space/config-space.js';
 import type { TrapRegions } from '../device/open-regions.js';
 import type { OnRequest } from '../device/request-watch.js';
 import { DmaSpace } from '../dma/dma-space.js';
-import { invalidArgument } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import type { SoftwareMachine } from '../software/machine/machine.js';
 import type { PoolOptions } from '../pool/options.js';
@@ -58,7 +57,7 @@ export interface EngineOptions {
   readonly backend?: 'auto' | BackendName;
 }
 
-const BACKENDS = ['auto', 'container', 'iommufd', 'vfio-user'] satisfies ('auto' | BackendName)[];
+const BACKENDS = ['auto', 'container', 'iommufd'] satisfies ('auto' | BackendName)[];
 
 /** Checks the settings of an engine; those of a pool of its own are checked when it starts. @throws ERR_INVALID_ARGUMENT */
 export function checkEngine(options: EngineOptions): void {
@@ -67,7 +66,7 @@ export function checkEngine(options: EngineOptions): void {
   requireArray('kernels', kernels);
   // Not by its class: who has real devices alone need not load the software core.
   if (machine !== undefined && typeof machine?.process !== 'function') {
-    throw invalidArgument(`machine is ${shown(machine)}`, 'give a SoftwareMachine');
+    throw argumentError('machine', 'a SoftwareMachine', machine);
   }
   requireObject('pool', pool);
   requireOneOf('backend', backend, BACKENDS);
@@ -75,15 +74,15 @@ export function checkEngine(options: EngineOptions): void {
 
 /** Checks what a device is to be attached by, before anything is begun. @throws ERR_INVALID_ARGUMENT */
 export function checkAttach(name: string, options: AttachOptions): void {
-  requireText('the name', name);
+  requireText('name', name);
   requireOptions(options);
   const { backend = 'auto', dma, reset, busMaster, onRequest = 'detach', trap = false, ids = {} } = options;
   requireOneOf('backend', backend, BACKENDS);
   requireBoolean('reset', reset);
   requireBoolean('busMaster', busMaster);
-  if (dma !== undefined && !(dma instanceof DmaSpace)) throw invalidArgument(`dma is ${shown(dma)}`, 'give a DmaSpace');
+  if (dma !== undefined && !(dma instanceof DmaSpace)) throw argumentError('dma', 'a DmaSpace', dma);
   if (onRequest !== 'detach' && onRequest !== 'ignore' && typeof onRequest !== 'function') {
-    throw invalidArgument(`onRequest is ${shown(onRequest)}`, 'give detach, ignore or a function');
+    throw argumentError('onRequest', "'detach', 'ignore' or a function", onRequest);
   }
   checkTrap(trap);
   requireObject('ids', ids);
@@ -91,6 +90,6 @@ export function checkAttach(name: string, options: AttachOptions): void {
 
 function checkTrap(trap: TrapRegions): void {
   if (typeof trap === 'boolean') return;
-  if (!Array.isArray(trap)) throw invalidArgument(`trap is ${shown(trap)}`, 'give true, false or an array of indexes');
-  for (const index of trap as readonly number[]) requireWhole('a region of trap', index, 0);
+  if (!Array.isArray(trap)) throw argumentError('trap', 'true, false or an array of region indexes', trap);
+  trap.forEach((regionIndex: number, i) => requireWhole(`trap[${i}]`, regionIndex, 0));
 }

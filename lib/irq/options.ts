@@ -1,4 +1,4 @@
-import { requireFd, requireFunction, requireOneOf, requireWhole, shown } from '../base/arguments.js';
+import { argumentError, requireFd, requireFunction, requireOneOf, shown } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 
@@ -49,8 +49,10 @@ export function checkDelivery(vectors: readonly number[], options: IrqOptions): 
     throw invalidArgument(`eventfds is ${shown(eventfds)}`, 'give a Map of descriptors by vector');
   }
   for (const [vector, fd] of options.eventfds ?? []) {
-    requireWhole('a vector of eventfds', vector, 0);
-    requireFd(`the eventfd of vector ${vector}`, fd);
+    if (!Number.isSafeInteger(vector) || vector < 0) {
+      throw argumentError('eventfds', 'a Map whose keys are vectors, integers of at least 0', vector);
+    }
+    requireFd(`eventfds.get(${vector})`, fd);
   }
   if (counts === undefined) return;
   if (!(counts instanceof Int32Array)) throw invalidArgument(`counts is ${shown(counts)}`, 'give an Int32Array');

@@ -1,10 +1,11 @@
-import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireText, shown } from '../base/arguments.js';
+import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireText } from '../base/arguments.js';
 import { parseDeviceId } from './device-id.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { ifFound } from '../kernel/hints.js';
 import { describeHolders } from './file-holders.js';
 import { queryDriver, queryGroup, readText, sysfsError } from './pci.js';
 import { linuxSysfs } from './linux.js';
+import { requireSysfs } from './require-sysfs.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 import { Unwinding } from '../base/unwinding.js';
 
@@ -31,8 +32,8 @@ export interface DriverChange {
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** What the kernel shows for no override. */
 const NO_OVERRIDE = '(null)';
-/** What binding asks of a /sys. */
-const SYSFS_CALLS = ['readlink', 'readFile', 'readdir', 'writeSlowly', 'exists'] satisfies (keyof Sysfs)[];
+/** The methods of a Sysfs that binding calls. */
+const SYSFS_METHODS = ['readlink', 'readFile', 'readdir', 'writeSlowly', 'exists'] satisfies (keyof Sysfs)[];
 /** Drivers that are given to a device for VFIO's sake, and taken away again by `restoreDriver`. */
 const DRIVERS_FOR_USERS = /vfio|^pci-stub$/;
 
@@ -90,12 +91,9 @@ export async function restoreDriver(device: string, options: Omit<BindOptions, '
 
 /** Before anything is begun. @throws ERR_INVALID_ARGUMENT */
 function checkBinding(device: string, sysfs: Sysfs, timeoutMs: number): void {
-  requireText('the device', device);
+  requireText('device', device);
   requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
-  const there = typeof sysfs === 'object' && sysfs !== null;
-  if (!there || SYSFS_CALLS.some((call) => typeof sysfs[call] !== 'function')) {
-    throw invalidArgument(`sysfs is ${shown(sysfs)}`, "give a software machine's `sysfs`, or leave it out");
-  }
+  requireSysfs(sysfs, SYSFS_METHODS);
 }
 
 /** A function's folder in /sys, and what is done through it. */

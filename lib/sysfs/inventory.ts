@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 
+import { requireOneOf } from '../base/arguments.js';
 import { findViabilityBlocker, type ViabilityBlocker } from './pci.js';
 import { linuxSysfs } from './linux.js';
+import { requireSysfs } from './require-sysfs.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 
 /** A device that could be attached, as /sys shows it. */
@@ -24,19 +26,25 @@ export interface InventoryEntry {
 }
 
 const BUSES = ['pci', 'mdev'] as const;
+/** The methods of a Sysfs that the inventory calls. */
+const SYSFS_METHODS = ['readlink', 'readFile', 'readdir', 'exists'] as const;
 
 /** What is told of groups, by number: their functions share it. */
 type Blockers = Map<string, ViabilityBlocker | null>;
 
 /**
- * Lists the PCI and mediated devices of one /sys, in the order of their names.
- * @param sysfs default this machine's; a software machine's is `machine.sysfs`
- * @throws what reading /sys throws
+ * Lists the PCI and mediated devices of one /sys: PCI functions first, each kind in the order of their names.
+ * @param sysfs default this machine's; that of a SoftwareMachine is `machine.sysfs`
+ * @param kernel what the entries say of themselves in `kernel`; default `linux`
+ * @throws (rejects) ERR_INVALID_ARGUMENT if `sysfs` is not a Sysfs; what reading /sys throws
+ * Thread: any with an event loop.
  */
 export async function listDevices(
   sysfs: Sysfs = linuxSysfs,
   kernel: InventoryEntry['kernel'] = 'linux',
 ): Promise<InventoryEntry[]> {
+  requireSysfs(sysfs, SYSFS_METHODS);
+  requireOneOf('kernel', kernel, ['linux', 'software']);
   const entries: InventoryEntry[] = [];
   const blockers: Blockers = new Map();
   for (const bus of BUSES) {

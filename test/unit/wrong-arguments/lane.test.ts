@@ -13,22 +13,52 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
   /** Operations, as `method` is given them. */
   const operations = (method: string, wrap: (operation: unknown) => unknown[]): Row[] => [
     ['nothing', method, wrap(undefined), /^undefined is no operation/],
-    ['a symbol for a value', method, wrap({ ...write, value: Symbol('x') }), /^value is a symbol/],
-    ['a text for a value', method, wrap({ ...write, value: '1' }), /^value is '1' .*whole number/],
-    ['half a value', method, wrap({ ...write, value: 0.5 }), /^value is 0\.5/],
-    ['NaN for a mask', method, wrap({ ...write, mask: NaN }), /^mask is NaN/],
-    ['a bigint for an offset', method, wrap({ ...write, offset: 4n }), /^offset is 4n/],
-    ['an offset below 0', method, wrap({ ...write, offset: -4 }), /^offset is -4/],
-    ['a region that is no handle', method, wrap({ ...write, region: 2 ** 32 }), /^region is 4294967296/],
-    ['no op', method, wrap({ ...write, op: undefined }), /^op is undefined/],
-    ['a width that spills', method, wrap({ ...write, width: 260 }), /^width is 260/],
+    [
+      'a symbol for a value',
+      method,
+      wrap({ ...write, value: Symbol('x') }),
+      '`value` must be an integer. Received a symbol',
+    ],
+    ['a text for a value', method, wrap({ ...write, value: '1' }), "`value` must be an integer. Received '1'"],
+    ['half a value', method, wrap({ ...write, value: 0.5 }), '`value` must be an integer. Received 0.5'],
+    ['NaN for a mask', method, wrap({ ...write, mask: NaN }), '`mask` must be an integer. Received NaN'],
+    [
+      'a bigint for an offset',
+      method,
+      wrap({ ...write, offset: 4n }),
+      '`offset` must be an integer of at least 0. Received 4n',
+    ],
+    [
+      'an offset below 0',
+      method,
+      wrap({ ...write, offset: -4 }),
+      '`offset` must be an integer of at least 0. Received -4',
+    ],
+    [
+      'a region that is no handle',
+      method,
+      wrap({ ...write, region: 2 ** 32 }),
+      '`region` must be an integer from 0 to 4294967295. Received 4294967296',
+    ],
+    ['no op', method, wrap({ ...write, op: undefined }), '`op` must be an integer from 1 to 9. Received undefined'],
+    [
+      'a width that spills',
+      method,
+      wrap({ ...write, width: 260 }),
+      '`width` must be an integer from 0 to 8. Received 260',
+    ],
     [
       'a length of 4 GiB',
       method,
       wrap({ op: Op.copyOut, width: 4, buffer: 1, length: 2 ** 32 }),
-      /^length is 4294967296/,
+      '`length` must be an integer from 0 to 4294967295. Received 4294967296',
     ],
-    ['a deadline that never is', method, wrap({ ...write, deadline: Infinity }), /^deadline is Infinity/],
+    [
+      'a deadline that never is',
+      method,
+      wrap({ ...write, deadline: Infinity }),
+      '`deadline` must be a number from 0 to 9007199254740991. Received Infinity',
+    ],
   ];
   let pool: WorkerPool;
   let memory: MemoryRegion;
@@ -56,12 +86,12 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
   const accesses: Row[] = [
     ['a text for a width', 'read', [1, '4', 0], /^width is '4' .*1, 2 or 4/],
     ['8 bytes', 'read', [1, 8, 0], /^width is 8/],
-    ['NaN for an offset', 'read', [1, 4, NaN], /^offset is NaN/],
-    ['a bigint for an offset', 'read', [1, 4, 4n], /^offset is 4n/],
-    ['no region', 'read', [undefined, 4, 0], /^region is undefined/],
-    ['NaN for an offset', 'write', [1, 4, NaN, 1], /^offset is NaN/],
-    ['no value', 'write', [1, 4, 0], /^value is undefined/],
-    ['a bigint for a value', 'write', [1, 4, 0, 1n], /^value is 1n/],
+    ['NaN for an offset', 'read', [1, 4, NaN], '`offset` must be an integer of at least 0. Received NaN'],
+    ['a bigint for an offset', 'read', [1, 4, 4n], '`offset` must be an integer of at least 0. Received 4n'],
+    ['no region', 'read', [undefined, 4, 0], '`region` must be an integer from 0 to 4294967295. Received undefined'],
+    ['NaN for an offset', 'write', [1, 4, NaN, 1], '`offset` must be an integer of at least 0. Received NaN'],
+    ['no value', 'write', [1, 4, 0], '`value` must be an integer. Received undefined'],
+    ['a bigint for a value', 'write', [1, 4, 0, 1n], '`value` must be an integer. Received 1n'],
   ];
   describe('of a synchronous lane', () => {
     refuses(() => sync, [...accesses, ...operations('run', (each) => [each])]);
@@ -75,13 +105,33 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
     refuses(
       () => maker,
       [
-        ['a wait without an end', 'make', [{ timeoutMs: Infinity }], /^timeoutMs is Infinity .*from 0 to 2147483647/],
-        ['a wait of no time', 'make', [{ timeoutMs: NaN }], /^timeoutMs is NaN/],
-        ['a wait below 0', 'make', [{ timeoutMs: -1 }], /^timeoutMs is -1/],
-        ['a text', 'make', [{ timeoutMs: '50' }], /^timeoutMs is '50'/],
-        ['minutes of looking', 'make', [{ spins: 1e10 }], /^spins is 10000000000 .*1000000/],
-        ['half a look', 'make', [{ spins: 0.5 }], /^spins is 0\.5/],
-        ['null', 'make', [null], /^the options are null/],
+        [
+          'a wait without an end',
+          'make',
+          [{ timeoutMs: Infinity }],
+          '`timeoutMs` must be a number from 0 to 2147483647. Received Infinity',
+        ],
+        [
+          'a wait of no time',
+          'make',
+          [{ timeoutMs: NaN }],
+          '`timeoutMs` must be a number from 0 to 2147483647. Received NaN',
+        ],
+        [
+          'a wait below 0',
+          'make',
+          [{ timeoutMs: -1 }],
+          '`timeoutMs` must be a number from 0 to 2147483647. Received -1',
+        ],
+        ['a text', 'make', [{ timeoutMs: '50' }], "`timeoutMs` must be a number from 0 to 2147483647. Received '50'"],
+        [
+          'minutes of looking',
+          'make',
+          [{ spins: 1e10 }],
+          '`spins` must be an integer from 0 to 1000000. Received 10000000000',
+        ],
+        ['half a look', 'make', [{ spins: 0.5 }], '`spins` must be an integer from 0 to 1000000. Received 0.5'],
+        ['null', 'make', [null], '`options` must be an object. Received null'],
       ],
     );
   });

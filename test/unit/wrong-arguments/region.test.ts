@@ -32,20 +32,20 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     ['an object for an offset', 'read64', [{}], /^the offset is an object/],
     ['a symbol for an offset', 'read32', [Symbol('x')], /^the offset is a symbol/],
     ['a bigint for an offset', 'write32', [16n, 1], /^the offset is 16n/],
-    ['nothing for a value', 'write8', [0], /^value is undefined .*whole number/],
-    ['a text for a value', 'write16', [0, 'abc'], /^value is 'abc'/],
-    ['an object for a value', 'write32', [0, {}], /^value is an object/],
-    ['a symbol for a value', 'write32', [0, Symbol('x')], /^value is a symbol/],
-    ['a bigint for a value', 'write32', [0, 1n], /^value is 1n/],
-    ['NaN for a value', 'write32', [0, NaN], /^value is NaN/],
-    ['half a value', 'doorbell32', [0, 0.5], /^value is 0\.5/],
+    ['nothing for a value', 'write8', [0], '`value` must be an integer. Received undefined'],
+    ['a text for a value', 'write16', [0, 'abc'], "`value` must be an integer. Received 'abc'"],
+    ['an object for a value', 'write32', [0, {}], '`value` must be an integer. Received an object'],
+    ['a symbol for a value', 'write32', [0, Symbol('x')], '`value` must be an integer. Received a symbol'],
+    ['a bigint for a value', 'write32', [0, 1n], '`value` must be an integer. Received 1n'],
+    ['NaN for a value', 'write32', [0, NaN], '`value` must be an integer. Received NaN'],
+    ['half a value', 'doorbell32', [0, 0.5], '`value` must be an integer. Received 0.5'],
     ['a number for a value', 'write64', [0, -1], /^value is -1 .*bigint/],
   ];
   /** What a program has too. */
   const operations: Row[] = [
     ...registers,
-    ['a text for a mask', 'modify32', [0, '1', 1], /^mask is '1'/],
-    ['nothing for a value', 'modify32', [0, 1], /^value is undefined/],
+    ['a text for a mask', 'modify32', [0, '1', 1], "`mask` must be an integer. Received '1'"],
+    ['nothing for a value', 'modify32', [0, 1], '`value` must be an integer. Received undefined'],
     ['no condition', 'pollUntil', [0, undefined, 10], /^the (condition|options)/],
     ['no memory', 'copyToBuffer', [0, 4], /^undefined is no memory .*SharedArrayBuffer/],
     ['memory of one thread', 'copyFromBuffer', [0, 4, new ArrayBuffer(4)], /is no memory .*SharedArrayBuffer/],
@@ -66,24 +66,39 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
         ...operations.filter(([name]) => name !== 'no condition'),
         ['no condition', 'pollUntil', [0], /^the condition is undefined/],
         ['a width that there is not', 'pollUntil', [0, { ...bit, width: 3 }], /^an access of 3 bytes/],
-        ['NaN for a mask', 'pollUntil', [0, { ...bit, mask: NaN }], /^mask is NaN/],
-        ['no value', 'pollUntil', [0, { ...bit, value: undefined }], /^value is undefined/],
-        ['options that are null', 'pollUntil', [0, bit, null], /^the options are null/],
+        ['NaN for a mask', 'pollUntil', [0, { ...bit, mask: NaN }], '`mask` must be an integer. Received NaN'],
+        ['no value', 'pollUntil', [0, { ...bit, value: undefined }], '`value` must be an integer. Received undefined'],
+        ['options that are null', 'pollUntil', [0, bit, null], '`options` must be an object. Received null'],
         ['no program', 'run', [], /^undefined is no program/],
-        ['options that are null', 'run', [{}, null], /^the options are null/],
-        ['no steps', 'batch', [], /^steps is undefined .*array/],
+        ['options that are null', 'run', [{}, null], '`options` must be an object. Received null'],
+        ['no steps', 'batch', [], '`steps` must be an array. Received undefined'],
         ['a step that is none', 'batch', [[{ read: 0, width: 4 }, 5]], /^a step is 5/],
         ['a step that does nothing', 'batch', [[{ width: 4 }]], /^the offset is undefined/],
         ['a step of a width that there is not', 'batch', [[{ read: 0, width: '4' }]], /^an access of '4' bytes/],
-        ['a step without a value', 'batch', [[{ write: 0, width: 4 }]], /^value is undefined/],
-        ['a step of half a value', 'batch', [[{ write: 0, width: 8, value: 0.5 }]], /^value is 0\.5/],
+        [
+          'a step without a value',
+          'batch',
+          [[{ write: 0, width: 4 }]],
+          '`value` must be an integer. Received undefined',
+        ],
+        [
+          'a step of half a value',
+          'batch',
+          [[{ write: 0, width: 8, value: 0.5 }]],
+          '`value` must be an integer. Received 0.5',
+        ],
         ['a step of a text', 'batch', [[{ write: 0, width: 8, value: '1' }]], /^value is '1'/],
       ],
     );
     refuses(
       () => memory.region,
       wrongTimes.map((timeoutMs): Row => {
-        return ['a wait that cannot be', 'pollUntil', [0, bit, { timeoutMs }], /^timeoutMs is .*2147483647/];
+        return [
+          'a wait that cannot be',
+          'pollUntil',
+          [0, bit, { timeoutMs }],
+          /^`timeoutMs` must be a number from 0 to 2147483647\. Received /,
+        ];
       }),
     );
     it('0 is a time: one look at what is there', async () => {
@@ -103,12 +118,17 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
       [
         ['no region', 'make', [], /^undefined is no descriptor of a region/],
         ['what is no region', 'make', [{}], /^undefined is no descriptor/],
-        ['no steps', 'make', [{ descriptor: { handle: 1 } }, 0], /^capacity is 0/],
+        [
+          'no steps',
+          'make',
+          [{ descriptor: { handle: 1 } }, 0],
+          '`capacity` must be an integer from 1 to 67108863. Received 0',
+        ],
         [
           'more than there can be',
           'make',
           [{ descriptor: { handle: 1 } }, 2 ** 26],
-          /^capacity is 67108864 .*67108863/,
+          '`capacity` must be an integer from 1 to 67108863. Received 67108864',
         ],
         ['no region', 'on', [null], /^undefined is no descriptor/],
         ['no descriptor', 'access', [], /^undefined is no descriptor/],
@@ -118,7 +138,12 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     refuses(
       () => program,
       [...wrongTimes, undefined].map((timeoutMs): Row => {
-        return ['a wait that cannot be', 'pollUntil', [0, bit, timeoutMs], /^timeoutMs is .*2147483647/];
+        return [
+          'a wait that cannot be',
+          'pollUntil',
+          [0, bit, timeoutMs],
+          /^`timeoutMs` must be a number from 0 to 2147483647\. Received /,
+        ];
       }),
     );
   });
