@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { serializeError } from '../lib/base/errors.js';
-import type { HostMessage } from '../lib/models/model-thread.js';
-import { runModel, type RunRequest } from '../lib/models/runner.js';
+import type { HostMessage } from '../lib/models/hosting/model-thread.js';
+import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
 
 const port = parentPort;
 if (port === null) throw new Error('workers/model-host.js is started as a thread');

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 
 import { serializeError } from '../lib/base/errors.js';
-import type { HostMessage } from '../lib/models/model-thread.js';
-import { runModel, type RunRequest } from '../lib/models/runner.js';
+import type { HostMessage } from '../lib/models/hosting/model-thread.js';
+import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
 
 const tell = (message: HostMessage): void => void process.send?.(message);
 let served = false;

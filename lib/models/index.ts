@@ -10,6 +10,6 @@ export {
   type HostOptions,
   type ModelSpec,
   type ServedModel,
-} from './host.js';
-export type { ModelDescription } from './description.js';
-export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './model.js';
+} from './hosting/start-model.js';
+export type { ModelDescription } from './hosting/model-description.js';
+export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './pci-model.js';

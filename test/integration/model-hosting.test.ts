@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { VfioError } from '../../lib/base/errors.js';
-import { serveModel, startModel, type HostedModel } from '../../lib/models/host.js';
+import { serveModel, startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
@@ -172,7 +172,7 @@ describe('hosting models', () => {
   });
 
   it('lets its process end while a model runs', async () => {
-    const host = JSON.stringify(new URL('../../lib/models/host.js', import.meta.url).href);
+    const host = JSON.stringify(new URL('../../lib/models/hosting/start-model.js', import.meta.url).href);
     for (const isolation of ISOLATIONS) {
       for (const end of ['', 'process.exit(0);']) {
         const code = `const { startModel } = await import(${host});

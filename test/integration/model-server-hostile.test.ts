@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { startModel } from '../../lib/models/host.js';
+import { startModel } from '../../lib/models/hosting/start-model.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { startModel, type HostedModel } from '../../lib/models/host.js';
+import { startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoName } from '../../lib/uapi/errno.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { startModel, type HostedModel } from '../../lib/models/host.js';
+import { startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoNumber } from '../../lib/uapi/errno.js';
 import * as vfio from '../../lib/uapi/vfio.js';

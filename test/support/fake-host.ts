@@ -1,4 +1,4 @@
-import type { ModelHost } from '../../lib/models/model.js';
+import type { ModelHost } from '../../lib/models/pci-model.js';
 
 /** A host for a model without a server: memory from address 0 on, and notes of what the model did. */
 export class FakeHost implements ModelHost {

@@ -1,4 +1,4 @@
-import type { PciModel } from '../../lib/models/model.js';
+import type { PciModel } from '../../lib/models/pci-model.js';
 
 /**
  * A model for tests: every write to BAR0 asks for one byte of DMA inside of the write, at the iova that was written;

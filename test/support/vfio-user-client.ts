@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 
-import { VfioUserClient } from '../../lib/vfio-user/client.js';
+import { VfioUserClient } from '../../lib/vfio-user/client/vfio-user-client.js';
 import type { Version } from '../../lib/vfio-user/protocol/protocol.js';
 import { type ScriptName, startServer } from './vfio-user-server.js';
 

@@ -1,4 +1,4 @@
-import type { ModelHost, ModelInstance, PciModel } from '../model.js';
+import type { ModelHost, ModelInstance, PciModel } from '../pci-model.js';
 import {
   EDU_BUFFER,
   EDU_DEVICE_ID,

@@ -1,7 +1,7 @@
 import type { Fd, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
-import type { OwnedResources } from '../../vfio-user/server/owned.js';
-import type { BarLayout } from '../model.js';
+import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import type { BarLayout } from '../pci-model.js';
 
 const PROT_READ_WRITE = 3;
 

@@ -1,8 +1,8 @@
-import type { BarLayout, ModelInstance } from '../model.js';
-import { getValue, putValue, steps, type Area } from './accesses.js';
+import type { BarLayout, ModelInstance } from '../pci-model.js';
+import { getValue, putValue, steps, type Area } from './access-steps.js';
 import type { BarMemory } from './bar-memory.js';
 import type { MsixTable } from './msix-table.js';
-import { mappedAreas } from './validate.js';
+import { mappedAreas } from './validate-model.js';
 
 /** What is behind a BAR. */
 export interface BarParts {

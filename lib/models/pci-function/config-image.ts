@@ -1,6 +1,6 @@
 import * as pci from '../../uapi/pci.js';
-import type { BarLayout, PciModel } from '../model.js';
-import { barRegisters } from './validate.js';
+import type { BarLayout, PciModel } from '../pci-model.js';
+import { barRegisters } from './validate-model.js';
 
 /** Config space as it is after power-on, and which of its bits a client can change. */
 export interface ConfigImage {

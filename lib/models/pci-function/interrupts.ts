@@ -1,8 +1,8 @@
 import type { IrqInfo, IrqSet } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
-import type { OwnedResources } from '../../vfio-user/server/owned.js';
-import type { PciModel } from '../model.js';
-import type { ConfigSpace } from './config-space.js';
+import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import type { PciModel } from '../pci-model.js';
+import type { EmulatedConfig } from './emulated-config.js';
 import { applies, Intx } from './intx.js';
 import { irqError, IrqSignal } from './irq-signal.js';
 import { MessageIrq } from './message-irq.js';
@@ -26,7 +26,7 @@ export class Interrupts {
 
   constructor(
     private readonly model: PciModel,
-    private readonly config: ConfigSpace,
+    private readonly config: EmulatedConfig,
     timers: Timers,
     private readonly owned: OwnedResources,
   ) {

@@ -1,6 +1,6 @@
 import type { IrqSet } from '../../kernel/kernel.js';
 import { VFIO_IRQ_SET_DATA_BOOL, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE } from '../../uapi/vfio.js';
-import type { OwnedResources } from '../../vfio-user/server/owned.js';
+import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 import { irqError, IrqSignal } from './irq-signal.js';
 import type { Timers } from './timers.js';
 

@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
-import type { OwnedResources } from '../../vfio-user/server/owned.js';
+import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 
 const SYSCALL = 'vfio-user(DEVICE_SET_IRQS)';
 

@@ -1,5 +1,5 @@
 import { PCI_MSIX_ENTRY_CTRL_MASKBIT, PCI_MSIX_ENTRY_SIZE, PCI_MSIX_ENTRY_VECTOR_CTRL } from '../../uapi/pci.js';
-import type { PciModel } from '../model.js';
+import type { PciModel } from '../pci-model.js';
 
 /**
  * The MSI-X table and its pending bits. All vectors start masked, as the specification says; giving a vector an eventfd

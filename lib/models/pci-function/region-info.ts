@@ -1,9 +1,9 @@
 import { systemError } from '../../base/errors.js';
 import type { RegionInfo } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
-import type { BarLayout, PciModel } from '../model.js';
+import type { BarLayout, PciModel } from '../pci-model.js';
 import type { ConfigImage } from './config-image.js';
-import { mappedAreas } from './validate.js';
+import { mappedAreas } from './validate-model.js';
 
 const READ_WRITE = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_WRITE;
 

@@ -1,5 +1,5 @@
-import type { ModelHost } from '../model.js';
-import { getValue, putValue } from '../pci-function/accesses.js';
+import type { ModelHost } from '../pci-model.js';
+import { getValue, putValue } from '../pci-function/access-steps.js';
 import { IDENT, REG } from './layout.js';
 
 const MAX_DELAY_MS = 10_000;

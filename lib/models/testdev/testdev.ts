@@ -1,4 +1,4 @@
-import type { ModelHost, ModelInstance, PciModel } from '../model.js';
+import type { ModelHost, ModelInstance, PciModel } from '../pci-model.js';
 import { DmaEngine } from './dma-engine.js';
 import { BAR, REG, SIZE, VECTORS } from './layout.js';
 import { Ports } from './ports.js';

@@ -1,10 +1,10 @@
 import { invalidArgument, VfioError } from '../../base/errors.js';
-import { describeModel, type ModelDescription } from '../../models/description.js';
-import { modelUrl, startModel, type HostedModel } from '../../models/host.js';
-import type { PciModel } from '../../models/model.js';
+import { describeModel, type ModelDescription } from '../../models/hosting/model-description.js';
+import { modelUrl, startModel, type HostedModel } from '../../models/hosting/start-model.js';
+import type { PciModel } from '../../models/pci-model.js';
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
-import { VfioUserClient } from '../../vfio-user/client.js';
+import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
 import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
 import type { DeviceHost, HostRegion } from './host.js';
 

@@ -5,7 +5,7 @@ import {
   VFIO_USER_FLAGS_REPLY,
   VFIO_USER_FLAGS_TYPE_MASK,
 } from '../../uapi/vfio-user.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 /**
  * The 16 bytes before every message, host (little) endian:

@@ -7,11 +7,11 @@
  * Source: QEMU's docs/interop/vfio-user.rst, version 0.0.
  */
 export * from '../../uapi/vfio-user.js';
-export { protocolError } from './bytes.js';
-export * from './dma.js';
-export * from './feature.js';
+export { protocolError } from './payload.js';
+export * from './dma-map.js';
+export * from './device-feature.js';
 export * from './header.js';
-export * from './info.js';
+export * from './irqs.js';
 export * from './region-info.js';
-export * from './region-io.js';
+export * from './region-access.js';
 export * from './version.js';

@@ -5,8 +5,8 @@ import {
   VFIO_REGION_INFO_CAP_TYPE,
   VFIO_REGION_INFO_FLAG_CAPS,
 } from '../../uapi/vfio.js';
-import type { InfoQuery } from './info.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import type { InfoQuery } from './irqs.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 /** struct vfio_region_info without its capabilities. */
 export const REGION_INFO_SIZE = 32;

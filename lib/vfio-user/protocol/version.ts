@@ -4,7 +4,7 @@ import {
   VFIO_USER_DEFAULT_MAX_MSG_FDS,
   VFIO_USER_DEFAULT_PGSIZES,
 } from '../../uapi/vfio-user.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 /** What one side of a connection says it can do; absent capabilities have the protocol's default. */
 export interface Capabilities {

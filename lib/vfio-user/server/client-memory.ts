@@ -7,14 +7,14 @@ import {
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_WRITE,
 } from '../protocol/protocol.js';
-import type { DmaBus } from './device.js';
-import type { DmaMap, DmaRange } from './dma-map.js';
+import type { DmaBus } from './served-device.js';
+import type { DmaRanges, DmaRange } from './dma-ranges.js';
 
 /** Sends a command to the client and waits. @returns the reply's payload; undefined for an error or no reply in time */
 export type Ask = (command: number, payload: Uint8Array) => Uint8Array | undefined;
 
 /** A part of an access: inside one range, or in a hole between them. */
-interface Piece {
+interface AccessPart {
   readonly iova: bigint;
   readonly start: number;
   readonly end: number;
@@ -31,7 +31,7 @@ export class ClientMemory implements DmaBus {
   maxTransfer = VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE;
 
   constructor(
-    private readonly map: DmaMap,
+    private readonly map: DmaRanges,
     private readonly ask: Ask,
   ) {}
 
@@ -50,10 +50,10 @@ export class ClientMemory implements DmaBus {
     return pieces?.every((piece) => this.#writePiece(piece, source.subarray(piece.start, piece.end))) ?? false;
   }
 
-  #pieces(iova: bigint, length: number, allowed: (range: DmaRange) => boolean): Piece[] | undefined {
+  #pieces(iova: bigint, length: number, allowed: (range: DmaRange) => boolean): AccessPart[] | undefined {
     const end = iova + BigInt(length);
     if (iova < 0n || end > 1n << 64n) return undefined;
-    const pieces: Piece[] = [];
+    const pieces: AccessPart[] = [];
     for (let at = iova; at < end;) {
       const { range, last } = this.map.find(at);
       if (range !== undefined && !allowed(range)) return undefined;
@@ -64,7 +64,7 @@ export class ClientMemory implements DmaBus {
     return pieces;
   }
 
-  #readPiece(piece: Piece, target: Uint8Array): boolean {
+  #readPiece(piece: AccessPart, target: Uint8Array): boolean {
     if (piece.range?.file !== undefined) {
       return direct(piece, target.length, (at, bytes) => target.set(bytes, at));
     }
@@ -78,7 +78,7 @@ export class ClientMemory implements DmaBus {
     });
   }
 
-  #writePiece(piece: Piece, source: Uint8Array): boolean {
+  #writePiece(piece: AccessPart, source: Uint8Array): boolean {
     if (piece.range?.file !== undefined) {
       return direct(piece, source.length, (at, bytes) => bytes.set(source.subarray(at, at + bytes.length)));
     }
@@ -98,7 +98,7 @@ export class ClientMemory implements DmaBus {
 }
 
 /** Goes through the mapped windows of a piece. A window that cannot be mapped is an access that faulted. */
-function direct(piece: Piece, length: number, copy: (at: number, bytes: Uint8Array) => void): boolean {
+function direct(piece: AccessPart, length: number, copy: (at: number, bytes: Uint8Array) => void): boolean {
   const { range, iova } = piece;
   if (range?.file === undefined) return false;
   try {

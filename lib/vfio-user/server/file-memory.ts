@@ -4,7 +4,7 @@ import { VfioError } from '../../base/errors.js';
 import type { Fd, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { VFIO_USER_DMA_MAP_FLAG_WRITE } from '../protocol/protocol.js';
-import type { OwnedResources } from './owned.js';
+import type { OwnedResources } from './owned-resources.js';
 
 /** Bytes of a file that one mmap takes: a multiple of the largest huge page, and well inside a typed array's limit. */
 const WINDOW = 1n << 30n;

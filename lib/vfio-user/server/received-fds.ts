@@ -1,6 +1,6 @@
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
-import type { OwnedResources } from './owned.js';
+import type { OwnedResources } from './owned-resources.js';
 
 /** The descriptors that came with a message. Those that nobody took are closed with it. */
 export class ReceivedFds {

@@ -8,7 +8,7 @@ import {
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   type MessageHeader,
 } from '../protocol/protocol.js';
-import type { OwnedResources } from './owned.js';
+import type { OwnedResources } from './owned-resources.js';
 import { ReceivedFds } from './received-fds.js';
 
 /** As many as one sendmsg can carry. Source: SCM_MAX_FD */

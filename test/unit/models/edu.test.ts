@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import edu from '../../../lib/models/edu/edu.js';
-import type { ModelInstance } from '../../../lib/models/model.js';
+import type { ModelInstance } from '../../../lib/models/pci-model.js';
 import { EDU_BUFFER, EDU_REG } from '../../../lib/models/edu/registers.js';
 import { FakeHost } from '../../support/fake-host.js';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 
-import type { BarLayout, PciModel } from '../../../lib/models/model.js';
-import { getValue, putValue, steps, type Area } from '../../../lib/models/pci-function/accesses.js';
+import type { BarLayout, PciModel } from '../../../lib/models/pci-model.js';
+import { getValue, putValue, steps, type Area } from '../../../lib/models/pci-function/access-steps.js';
 import { buildConfigImage } from '../../../lib/models/pci-function/config-image.js';
-import { type ConfigEffects, ConfigSpace } from '../../../lib/models/pci-function/config-space.js';
+import { type ConfigEffects, EmulatedConfig } from '../../../lib/models/pci-function/emulated-config.js';
 import { Timers } from '../../../lib/models/pci-function/timers.js';
-import { validateModel } from '../../../lib/models/pci-function/validate.js';
-import { OwnedResources } from '../../../lib/vfio-user/server/owned.js';
+import { validateModel } from '../../../lib/models/pci-function/validate-model.js';
+import { OwnedResources } from '../../../lib/vfio-user/server/owned-resources.js';
 import { addon } from '../../../lib/native/addon.js';
 
 const base: PciModel = {
@@ -75,7 +75,7 @@ describe('config space', () => {
   it("lets the low byte of MSI's flags be written as vfio-pci does, and mends what the client may not say", () => {
     let on = false;
     const image = buildConfigImage({ ...base, msi: { vectors: 4 } });
-    const config = new ConfigSpace(image, { ...quiet, msiOn: () => on });
+    const config = new EmulatedConfig(image, { ...quiet, msiOn: () => on });
     const flags = (image.offsets.msi ?? 0) + 2;
     const written = (...bytes: number[]): number[] => {
       config.write(flags, Uint8Array.from(bytes));
@@ -106,7 +106,7 @@ describe('config space', () => {
   it('changes its writable bits alone, by bytes as by words, and shows the level of INTx', () => {
     let changes = 0;
     const image = buildConfigImage({ ...base, bars: [bar({})], interruptPin: 1 });
-    const config = new ConfigSpace(image, { ...quiet, changed: () => (changes += 1) });
+    const config = new EmulatedConfig(image, { ...quiet, changed: () => (changes += 1) });
     config.write(4, Uint8Array.of(0xff));
     assert.deepEqual(
       [config.memoryEnabled, config.ioEnabled, config.busMaster, config.interruptDisabled],
@@ -125,7 +125,7 @@ describe('config space', () => {
   it('asks for a function-level reset when that bit alone, or with its word, is written', () => {
     let resets = 0;
     const image = buildConfigImage({ ...base, express: true });
-    const config = new ConfigSpace(image, { ...quiet, functionReset: () => (resets += 1) });
+    const config = new EmulatedConfig(image, { ...quiet, functionReset: () => (resets += 1) });
     const control = (image.offsets.express ?? 0) + 8;
     config.write(control + 1, Uint8Array.of(0x80));
     config.write(control, Uint8Array.of(0, 0x80, 0, 0));

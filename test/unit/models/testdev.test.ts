@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import type { ModelInstance } from '../../../lib/models/model.js';
-import { validateModel } from '../../../lib/models/pci-function/validate.js';
+import type { ModelInstance } from '../../../lib/models/pci-model.js';
+import { validateModel } from '../../../lib/models/pci-function/validate-model.js';
 import testdev from '../../../lib/models/testdev/testdev.js';
 import { DMA, IDENT, REG } from '../../../lib/models/testdev/layout.js';
 import { FakeHost } from '../../support/fake-host.js';

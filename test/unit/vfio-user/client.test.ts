@@ -3,7 +3,7 @@ import { closeSync, readdirSync } from 'node:fs';
 
 import { VfioError } from '../../../lib/base/errors.js';
 import { addon } from '../../../lib/native/addon.js';
-import { VfioUserClient } from '../../../lib/vfio-user/client.js';
+import { VfioUserClient } from '../../../lib/vfio-user/client/vfio-user-client.js';
 import { openFds, withClient } from '../../support/vfio-user-client.js';
 import { type ScriptName, startServer } from '../../support/vfio-user-server.js';
 

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import { addon } from '../../../lib/native/addon.js';
 import type { DomainHandle } from '../../../lib/native/vfio-user.js';
-import type { VfioUserClient } from '../../../lib/vfio-user/client.js';
+import type { VfioUserClient } from '../../../lib/vfio-user/client/vfio-user-client.js';
 import { withClient } from '../../support/vfio-user-client.js';
 
 describe('vfio-user DMA', () => {

@@ -1,4 +1,4 @@
-import type { PciModel } from '../../../../lib/models/model.js';
+import type { PciModel } from '../../../../lib/models/pci-model.js';
 
 /** QEMU's edu as a client that maps BAR0 sees it: the identification, in plain memory. Its registers do nothing. */
 const model: PciModel = {

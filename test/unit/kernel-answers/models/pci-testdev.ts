@@ -1,4 +1,4 @@
-import type { PciModel } from '../../../../lib/models/model.js';
+import type { PciModel } from '../../../../lib/models/pci-model.js';
 
 /** The layout of QEMU's pci-testdev with a ROM: memory, I/O ports, 32 KiB of ROM, 256 bytes of config space. */
 const rom = new Uint8Array(0x8000);

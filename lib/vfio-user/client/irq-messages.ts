@@ -1,5 +1,5 @@
-import type { Fd, IrqSet } from '../kernel/kernel.js';
-import { invalidArgument } from '../base/errors.js';
+import type { Fd, IrqSet } from '../../kernel/kernel.js';
+import { invalidArgument } from '../../base/errors.js';
 
 /** One DEVICE_SET_IRQS message. */
 export interface IrqMessage {

@@ -1,10 +1,10 @@
-import type { ConnectionHandle, Fd } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import type { ConnectionReply } from '../native/vfio-user.js';
-import { systemError, VfioError } from '../base/errors.js';
+import type { ConnectionHandle, Fd } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import type { ConnectionReply } from '../../native/vfio-user.js';
+import { systemError, VfioError } from '../../base/errors.js';
 
 /** A reply as its reader sees it: the descriptors that it does not keep are closed after it. */
-export class Answer {
+export class ReceivedReply {
   readonly payload: Uint8Array;
   readonly #fds: Fd[];
 
@@ -30,7 +30,7 @@ export class Answer {
 }
 
 /** Sends commands over a connection, with errors that name the command. */
-export class Requests {
+export class CommandSender {
   readonly connection: ConnectionHandle;
   readonly #path: string | undefined;
 
@@ -49,10 +49,10 @@ export class Requests {
     command: number,
     payload: Uint8Array,
     fds: readonly Fd[],
-    read: (reply: Answer) => T,
+    read: (reply: ReceivedReply) => T,
   ): Promise<T> {
     const syscall = `vfio-user(${name})`;
-    const answer = new Answer(await this.#request(syscall, command, payload, fds));
+    const answer = new ReceivedReply(await this.#request(syscall, command, payload, fds));
     try {
       return read(answer);
     } catch (cause) {

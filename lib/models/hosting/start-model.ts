@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { invalidArgument, type VfioError } from '../base/errors.js';
-import type { Fd } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import type { ModelDescription } from './description.js';
+import { invalidArgument, type VfioError } from '../../base/errors.js';
+import type { Fd } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import type { ModelDescription } from './model-description.js';
 import { ModelProcess } from './model-process.js';
 import { ModelThread } from './model-thread.js';
 
@@ -33,7 +33,7 @@ export interface HostedModel {
 }
 
 const BUILT_IN: ReadonlyMap<string, URL> = new Map(
-  ['edu', 'testdev'].map((name) => [name, new URL(`./${name}/${name}.js`, import.meta.url)]),
+  ['edu', 'testdev'].map((name) => [name, new URL(`../${name}/${name}.js`, import.meta.url)]),
 );
 
 /**

@@ -1,11 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 
-import { deserializeError, VfioError } from '../base/errors.js';
-import { addon } from '../native/addon.js';
-import type { ModelDescription } from './description.js';
-import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './lifetime.js';
+import { deserializeError, VfioError } from '../../base/errors.js';
+import { addon } from '../../native/addon.js';
+import type { ModelDescription } from './model-description.js';
+import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './exit-notice.js';
 import type { HostMessage } from './model-thread.js';
-import type { RunRequest } from './runner.js';
+import type { RunRequest } from './run-model.js';
 
 /** Where the child finds its socket: behind stdin, stdout, stderr and the channel to its parent. */
 export const CHILD_SOCKET = 4;
@@ -17,7 +17,7 @@ export class ModelProcess {
   #stopping: Promise<void> | undefined;
 
   private constructor(request: RunRequest) {
-    this.#child = fork(new URL('../../workers/model-process.js', import.meta.url), {
+    this.#child = fork(new URL('../../../workers/model-process.js', import.meta.url), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', request.endpoint.fd],
       // Structured clone, as a thread's: options may hold bigints and typed arrays.
       serialization: 'advanced',

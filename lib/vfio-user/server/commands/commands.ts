@@ -1,14 +1,14 @@
-import { systemError } from '../../base/errors.js';
-import type { Fd } from '../../kernel/kernel.js';
-import { VFIO_IRQ_SET_DATA_EVENTFD } from '../../uapi/vfio.js';
-import * as wire from '../protocol/protocol.js';
-import { PayloadReader, PayloadWriter } from '../protocol/bytes.js';
-import type { ServedDevice } from './device.js';
-import type { DmaMap } from './dma-map.js';
-import type { ReceivedFds } from './received-fds.js';
+import { systemError } from '../../../base/errors.js';
+import type { Fd } from '../../../kernel/kernel.js';
+import { VFIO_IRQ_SET_DATA_EVENTFD } from '../../../uapi/vfio.js';
+import * as wire from '../../protocol/protocol.js';
+import { PayloadReader, PayloadWriter } from '../../protocol/payload.js';
+import type { ServedDevice } from '../served-device.js';
+import type { DmaRanges } from '../dma-ranges.js';
+import type { ReceivedFds } from '../received-fds.js';
 
 /** What a command answers. */
-export interface Answer {
+export interface Reply {
   readonly payload?: Uint8Array;
   readonly fds?: readonly Fd[];
 }
@@ -16,13 +16,13 @@ export interface Answer {
 /** What a command works on. */
 export interface CommandContext {
   readonly device: ServedDevice;
-  readonly dmaMap: DmaMap;
+  readonly dmaRanges: DmaRanges;
   readonly fds: ReceivedFds;
   /** Says that, should the device need an answer of the client's before the command is done, this is its reply. */
-  promise(answer: Answer): void;
+  promise(answer: Reply): void;
 }
 
-type Command = (context: CommandContext, payload: Uint8Array) => Answer;
+type Command = (context: CommandContext, payload: Uint8Array) => Reply;
 
 /** One function a command; a command that is not here is answered with EOPNOTSUPP. */
 export const COMMANDS: ReadonlyMap<number, Command> = new Map<number, Command>([
@@ -40,24 +40,24 @@ export const COMMANDS: ReadonlyMap<number, Command> = new Map<number, Command>([
   [wire.VFIO_USER_DEVICE_FEATURE, feature],
 ]);
 
-function mapDma({ dmaMap, fds }: CommandContext, payload: Uint8Array): Answer {
-  dmaMap.add(wire.decodeDmaMap(payload), () => fds.take());
+function mapDma({ dmaRanges, fds }: CommandContext, payload: Uint8Array): Reply {
+  dmaRanges.add(wire.decodeDmaMap(payload), () => fds.take());
   return {};
 }
 
-function unmapDma({ dmaMap }: CommandContext, payload: Uint8Array): Answer {
+function unmapDma({ dmaRanges }: CommandContext, payload: Uint8Array): Reply {
   const unmap = wire.decodeDmaUnmap(payload);
   if (unmap.flags !== 0) throw systemError('EINVAL', 'vfio-user(DMA_UNMAP)');
-  dmaMap.remove(unmap.iova, unmap.size);
+  dmaRanges.remove(unmap.iova, unmap.size);
   return { payload: wire.encodeDmaUnmap(unmap) };
 }
 
-function getInfo({ device }: CommandContext, payload: Uint8Array): Answer {
+function getInfo({ device }: CommandContext, payload: Uint8Array): Reply {
   wire.decodeDeviceInfoQuery(payload);
   return { payload: wire.encodeDeviceInfo(device.getInfo()) };
 }
 
-function getRegionInfo({ device }: CommandContext, payload: Uint8Array): Answer {
+function getRegionInfo({ device }: CommandContext, payload: Uint8Array): Reply {
   const { index, argsz } = wire.decodeRegionInfoQuery(payload);
   const { info, fd } = device.getRegionInfo(index);
   const answer = { payload: wire.encodeRegionInfo(info, argsz) };
@@ -65,7 +65,7 @@ function getRegionInfo({ device }: CommandContext, payload: Uint8Array): Answer 
 }
 
 /** No region has sub-regions behind descriptors: the answer is an empty list. */
-function getRegionIoFds({ device }: CommandContext, payload: Uint8Array): Answer {
+function getRegionIoFds({ device }: CommandContext, payload: Uint8Array): Reply {
   const query = new PayloadReader(payload, 'DEVICE_GET_REGION_IO_FDS');
   const [argsz, flags, index] = [query.u32(), query.u32(), query.u32()];
   query.u32();
@@ -75,12 +75,12 @@ function getRegionIoFds({ device }: CommandContext, payload: Uint8Array): Answer
   return { payload: new PayloadWriter(16).u32(16).u32(0).u32(index).bytes };
 }
 
-function getIrqInfo({ device }: CommandContext, payload: Uint8Array): Answer {
+function getIrqInfo({ device }: CommandContext, payload: Uint8Array): Reply {
   return { payload: wire.encodeIrqInfo(device.getIrqInfo(wire.decodeIrqInfoQuery(payload).index)) };
 }
 
 /** A message has as many eventfds as interrupts, or none: that takes them away. */
-function setIrqs({ device, fds }: CommandContext, payload: Uint8Array): Answer {
+function setIrqs({ device, fds }: CommandContext, payload: Uint8Array): Reply {
   const set = wire.decodeIrqSet(payload);
   if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) === 0) {
     device.setIrqs(set);
@@ -96,7 +96,7 @@ function setIrqs({ device, fds }: CommandContext, payload: Uint8Array): Answer {
   return {};
 }
 
-function readRegion({ device }: CommandContext, payload: Uint8Array): Answer {
+function readRegion({ device }: CommandContext, payload: Uint8Array): Reply {
   const access = wire.decodeRegionAccess(payload);
   const count = device.checkAccess({ ...access, write: false });
   const data = new Uint8Array(count);
@@ -104,7 +104,7 @@ function readRegion({ device }: CommandContext, payload: Uint8Array): Answer {
   return { payload: wire.encodeRegionAccess({ ...access, count }, data) };
 }
 
-function writeRegion(context: CommandContext, payload: Uint8Array): Answer {
+function writeRegion(context: CommandContext, payload: Uint8Array): Reply {
   const { data, ...access } = wire.decodeRegionData(payload);
   const count = context.device.checkAccess({ ...access, write: true });
   const answer = { payload: wire.encodeRegionAccess({ ...access, count }) };
@@ -114,7 +114,7 @@ function writeRegion(context: CommandContext, payload: Uint8Array): Answer {
 }
 
 /** Stops at the first write that fails; the reply says how many were done, and none at all is that write's error. */
-function writeRegions(context: CommandContext, payload: Uint8Array): Answer {
+function writeRegions(context: CommandContext, payload: Uint8Array): Reply {
   const writes = wire.decodeRegionWriteMulti(payload);
   context.promise({ payload: wire.encodeRegionWriteMultiReply(writes.length) });
   let done = 0;
@@ -130,7 +130,7 @@ function writeRegions(context: CommandContext, payload: Uint8Array): Answer {
   return { payload: wire.encodeRegionWriteMultiReply(done) };
 }
 
-function reset(context: CommandContext, payload: Uint8Array): Answer {
+function reset(context: CommandContext, payload: Uint8Array): Reply {
   if (payload.length !== 0) throw systemError('EINVAL', 'vfio-user(DEVICE_RESET)');
   context.promise({});
   context.device.reset();
@@ -138,7 +138,7 @@ function reset(context: CommandContext, payload: Uint8Array): Answer {
 }
 
 /** There is no feature yet; probing one says so as the kernel does. */
-function feature(_context: CommandContext, payload: Uint8Array): Answer {
+function feature(_context: CommandContext, payload: Uint8Array): Reply {
   wire.decodeFeature(payload);
   throw systemError('ENOTTY', 'vfio-user(DEVICE_FEATURE)');
 }

@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads';
 
-import { deserializeError, serializeError, VfioError, type SerializedError } from '../base/errors.js';
-import type { Fd } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import { OwnedResources } from '../vfio-user/server/owned.js';
-import type { ModelDescription } from './description.js';
-import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './lifetime.js';
-import type { RunRequest } from './runner.js';
+import { deserializeError, serializeError, VfioError, type SerializedError } from '../../base/errors.js';
+import type { Fd } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import type { ModelDescription } from './model-description.js';
+import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './exit-notice.js';
+import type { RunRequest } from './run-model.js';
 
 /** What a model's thread or process tells: that it serves, or why it does not. */
 export type HostMessage =
@@ -28,7 +28,7 @@ export class ModelThread {
   private constructor(request: RunRequest) {
     this.#endpoint = request.endpoint.fd;
     const workerData: RunRequest = { ...request, owned: this.#memory };
-    this.#worker = new Worker(new URL('../../workers/model-host.js', import.meta.url), {
+    this.#worker = new Worker(new URL('../../../workers/model-host.js', import.meta.url), {
       workerData,
       name: 'vfio-model',
       execArgv: inheritedArguments(),

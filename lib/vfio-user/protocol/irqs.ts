@@ -1,6 +1,6 @@
 import type { DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
 import { VFIO_IRQ_SET_DATA_BOOL } from '../../uapi/vfio.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 const INFO_SIZE = 16;
 const IRQ_SET_SIZE = 20;

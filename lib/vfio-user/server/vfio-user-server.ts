@@ -12,11 +12,11 @@ import {
   VFIO_USER_VERSION,
 } from '../protocol/protocol.js';
 import { ClientMemory } from './client-memory.js';
-import { COMMANDS, type Answer } from './commands.js';
-import type { ServedDevice } from './device.js';
-import { DmaMap } from './dma-map.js';
-import type { OwnedResources } from './owned.js';
-import { RequestQueue } from './requests.js';
+import { COMMANDS, type Reply } from './commands/commands.js';
+import type { ServedDevice } from './served-device.js';
+import { DmaRanges } from './dma-ranges.js';
+import type { OwnedResources } from './owned-resources.js';
+import { MessageQueue } from './message-queue.js';
 import { MAX_MESSAGE_FDS, Transport, type Message } from './transport.js';
 
 const CAPABILITIES = {
@@ -31,7 +31,7 @@ const CAPABILITIES = {
 /** A command under way whose reply is still owed. */
 interface Owed {
   readonly message: Message;
-  early?: Answer;
+  early?: Reply;
   settled: boolean;
 }
 
@@ -46,9 +46,9 @@ interface Owed {
  */
 export class VfioUserServer {
   readonly #transport: Transport;
-  readonly #dmaMap: DmaMap;
+  readonly #dmaRanges: DmaRanges;
   readonly #memory: ClientMemory;
-  readonly #requests: RequestQueue;
+  readonly #requests: MessageQueue;
   readonly #owed: Owed[] = [];
   #negotiated = false;
 
@@ -59,9 +59,9 @@ export class VfioUserServer {
     owned: OwnedResources,
   ) {
     this.#transport = new Transport(socket, owned);
-    this.#requests = new RequestQueue(this.#transport, (message) => this.#serve(message));
-    this.#dmaMap = new DmaMap(owned);
-    this.#memory = new ClientMemory(this.#dmaMap, (command, payload) => {
+    this.#requests = new MessageQueue(this.#transport, (message) => this.#serve(message));
+    this.#dmaRanges = new DmaRanges(owned);
+    this.#memory = new ClientMemory(this.#dmaRanges, (command, payload) => {
       this.#payEarly();
       return this.#requests.ask(command, payload);
     });
@@ -87,7 +87,7 @@ export class VfioUserServer {
   close(): void {
     this.#transport.close();
     this.device.disconnect();
-    this.#dmaMap.clear();
+    this.#dmaRanges.clear();
     this.#requests.clear();
   }
 
@@ -104,19 +104,19 @@ export class VfioUserServer {
     }
   }
 
-  #perform(owed: Owed): Answer {
+  #perform(owed: Owed): Reply {
     const { header, payload, fds } = owed.message;
     if (!this.#negotiated) return this.#negotiate(header.command, payload);
     const command = COMMANDS.get(header.command);
     if (command === undefined) throw new VfioError('vfio-user: unknown command', EOPNOTSUPP);
-    const promise = (answer: Answer): void => {
+    const promise = (answer: Reply): void => {
       owed.early = answer;
     };
-    return command({ device: this.device, dmaMap: this.#dmaMap, fds, promise }, payload);
+    return command({ device: this.device, dmaRanges: this.#dmaRanges, fds, promise }, payload);
   }
 
   /** The first message has to be a VERSION of this major; anything else ends the connection after an error reply. */
-  #negotiate(command: number, payload: Uint8Array): Answer {
+  #negotiate(command: number, payload: Uint8Array): Reply {
     try {
       if (command !== VFIO_USER_VERSION) throw new VfioError('vfio-user: no VERSION yet', EINVAL);
       const version = decodeVersion(payload);
@@ -139,7 +139,7 @@ export class VfioUserServer {
     }
   }
 
-  #settle(owed: Owed, answer: Answer): void {
+  #settle(owed: Owed, answer: Reply): void {
     if (owed.settled) return;
     owed.settled = true;
     const { id, command } = owed.message.header;

@@ -1,5 +1,5 @@
 import { VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE } from '../../uapi/vfio-user.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 const DMA_MAP_SIZE = 32;
 const DMA_UNMAP_SIZE = 24;

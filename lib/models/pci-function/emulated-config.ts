@@ -28,7 +28,7 @@ export interface ConfigEffects {
 }
 
 /** The config space of a running function. A reset leaves it as it is: vfio-pci saves and restores it around one. */
-export class ConfigSpace {
+export class EmulatedConfig {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   /** The device's own enable bit of MSI: what config space shows is vfio-pci's copy. */

@@ -1,4 +1,4 @@
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 const FEATURE_SIZE = 8;
 const REPORT_SIZE = 24;

@@ -7,7 +7,7 @@ import {
   type WireDmaMap,
 } from '../protocol/protocol.js';
 import { FileMemories, type FileMemory } from './file-memory.js';
-import type { OwnedResources } from './owned.js';
+import type { OwnedResources } from './owned-resources.js';
 
 /** A range of the client's memory. Without a file, messages reach it. */
 export interface DmaRange {
@@ -23,7 +23,7 @@ export interface DmaRange {
 const KNOWN_FLAGS = VFIO_USER_DMA_MAP_FLAG_READ | VFIO_USER_DMA_MAP_FLAG_WRITE;
 
 /** What the client told of its memory, sorted by iova. */
-export class DmaMap {
+export class DmaRanges {
   readonly #ranges: DmaRange[] = [];
   readonly #files: FileMemories;
 

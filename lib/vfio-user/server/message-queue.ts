@@ -18,7 +18,7 @@ interface Request {
  * are served inside of the wait; below `MAX_DEPTH` of them they wait in order, as on a client that starts DMA faster
  * than it answers.
  */
-export class RequestQueue {
+export class MessageQueue {
   readonly #requests = new Map<number, Request>();
   readonly #waiting: Message[] = [];
   #depth = 0;

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Fd } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import { OwnedResources } from '../vfio-user/server/owned.js';
-import { VfioUserServer } from '../vfio-user/server/server.js';
-import { describeModel, type ModelDescription } from './description.js';
-import { PciFunction } from './pci-function/pci-function.js';
-import { validateModel } from './pci-function/validate.js';
+import type { Fd } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import { VfioUserServer } from '../../vfio-user/server/vfio-user-server.js';
+import { describeModel, type ModelDescription } from './model-description.js';
+import { EmulatedFunction } from '../pci-function/emulated-function.js';
+import { validateModel } from '../pci-function/validate-model.js';
 
 /** What a model's thread or process is told to do. */
 export interface RunRequest {
@@ -41,7 +41,7 @@ export async function runModel(
   try {
     const module = (await import(request.moduleUrl)) as { readonly default?: unknown };
     const model = validateModel(module.default);
-    const device = new PciFunction(model, request.options, owned, modelWarnings(model.name));
+    const device = new EmulatedFunction(model, request.options, owned, modelWarnings(model.name));
     ready(describeModel(model));
     // A process's message leaves with its event loop's turn.
     await nextTurn();
@@ -54,7 +54,7 @@ export async function runModel(
 }
 
 async function serveClients(
-  device: PciFunction,
+  device: EmulatedFunction,
   listener: Fd,
   owned: OwnedResources,
   stop: AbortSignal,
@@ -71,7 +71,7 @@ async function serveClients(
 }
 
 async function serveClient(
-  device: PciFunction,
+  device: EmulatedFunction,
   socket: Fd,
   owned: OwnedResources,
   stop: AbortSignal,

@@ -1,4 +1,4 @@
-import type { PciModel } from './model.js';
+import type { PciModel } from '../pci-model.js';
 
 /** What a model says of itself, as data: all of `PciModel` that can cross a thread. */
 export type ModelDescription = Omit<PciModel, 'create' | 'rom'> & {

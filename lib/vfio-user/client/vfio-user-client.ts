@@ -1,11 +1,11 @@
-import { VfioError } from '../base/errors.js';
-import type { ConnectionHandle, DeviceInfo, Fd, IoTarget, IrqInfo, IrqSet, RegionInfo } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import type { DomainHandle } from '../native/vfio-user.js';
-import { VFIO_IRQ_SET_DATA_EVENTFD, VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
-import * as wire from './protocol/protocol.js';
+import { VfioError } from '../../base/errors.js';
+import type { ConnectionHandle, DeviceInfo, Fd, IoTarget, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import type { DomainHandle } from '../../native/vfio-user.js';
+import { VFIO_IRQ_SET_DATA_EVENTFD, VFIO_REGION_INFO_FLAG_MMAP } from '../../uapi/vfio.js';
+import * as wire from '../protocol/protocol.js';
 import { irqMessages } from './irq-messages.js';
-import { type Answer, Requests } from './requests.js';
+import { type ReceivedReply, CommandSender } from './command-sender.js';
 
 /** What this engine says of itself in VERSION. */
 export const CLIENT_CAPABILITIES: wire.Capabilities = {
@@ -42,9 +42,9 @@ export class VfioUserClient {
   readonly connection: ConnectionHandle;
   /** What the server said in VERSION. */
   readonly capabilities: wire.Capabilities;
-  readonly #requests: Requests;
+  readonly #requests: CommandSender;
 
-  private constructor(requests: Requests, capabilities: wire.Capabilities) {
+  private constructor(requests: CommandSender, capabilities: wire.Capabilities) {
     this.connection = requests.connection;
     this.capabilities = capabilities;
     this.#requests = requests;
@@ -58,7 +58,7 @@ export class VfioUserClient {
   static async connect(socket: Fd | string, options: VfioUserClientOptions = {}): Promise<VfioUserClient> {
     const fd = typeof socket === 'string' ? await addon.unixConnect(socket) : socket;
     const path = typeof socket === 'string' ? socket : undefined;
-    const requests = new Requests(addon.connectionOpen(fd, options.timeoutMs ?? 5000), path);
+    const requests = new CommandSender(addon.connectionOpen(fd, options.timeoutMs ?? 5000), path);
     try {
       const capabilities = await negotiate(requests);
       addon.connectionSetMaxTransfer(requests.connection, capabilities.maxDataXferSize);
@@ -174,7 +174,7 @@ export class VfioUserClient {
       const payload = wire.encodeRegionAccess(access);
       return this.#plain('REGION_READ', wire.VFIO_USER_REGION_READ, payload, (reply) => {
         const answer = wire.decodeRegionData(reply);
-        checkAccess(access, answer);
+        checkReply(access, answer);
         target.set(answer.data, at);
         return answer.count;
       });
@@ -194,7 +194,7 @@ export class VfioUserClient {
       const payload = wire.encodeRegionAccess(access, data.subarray(at, at + count));
       return this.#plain('REGION_WRITE', wire.VFIO_USER_REGION_WRITE, payload, (reply) => {
         const answer = wire.decodeRegionAccess(reply);
-        checkAccess(access, answer);
+        checkReply(access, answer);
         return answer.count;
       });
     });
@@ -245,7 +245,7 @@ export class VfioUserClient {
   }
 }
 
-async function negotiate(requests: Requests): Promise<wire.Capabilities> {
+async function negotiate(requests: CommandSender): Promise<wire.Capabilities> {
   const offer = { major: wire.VFIO_USER_MAJOR, minor: wire.VFIO_USER_MINOR, capabilities: CLIENT_CAPABILITIES };
   return requests.send('VERSION', wire.VFIO_USER_VERSION, wire.encodeVersion(offer), [], (reply) => {
     const { major, minor, capabilities } = wire.decodeVersion(reply.payload);
@@ -259,7 +259,7 @@ async function negotiate(requests: Requests): Promise<wire.Capabilities> {
   });
 }
 
-function readRegionInfo(reply: Answer, index: number, room: number): { answer: RegionAnswer; argsz: number } {
+function readRegionInfo(reply: ReceivedReply, index: number, room: number): { answer: RegionAnswer; argsz: number } {
   const { info, argsz } = wire.decodeRegionInfo(reply.payload);
   if (info.index !== index) throw wire.protocolError(`the answer is of regionIndex ${info.index}`);
   if (argsz > MAX_REGION_INFO) throw wire.protocolError(`the region info wants ${argsz} bytes`);
@@ -270,7 +270,7 @@ function readRegionInfo(reply: Answer, index: number, room: number): { answer: R
   return { argsz, answer: fd === undefined ? { info } : { info, fd } };
 }
 
-function checkAccess(asked: wire.WireRegionAccess, got: wire.WireRegionAccess): void {
+function checkReply(asked: wire.WireRegionAccess, got: wire.WireRegionAccess): void {
   const same = got.regionOffset === asked.regionOffset && got.regionIndex === asked.regionIndex;
   if (!same || got.count > asked.count) throw wire.protocolError('the reply is of another access');
 }

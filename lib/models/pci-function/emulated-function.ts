@@ -1,17 +1,17 @@
 import { systemError, VfioError } from '../../base/errors.js';
 import type { DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
-import type { DmaBus, ServedDevice } from '../../vfio-user/server/device.js';
-import type { OwnedResources } from '../../vfio-user/server/owned.js';
-import type { ModelHost, ModelInstance, PciModel } from '../model.js';
+import type { DmaBus, ServedDevice } from '../../vfio-user/server/served-device.js';
+import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import type { ModelHost, ModelInstance, PciModel } from '../pci-model.js';
 import { Bar } from './bar.js';
 import { BarMemory } from './bar-memory.js';
 import { buildConfigImage, type ConfigImage } from './config-image.js';
-import { ConfigSpace } from './config-space.js';
+import { EmulatedConfig } from './emulated-config.js';
 import { Interrupts } from './interrupts.js';
 import { regionInfo } from './region-info.js';
 import { Timers } from './timers.js';
-import { mappedAreas } from './validate.js';
+import { mappedAreas } from './validate-model.js';
 
 /** Tells somebody that a model threw; the access that it threw in is answered with EIO. */
 export type ReportModelError = (error: unknown) => void;
@@ -24,9 +24,9 @@ interface Access {
 }
 
 /** A model as a PCI function: config space, BARs, ROM, interrupts and resets around the model's registers. */
-export class PciFunction implements ServedDevice {
+export class EmulatedFunction implements ServedDevice {
   readonly #image: ConfigImage;
-  readonly #config: ConfigSpace;
+  readonly #config: EmulatedConfig;
   readonly #timers = new Timers();
   readonly #interrupts: Interrupts;
   readonly #memories = new Map<number, BarMemory>();
@@ -43,7 +43,7 @@ export class PciFunction implements ServedDevice {
     private readonly report: ReportModelError,
   ) {
     this.#image = buildConfigImage(model);
-    this.#config = new ConfigSpace(this.#image, {
+    this.#config = new EmulatedConfig(this.#image, {
       changed: () => this.#interrupts.update(),
       functionReset: () => this.#reset(),
       msiOn: () => this.#interrupts.msiEnabled,

@@ -1,6 +1,6 @@
 import { VfioError } from '../../base/errors.js';
 import { VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE } from '../../uapi/vfio-user.js';
-import { PayloadReader, PayloadWriter } from './bytes.js';
+import { PayloadReader, PayloadWriter } from './payload.js';
 
 const ACCESS_SIZE = 16;
 const MULTI_ENTRY_SIZE = 24;

@@ -1,4 +1,4 @@
-import { VfioError } from '../base/errors.js';
+import { VfioError } from '../../base/errors.js';
 
 /** How long a model's thread or process has to start, and to end before it is ended by force. */
 export const START_MS = 10_000;
