@@ -2,13 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { serializeError } from '../lib/base/errors.js';
-import type { HostMessage } from '../lib/models/hosting/model-thread.js';
+import type { StartMessage } from '../lib/models/hosting/model-start.js';
 import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
 
 const port = parentPort;
 if (port === null) throw new Error('workers/model-host.js is started as a thread');
 
-const tell = (message: HostMessage): void => port.postMessage(message);
+const tell = (message: StartMessage): void => port.postMessage(message);
 const stop = new AbortController();
 let served = false;
 port.on('message', () => stop.abort());

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 
 import { serializeError } from '../lib/base/errors.js';
-import type { HostMessage } from '../lib/models/hosting/model-thread.js';
+import type { StartMessage } from '../lib/models/hosting/model-start.js';
 import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
 
-const tell = (message: HostMessage): void => void process.send?.(message);
+const tell = (message: StartMessage): void => void process.send?.(message);
 let served = false;
 
 const [request] = (await once(process, 'message')) as [RunRequest];

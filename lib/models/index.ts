@@ -3,13 +3,8 @@
  *
  * @packageDocumentation
  */
-export {
-  serveModel,
-  startModel,
-  type HostedModel,
-  type HostOptions,
-  type ModelSpec,
-  type ServedModel,
-} from './hosting/start-model.js';
+export { serveModel, type ServedModel, type ServeOptions } from './hosting/serve-model.js';
+export { startModel, type HostedModel, type HostOptions } from './hosting/start-model.js';
 export type { ModelDescription } from './hosting/model-description.js';
+export type { ModelSpec } from './hosting/model-module.js';
 export type { BarLayout, BarOffset, ModelHost, ModelInstance, PciIdentity, PciModel } from './pci-model.js';

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { VfioError } from '../../lib/base/errors.js';
-import { serveModel, startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
+import { serveModel } from '../../lib/models/hosting/serve-model.js';
+import { startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
@@ -135,13 +136,15 @@ describe('hosting models', () => {
         ];
         for (const [spec, message] of starts) await assert.rejects(startModel(spec, { isolation }), message);
       });
+
+      it('rejects options that cannot be cloned', async () => {
+        await assert.rejects(startModel({ model: 'edu', options: () => 1 }, { isolation }), {
+          code: 'ERR_INVALID_ARGUMENT',
+          message: /^`options` must be cloneable\. .* could not be cloned/,
+        });
+      });
     });
   }
-
-  it('refuses names that it does not know, and options that cannot be cloned', async () => {
-    await assert.rejects(startModel({ model: 'nonesuch' }), { code: 'ERR_INVALID_ARGUMENT' });
-    await assert.rejects(startModel({ model: 'edu', options: () => 1 }));
-  });
 
   it('asks for a thousand bytes inside of a thousand writes, and comes to an end', async () => {
     const model = await startModel({ model: STORM });
@@ -230,7 +233,7 @@ describe('hosting models', () => {
       const path = join(folder, 'x'.repeat(200));
       await assert.rejects(serveModel({ model: 'edu' }, { path }), { code: 'ENAMETOOLONG' });
       const signal = AbortSignal.abort();
-      await assert.rejects(serveModel({ model: 'edu' }, { path: join(folder, 'y'), signal }), { name: 'AbortError' });
+      await assert.rejects(serveModel({ model: 'edu' }, { path: join(folder, 'y'), signal }), { code: 'ERR_ABORTED' });
     });
   });
 });

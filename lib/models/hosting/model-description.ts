@@ -1,12 +1,12 @@
 import type { PciModel } from '../pci-model.js';
 
-/** What a model says of itself, as data: all of `PciModel` that can cross a thread. */
+/** The static facts of a model: the members of `PciModel` that can be sent to another thread. */
 export type ModelDescription = Omit<PciModel, 'create' | 'rom'> & {
-  /** Bytes of the ROM image, 0 without one. */
+  /** Bytes of the ROM image; 0 if the model has no ROM. */
   readonly romLength: number;
 };
 
-/** Takes the data out of a model. */
+/** Extracts the description of a model. */
 export function describeModel(model: PciModel): ModelDescription {
   const { name, identity, bars, interruptPin, msi, msix, resettable, express, rom } = model;
   return {

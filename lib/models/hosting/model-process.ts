@@ -1,16 +1,16 @@
 import { fork, type ChildProcess } from 'node:child_process';
 
-import { deserializeError, VfioError } from '../../base/errors.js';
+import { VfioError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
+import { ExitNotice, type ExitListener } from './exit-notice.js';
 import type { ModelDescription } from './model-description.js';
-import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './exit-notice.js';
-import type { HostMessage } from './model-thread.js';
+import { awaitStart, inheritedArguments, notCloneable, STOP_MS } from './model-start.js';
 import type { RunRequest } from './run-model.js';
 
-/** Where the child finds its socket: behind stdin, stdout, stderr and the channel to its parent. */
-export const CHILD_SOCKET = 4;
+/** The child's descriptor of its socket, after stdin, stdout, stderr and the channel to its parent. */
+const CHILD_SOCKET = 4;
 
-/** A model in a process of its own. The endpoint's descriptor is the child's; this process's copy is closed. */
+/** A model in a process of its own. The child owns the endpoint's descriptor; this process closes its copy. */
 export class ModelProcess {
   readonly #exit = new ExitNotice();
   readonly #child: ChildProcess;
@@ -19,7 +19,7 @@ export class ModelProcess {
   private constructor(request: RunRequest) {
     this.#child = fork(new URL('../../../workers/model-process.js', import.meta.url), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', request.endpoint.fd],
-      // Structured clone, as a thread's: options may hold bigints and typed arrays.
+      // Structured clone, as for a thread: options may hold bigints and typed arrays.
       serialization: 'advanced',
       execArgv: inheritedArguments(),
     });
@@ -27,11 +27,11 @@ export class ModelProcess {
     this.#child.once('exit', (code, signal) => this.#end(code, signal));
   }
 
-  /** Starts a model and waits until it serves; from then on it does not keep this process alive. */
+  /** Starts a model and waits until it is ready to serve. The model does not keep this process alive. */
   static async start(request: RunRequest): Promise<{ host: ModelProcess; description: ModelDescription }> {
     const host = ModelProcess.#spawn(request);
     try {
-      const description = await host.#ready(request);
+      const description = await awaitStart(host.#child, host.#exit, (fail) => host.#send(request, fail));
       host.#child.unref();
       host.#child.channel?.unref();
       return { host, description };
@@ -41,10 +41,12 @@ export class ModelProcess {
     }
   }
 
-  onExit(listener: (error: VfioError | undefined) => void): void {
+  /** Calls `listener` once, when the process has ended. */
+  onExit(listener: ExitListener): void {
     this.#exit.listen(listener);
   }
 
+  /** Sends SIGTERM, and SIGKILL if the process does not end in time. Resolves when the process is gone. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -58,6 +60,19 @@ export class ModelProcess {
     }
   }
 
+  #send(request: RunRequest, fail: (error: VfioError) => void): void {
+    const toChild: RunRequest = { ...request, endpoint: { kind: request.endpoint.kind, fd: CHILD_SOCKET } };
+    try {
+      this.#child.send(toChild, (error) => {
+        if (error !== null) fail(new VfioError(error.message, { code: 'EIO', cause: error }));
+      });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      // send() serializes at once: it throws only for options that cannot be cloned.
+      fail(notCloneable(error));
+    }
+  }
+
   async #stop(): Promise<void> {
     if (this.#exit.ended || this.#child.pid === undefined) return;
     this.#child.ref();
@@ -67,32 +82,11 @@ export class ModelProcess {
     await this.#exit.within(STOP_MS);
   }
 
-  #ready(request: RunRequest): Promise<ModelDescription> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(startTimeout()), START_MS);
-      const finish = (action: () => void): void => {
-        clearTimeout(timer);
-        action();
-      };
-      this.#child.once('message', (message: HostMessage) => {
-        finish(() =>
-          message.kind === 'ready' ? resolve(message.description) : reject(deserializeError(message.error)),
-        );
-      });
-      this.onExit((error) => finish(() => reject(error ?? new VfioError('the model ended', { code: 'ERR_CLOSED' }))));
-      const toChild: RunRequest = { ...request, endpoint: { kind: request.endpoint.kind, fd: CHILD_SOCKET } };
-      this.#child.send(toChild, (error) => {
-        if (error !== null) finish(() => reject(new VfioError(error.message, { code: 'EIO', cause: error })));
-      });
-    });
-  }
-
   #end(code: number | null, signal: NodeJS.Signals | null): void {
-    const asked = this.#stopping !== undefined;
-    if (!asked && (code !== 0 || signal !== null)) {
-      this.#exit.blame(
-        new VfioError(`the model's process ended by ${signal ?? `code ${code ?? ''}`}`, { code: 'EIO' }),
-      );
+    const stopped = this.#stopping !== undefined;
+    if (!stopped && (code !== 0 || signal !== null)) {
+      const reason = signal === null ? `exited with code ${code ?? ''}` : `was ended by ${signal}`;
+      this.#exit.blame(new VfioError(`the model's process ${reason}`, { code: 'EIO' }));
     }
     this.#exit.tell();
   }

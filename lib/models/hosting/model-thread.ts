@@ -1,33 +1,29 @@
 import { Worker } from 'node:worker_threads';
 
-import { deserializeError, serializeError, VfioError, type SerializedError } from '../../base/errors.js';
+import { deserializeError, serializeError, VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import { ExitNotice, type ExitListener } from './exit-notice.js';
 import type { ModelDescription } from './model-description.js';
-import { ExitNotice, inheritedArguments, START_MS, startTimeout, STOP_MS } from './exit-notice.js';
+import { awaitStart, inheritedArguments, notCloneable, STOP_MS } from './model-start.js';
 import type { RunRequest } from './run-model.js';
 
-/** What a model's thread or process tells: that it serves, or why it does not. */
-export type HostMessage =
-  | { readonly kind: 'ready'; readonly description: ModelDescription }
-  | { readonly kind: 'failed'; readonly error: SerializedError };
-
-/** A model in a thread of this process. It owns the endpoint's descriptor, which it closes when the thread is gone. */
+/** A model in a thread of this process. It owns the endpoint's descriptor and closes it when the thread is gone. */
 export class ModelThread {
-  /** Node joins its threads when it ends: those that block in a system call have to be woken first. */
+  /** Node joins its threads when the process exits: a thread that blocks in a system call must be woken first. */
   static readonly #running = new Set<ModelThread>();
   static #hooked = false;
 
   readonly #exit = new ExitNotice();
-  readonly #memory = OwnedResources.memory();
+  readonly #resources = OwnedResources.memory();
   readonly #worker: Worker;
   readonly #endpoint: Fd;
   #stopping: Promise<void> | undefined;
 
   private constructor(request: RunRequest) {
     this.#endpoint = request.endpoint.fd;
-    const workerData: RunRequest = { ...request, owned: this.#memory };
+    const workerData: RunRequest = { ...request, owned: this.#resources };
     this.#worker = new Worker(new URL('../../../workers/model-host.js', import.meta.url), {
       workerData,
       name: 'vfio-model',
@@ -38,12 +34,12 @@ export class ModelThread {
     ModelThread.#running.add(this);
   }
 
-  /** Starts a model and waits until it serves; from then on it does not keep the process alive. */
+  /** Starts a model and waits until it is ready to serve. The model does not keep the process alive. */
   static async start(request: RunRequest): Promise<{ host: ModelThread; description: ModelDescription }> {
     ModelThread.#hookExit();
     const host = ModelThread.#spawn(request);
     try {
-      const description = await host.#ready();
+      const description = await awaitStart(host.#worker, host.#exit);
       host.#worker.unref();
       return { host, description };
     } catch (error) {
@@ -52,10 +48,12 @@ export class ModelThread {
     }
   }
 
-  onExit(listener: (error: VfioError | undefined) => void): void {
+  /** Calls `listener` once, when the thread has ended. */
+  onExit(listener: ExitListener): void {
     this.#exit.listen(listener);
   }
 
+  /** Asks the thread to end, and terminates it if it does not end in time. Resolves when the thread is gone. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -65,8 +63,9 @@ export class ModelThread {
     try {
       return new ModelThread(request);
     } catch (error) {
-      // Options that cannot be cloned, or no room for a thread: nobody else closes the descriptor.
+      // No thread exists that closes the descriptor.
       addon.closeFdSync(request.endpoint.fd);
+      if (error instanceof DOMException && error.name === 'DataCloneError') throw notCloneable(error);
       throw error;
     }
   }
@@ -87,29 +86,13 @@ export class ModelThread {
     if (!(await this.#exit.within(STOP_MS))) await this.#worker.terminate();
   }
 
-  #ready(): Promise<ModelDescription> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(startTimeout()), START_MS);
-      const finish = (action: () => void): void => {
-        clearTimeout(timer);
-        action();
-      };
-      this.#worker.once('message', (message: HostMessage) => {
-        finish(() =>
-          message.kind === 'ready' ? resolve(message.description) : reject(deserializeError(message.error)),
-        );
-      });
-      this.onExit((error) => finish(() => reject(error ?? new VfioError('the model ended', { code: 'ERR_CLOSED' }))));
-    });
-  }
-
-  /** The thread is gone: what it held is closed here, also when it died in the middle. */
+  /** Closes everything that the thread held, also if the thread died in the middle of a request. */
   #end(code: number): void {
     if (code !== 0 && this.#stopping === undefined) {
-      this.#exit.blame(new VfioError(`the model's thread ended by code ${code}`, { code: 'EIO' }));
+      this.#exit.blame(new VfioError(`the model's thread exited with code ${code}`, { code: 'EIO' }));
     }
     ModelThread.#running.delete(this);
-    new OwnedResources(this.#memory).closeAll();
+    new OwnedResources(this.#resources).closeAll();
     addon.closeFdSync(this.#endpoint);
     this.#exit.tell();
   }

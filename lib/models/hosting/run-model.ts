@@ -8,29 +8,30 @@ import { describeModel, type ModelDescription } from './model-description.js';
 import { EmulatedFunction } from '../pci-function/emulated-function.js';
 import { validateModel } from '../pci-function/validate-model.js';
 
-/** What a model's thread or process is told to do. */
+/** What a model's thread or process receives at its start. */
 export interface RunRequest {
   /** The URL of the model's module. */
   readonly moduleUrl: string;
   readonly options: unknown;
-  /** A connected socket, served until its client leaves, or a listening one, served client after client. */
+  /** A connected socket, served until its client leaves, or a listening socket, served client after client. */
   readonly endpoint: { readonly kind: 'connection' | 'listener'; readonly fd: Fd };
-  /** The table of `OwnedResources`; a process makes its own. */
+  /** The table for `OwnedResources`. Absent in a process, which makes its own. */
   readonly owned?: SharedArrayBuffer;
 }
 
 /**
- * How long the thread blocks at most before it returns to its event loop, so that its model's own asynchronous work goes
- * on and `Worker.terminate` takes hold. Half a second costs an idle model two wake-ups a second.
+ * How long the thread blocks at most before it returns to its event loop, in milliseconds. The model's own asynchronous
+ * work and `Worker.terminate` need the event loop. 500 ms costs an idle model two wake-ups a second.
  */
-const TURN_MS = { connection: 500, listener: 100 } as const;
+const MAX_BLOCK_MS = { connection: 500, listener: 100 } as const;
 const MAX_WARNINGS = 100;
 
 /**
- * Runs a model until its client leaves, or `stop` says so.
- * Thread: one of the model's own, which is blocked nearly all of the time.
- * @param ready is told what the model is, before the first message is served
- * @throws what the module throws when it is loaded, and ERR_INVALID_ARGUMENT for a module that is no model
+ * Runs a model until its client leaves or `stop` is aborted.
+ * @param ready called with the model's description before the first message is served
+ * @throws what the module throws when it is loaded; what `create` throws; ERR_INVALID_ARGUMENT for a module that does
+ * not export a valid `PciModel`
+ * Thread: the model's own. It blocks nearly all of the time.
  */
 export async function runModel(
   request: RunRequest,
@@ -43,7 +44,7 @@ export async function runModel(
     const model = validateModel(module.default);
     const device = new EmulatedFunction(model, request.options, owned, modelWarnings(model.name));
     ready(describeModel(model));
-    // A process's message leaves with its event loop's turn.
+    // A child process sends its message when its event loop turns.
     await nextTurn();
     if (request.endpoint.kind === 'connection') await serveClient(device, request.endpoint.fd, owned, stop);
     else await serveClients(device, request.endpoint.fd, owned, stop);
@@ -60,10 +61,10 @@ async function serveClients(
   stop: AbortSignal,
 ): Promise<void> {
   while (!stop.aborted) {
-    const socket = addon.unixAccept(listener, TURN_MS.listener);
+    const socket = addon.unixAccept(listener, MAX_BLOCK_MS.listener);
     if (socket >= 0) {
       owned.adoptFd(socket);
-      await serveClient(device, socket, owned, stop, TURN_MS.listener);
+      await serveClient(device, socket, owned, stop, MAX_BLOCK_MS.listener);
       owned.closeFd(socket);
     }
     await nextTurn();
@@ -75,7 +76,7 @@ async function serveClient(
   socket: Fd,
   owned: OwnedResources,
   stop: AbortSignal,
-  turn: number = TURN_MS.connection,
+  turn: number = MAX_BLOCK_MS.connection,
 ): Promise<void> {
   const server = new VfioUserServer(device, socket, owned);
   while (!stop.aborted && server.serve(turn)) await nextTurn();
@@ -83,8 +84,9 @@ async function serveClient(
 }
 
 /**
- * A model's own error is nobody's exception: its access was answered with EIO, and its author reads the warning. Each
- * message once, and not without end: a guest decides how often.
+ * Makes a function that warns of errors that a model throws. The access that threw is answered with EIO; the warning is
+ * for the author of the model. Each message is reported once, and at most 100 are, because a guest decides how often a
+ * model throws.
  */
 function modelWarnings(name: string): (error: unknown) => void {
   const told = new Set<string>();

@@ -1,6 +1,7 @@
 import { invalidArgument, VfioError } from '../../base/errors.js';
 import { describeModel, type ModelDescription } from '../../models/hosting/model-description.js';
-import { modelUrl, startModel, type HostedModel } from '../../models/hosting/start-model.js';
+import { modelUrl } from '../../models/hosting/model-module.js';
+import { startModel, type HostedModel } from '../../models/hosting/start-model.js';
 import type { PciModel } from '../../models/pci-model.js';
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
