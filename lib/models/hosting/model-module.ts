@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { requireObject, shown } from '../../base/arguments.js';
-import { invalidArgument } from '../../base/errors.js';
+import { argumentError, requireObject } from '../../base/arguments.js';
 
 /** Names a model and the options that its `create` receives. */
 export interface ModelSpec {
@@ -38,6 +37,5 @@ export function modelUrl(model: string | URL): string {
 }
 
 function noSuchModel(model: unknown): Error {
-  const names = [...BUILT_IN.keys()].join(', ');
-  return invalidArgument(`\`model\` must be ${names}, or the path or URL of a module. Received ${shown(model)}`);
+  return argumentError('model', `${[...BUILT_IN.keys()].join(', ')}, or the path or URL of a module`, model);
 }

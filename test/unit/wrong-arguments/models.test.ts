@@ -5,6 +5,10 @@ import { serveModel } from '../../../lib/models/hosting/serve-model.js';
 import { startModel } from '../../../lib/models/hosting/start-model.js';
 import { refuses } from '../../support/wrong-arguments.js';
 
+const EDU = { model: 'edu' };
+const PLACE = { path: '/tmp/never-made.sock' };
+const MODEL = 'edu, testdev, or the path or URL of a module';
+
 const openFds = (): number => readdirSync('/proc/self/fd').length;
 
 describe('wrong arguments of model functions', () => {
@@ -17,24 +21,24 @@ describe('wrong arguments of model functions', () => {
   refuses(
     () => ({ startModel, serveModel }),
     [
-      ['no model', 'startModel', [], /^spec is undefined/],
-      ['a null spec', 'startModel', [null], /^spec is null/],
-      ['a name as the spec', 'startModel', ['edu'], /^spec is 'edu'/],
-      ['a spec without a model', 'startModel', [{}], /^`model` must be edu, testdev, .* Received undefined$/],
-      ['an unknown model', 'startModel', [{ model: 'nonesuch' }], /^`model` must be .* Received 'nonesuch'$/],
-      ['null options', 'startModel', [{ model: 'edu' }, null], /^the options are null/],
-      ['an unknown isolation', 'startModel', [{ model: 'edu' }, { isolation: 'fork' }], /^isolation is 'fork'/],
-      ['no model', 'serveModel', [], /^spec is undefined/],
-      ['a number for a model', 'serveModel', [{ model: 5 }, { path: '/tmp/x' }], /^`model` must be .* Received 5$/],
-      ['no place', 'serveModel', [{ model: 'edu' }], /^where is undefined/],
-      ['a place without a path', 'serveModel', [{ model: 'edu' }, {}], /^path is undefined/],
-      ['a number for a path', 'serveModel', [{ model: 'edu' }, { path: 1 }], /^path is 1/],
+      ['no spec', 'startModel', [], '`spec` must be an object. Received undefined'],
+      ['a null spec', 'startModel', [null], '`spec` must be an object. Received null'],
+      ['a name as the spec', 'startModel', ['edu'], "`spec` must be an object. Received 'edu'"],
+      ['a spec without a model', 'startModel', [{}], `\`model\` must be ${MODEL}. Received undefined`],
+      ['an unknown model', 'startModel', [{ model: 'nonesuch' }], `\`model\` must be ${MODEL}. Received 'nonesuch'`],
+      ['null options', 'startModel', [EDU, null], '`options` must be an object. Received null'],
       [
-        'a signal that is none',
-        'serveModel',
-        [{ model: 'edu' }, { path: '/tmp/x', signal: {} }],
-        /^signal is an object/,
+        'an unknown isolation',
+        'startModel',
+        [EDU, { isolation: 'fork' }],
+        "`isolation` must be 'thread' or 'process'. Received 'fork'",
       ],
+      ['no spec', 'serveModel', [], '`spec` must be an object. Received undefined'],
+      ['a number as the model', 'serveModel', [{ model: 5 }, PLACE], `\`model\` must be ${MODEL}. Received 5`],
+      ['no place', 'serveModel', [EDU], '`where` must be an object. Received undefined'],
+      ['a place without a path', 'serveModel', [EDU, {}], '`path` must be a string. Received undefined'],
+      ['a number as the path', 'serveModel', [EDU, { path: 1 }], '`path` must be a string. Received 1'],
+      ['an object as the signal', 'serveModel', [EDU, { ...PLACE, signal: {} }], /^`signal` must be .*AbortSignal/],
     ],
   );
 });
