@@ -9,7 +9,7 @@ import { bindDriver, restoreDriver } from '../lib/sysfs/binding.js';
 import { Engine } from '../lib/engine/engine.js';
 import { linuxKernel } from '../lib/kernel/linux/linux.js';
 import { queryGroup } from '../lib/sysfs/pci.js';
-import { linuxSysfs } from '../lib/sysfs/linux.js';
+import { linuxSysfs } from '../lib/sysfs/linux-sysfs.js';
 import type { BenchCase } from './case.js';
 
 /** edu of the guest. */

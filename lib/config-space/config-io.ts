@@ -1,6 +1,6 @@
 import type { ConfigIo } from './config-space.js';
 import { VfioError } from '../base/errors.js';
-import { calling } from '../kernel/hints.js';
+import { callKernel } from '../kernel/hints.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** Reaches a device's config region by the kernel's transfers, off the event loop. The caller holds the device open. */
@@ -16,13 +16,13 @@ export function configIo(kernel: VfioKernel, fd: Fd, region: RegionInfo, device:
     size: Number(region.size),
     async read(offset, length) {
       const at = region.offset + BigInt(offset);
-      const data = await calling('pread', { device }, () => kernel.pread(fd, at, length));
+      const data = await callKernel('pread', { device }, () => kernel.pread(fd, at, length));
       whole('a read', offset, length, data.length);
       return data;
     },
     async write(offset, data) {
       const at = region.offset + BigInt(offset);
-      const count = await calling('pwrite', { device }, () => kernel.pwrite(fd, at, data));
+      const count = await callKernel('pwrite', { device }, () => kernel.pwrite(fd, at, data));
       whole('a write', offset, data.length, count);
     },
   };

@@ -4,7 +4,7 @@ import type { DmaSpace } from '../dma/dma-space.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
 import { DeviceFeatures } from './features.js';
 import { hotReset, queryHotReset, type HotResetDevice } from './hot-reset.js';
-import { calling } from '../kernel/hints.js';
+import { callKernel } from '../kernel/hints.js';
 import type { DeviceIrq } from '../irq/device-irq.js';
 import { irqIndexByName, type IrqName } from '../irq/names.js';
 import type { DeviceIrqs } from './device-irqs.js';
@@ -171,7 +171,7 @@ export class Device {
       throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
     await live.run(() =>
-      calling('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd)),
+      callKernel('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd)),
     );
   }
 

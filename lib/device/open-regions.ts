@@ -1,6 +1,6 @@
 import type { AttachedDevice } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
-import { calling } from '../kernel/hints.js';
+import { callKernel } from '../kernel/hints.js';
 import type { DeviceInfos, RegionInfo } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import type { PlannedArea } from '../region/plan.js';
@@ -43,7 +43,7 @@ export async function openRegions(
       lane,
     };
     const trapped = typeof trap === 'boolean' ? trap : trap.includes(info.index);
-    const region = await calling('mmap', { device: name }, () =>
+    const region = await callKernel('mmap', { device: name }, () =>
       Region.open({ ...source, ...msixTable, trap: trapped }),
     );
     regions.push(region);

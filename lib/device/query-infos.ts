@@ -1,5 +1,5 @@
 import { VfioError } from '../base/errors.js';
-import { hinted } from '../kernel/hints.js';
+import { withHint } from '../kernel/hints.js';
 import type { DeviceInfo, DeviceInfos, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
 /** Asks for all regions and interrupts of a device. */
@@ -8,7 +8,7 @@ export function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device:
     try {
       return kernel.getDeviceInfos(fd, info);
     } catch (error) {
-      throw hinted(error, 'getRegionInfo', { device });
+      throw withHint(error, 'getRegionInfo', { device });
     }
   }
   const regions: (RegionInfo | undefined)[] = [];
@@ -28,6 +28,6 @@ function unlessAbsent<T>(call: 'getRegionInfo' | 'getIrqInfo', device: string, q
     return query();
   } catch (error) {
     if (error instanceof VfioError && error.code === 'EINVAL') return undefined;
-    throw hinted(error, call, { device });
+    throw withHint(error, call, { device });
   }
 }

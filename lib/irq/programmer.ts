@@ -1,5 +1,5 @@
 import type { OpenDevice } from '../kernel/liveness.js';
-import { calling } from '../kernel/hints.js';
+import { callKernel } from '../kernel/hints.js';
 import type { Fd, IrqInfo, IrqSet } from '../kernel/kernel.js';
 import {
   VFIO_IRQ_INFO_NORESIZE,
@@ -127,7 +127,7 @@ export class IrqProgrammer {
 
   #set(set: Omit<IrqSet, 'index'>): Promise<void> {
     const { kernel, deviceFd, name } = this.#device;
-    return calling('setIrqs', { device: name }, () => kernel.setIrqs(deviceFd, { ...set, index: this.info.index }));
+    return callKernel('setIrqs', { device: name }, () => kernel.setIrqs(deviceFd, { ...set, index: this.info.index }));
   }
 }
 

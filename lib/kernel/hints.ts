@@ -5,7 +5,7 @@ import { VfioError, withContext } from '../base/errors.js';
 export type KernelCall = keyof VfioKernel;
 
 /** What one can do about a failed call; one entry a call and errno. */
-const HINTS: Partial<Record<KernelCall, Readonly<Record<string, string>>>> = {
+const HINTS_BY_CALL: Partial<Record<KernelCall, Readonly<Record<string, string>>>> = {
   openContainer: {
     ENOENT: 'the kernel has no VFIO: modprobe vfio-pci, or use a device of the software core',
     ENODEV: 'the kernel has no VFIO: modprobe vfio-pci',
@@ -61,11 +61,11 @@ const HINTS: Partial<Record<KernelCall, Readonly<Record<string, string>>>> = {
 
 /** Gives what to do about a failed call, where it is known. */
 export function hintFor(call: KernelCall, code: string): string | undefined {
-  return HINTS[call]?.[code];
+  return HINTS_BY_CALL[call]?.[code];
 }
 
 /** Gives the error of a kernel's call with its device, its path and what to do about it. */
-export function hinted(error: unknown, call: KernelCall, context: { device?: string; path?: string } = {}): unknown {
+export function withHint(error: unknown, call: KernelCall, context: { device?: string; path?: string } = {}): unknown {
   if (!(error instanceof VfioError)) return error;
   return withContext(error, { ...context, hint: hintFor(call, error.code) });
 }
@@ -83,9 +83,9 @@ export async function ifFound<T>(search: () => Promise<T>): Promise<T | undefine
 }
 
 /** Makes a call of the kernel's, one that answers at once or by a promise; a failure gets the device and the hint. */
-export function calling<T>(call: KernelCall, context: { device?: string; path?: string }, work: () => T): T {
+export function callKernel<T>(call: KernelCall, context: { device?: string; path?: string }, work: () => T): T {
   const explain = (error: unknown): never => {
-    throw hinted(error, call, context);
+    throw withHint(error, call, context);
   };
   try {
     const result = work();

@@ -8,7 +8,7 @@ import { addStep, BatchPrograms, type BatchStep } from './batch.js';
 import { bufferHandle, checkBuffer } from './buffers.js';
 import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
 import type { RegionDescriptor } from './descriptor.js';
-import { promised } from '../base/sync-or-async.js';
+import { toPromise } from '../base/sync-or-async.js';
 import { closeRegion, openRegion } from './open.js';
 import type { PlannedArea } from './plan.js';
 import { Program } from './program.js';
@@ -220,7 +220,7 @@ export class Region {
 
   /** Takes the region away from every thread; views turn to 0xFF. Closing twice does nothing. */
   close(): Promise<void> {
-    return promised(() => closeRegion(this.descriptor));
+    return toPromise(() => closeRegion(this.descriptor));
   }
 
   async #copy(

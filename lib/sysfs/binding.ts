@@ -2,9 +2,9 @@ import { LONGEST_WAIT_MS, requireNumber, requireOptions, requireText } from '../
 import { parseDeviceId } from './device-id.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { ifFound } from '../kernel/hints.js';
-import { describeHolders } from './file-holders.js';
+import { describeFileUsers } from './file-users.js';
 import { queryDriver, queryGroup, readText, sysfsError } from './pci.js';
-import { linuxSysfs } from './linux.js';
+import { linuxSysfs } from './linux-sysfs.js';
 import { requireSysfs } from './require-sysfs.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 import { Unwinding } from '../base/unwinding.js';
@@ -50,7 +50,7 @@ export async function bindDriver(device: string, options: BindOptions = {}): Pro
   requireOptions(options);
   const { driver = 'vfio-pci' } = options;
   requireText('driver', driver);
-  const pci = await PciFunction.find(device, options);
+  const pci = await BindableFunction.find(device, options);
   await pci.requireDriver(driver);
   const before = await pci.driver();
   if (before === driver) return { device: pci.name, before, driver };
@@ -80,7 +80,7 @@ export async function bindDriver(device: string, options: BindOptions = {}): Pro
  */
 export async function restoreDriver(device: string, options: Omit<BindOptions, 'driver'> = {}): Promise<DriverChange> {
   requireOptions(options);
-  const pci = await PciFunction.find(device, options);
+  const pci = await BindableFunction.find(device, options);
   const before = await pci.driver();
   await pci.setOverride(undefined);
   if (before !== null && !DRIVERS_FOR_USERS.test(before)) return { device: pci.name, before, driver: before };
@@ -97,7 +97,7 @@ function checkBinding(device: string, sysfs: Sysfs, timeoutMs: number): void {
 }
 
 /** A function's folder in /sys, and what is done through it. */
-class PciFunction {
+class BindableFunction {
   private constructor(
     readonly name: string,
     private readonly folder: string,
@@ -105,7 +105,7 @@ class PciFunction {
     private readonly timeoutMs: number,
   ) {}
 
-  static async find(device: string, options: BindOptions): Promise<PciFunction> {
+  static async find(device: string, options: BindOptions): Promise<BindableFunction> {
     const { sysfs = linuxSysfs, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     checkBinding(device, sysfs, timeoutMs);
     const id = parseDeviceId(device);
@@ -117,7 +117,7 @@ class PciFunction {
         hint: '`vfio-engine list` shows those that are there',
       });
     }
-    return new PciFunction(id.name, id.sysfsPath, sysfs, timeoutMs);
+    return new BindableFunction(id.name, id.sysfsPath, sysfs, timeoutMs);
   }
 
   driver(): Promise<string | null> {
@@ -172,7 +172,7 @@ class PciFunction {
   }
 
   async #stillUsed(cause: VfioError, nodes: readonly string[]): Promise<VfioError> {
-    const holders = await describeHolders(nodes);
+    const holders = await describeFileUsers(nodes);
     const hint = `${holders ?? 'a user of the device, who is not seen in /proc, keeps it'}; the kernel waits for that without end`;
     const message = `${this.name} was not let go of within ${this.timeoutMs} ms`;
     return new VfioError(message, { code: 'ERR_TIMEOUT', device: this.name, path: cause.path, hint, cause });

@@ -1,10 +1,10 @@
-import { describeHolders } from './file-holders.js';
+import { describeFileUsers } from './file-users.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { findViabilityBlocker, unlessMissing, type GroupId } from './pci.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 
 /** Says which function, by which driver, keeps a group from being viable; undefined when none is seen. */
-export async function describeBlocker(sysfs: Sysfs, groupId: string): Promise<string | undefined> {
+export async function describeViabilityBlocker(sysfs: Sysfs, groupId: string): Promise<string | undefined> {
   const blocker = await findViabilityBlocker(sysfs, groupId);
   if (blocker === undefined) return undefined;
   return `${blocker.device} of the same group is bound to ${blocker.driver}: bind it to vfio-pci or to no driver`;
@@ -16,7 +16,7 @@ export async function describeBlocker(sysfs: Sysfs, groupId: string): Promise<st
  */
 export async function describeGroupUsers(kernel: VfioKernel, group: GroupId): Promise<string | undefined> {
   if (kernel.kind !== 'linux') return undefined;
-  return describeHolders([...(await groupFiles(kernel.sysfs, group))]);
+  return describeFileUsers([...(await groupFiles(kernel.sysfs, group))]);
 }
 
 /** Gives the files by which a group's functions can be had: one user of any shuts out the others. */

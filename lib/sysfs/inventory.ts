@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 
 import { requireOneOf } from '../base/arguments.js';
 import { findViabilityBlocker, type ViabilityBlocker } from './pci.js';
-import { linuxSysfs } from './linux.js';
+import { linuxSysfs } from './linux-sysfs.js';
 import { requireSysfs } from './require-sysfs.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 
@@ -52,7 +52,7 @@ export async function listDevices(
     // A machine without the bus has no folder for it.
     if (!(await sysfs.exists(folder))) continue;
     for (const device of (await sysfs.readdir(folder)).sort()) {
-      const facts = await describe(sysfs, `${folder}/${device}`);
+      const facts = await queryFacts(sysfs, `${folder}/${device}`);
       const blocker = facts.group === null ? null : await blockerOf(sysfs, facts.group, blockers);
       entries.push({ device, kernel, ...facts, viable: facts.group === null ? null : blocker === null, blocker });
     }
@@ -68,7 +68,7 @@ async function blockerOf(sysfs: Sysfs, group: string, known: Blockers): Promise<
   return blocker;
 }
 
-async function describe(
+async function queryFacts(
   sysfs: Sysfs,
   path: string,
 ): Promise<Pick<InventoryEntry, 'group' | 'driver' | 'id' | 'classCode'>> {

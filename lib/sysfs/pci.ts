@@ -54,13 +54,13 @@ export async function queryDriver(sysfs: Sysfs, devicePath: string): Promise<str
 }
 
 /** Reads the reserved ranges of a group; none where the kernel is too old to tell. */
-export async function queryReservedRegions(sysfs: Sysfs, groupId: string): Promise<ReservedRange[]> {
+export async function queryReservedRanges(sysfs: Sysfs, groupId: string): Promise<ReservedRange[]> {
   const text = await readText(sysfs, `/sys/kernel/iommu_groups/${groupId}/reserved_regions`);
-  return text === undefined ? [] : parseReservedRegions(text);
+  return text === undefined ? [] : parseReservedRanges(text);
 }
 
 /** Reads lines of `0xSTART 0xLAST TYPE`. @throws EINVAL for a line that is none */
-export function parseReservedRegions(text: string): ReservedRange[] {
+export function parseReservedRanges(text: string): ReservedRange[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map((line) => {
     const [, start, last, type] = /^\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+(\S+)\s*$/i.exec(line) ?? [];

@@ -22,7 +22,7 @@ const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
  * @throws the errno of the write; ERR_TIMEOUT after `timeoutMs`: the process is then left to the kernel, and ends with the
  *   write
  */
-export function writeElsewhere(path: string, data: string, timeoutMs: number): Promise<void> {
+export function writeInChild(path: string, data: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, LC_ALL: 'C' };
     const child = spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env });

@@ -1,6 +1,6 @@
 import { systemError, withContext } from '../../base/errors.js';
 import { warn } from '../../base/diagnostics.js';
-import { calling } from '../../kernel/hints.js';
+import { callKernel } from '../../kernel/hints.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { Mutex } from '../../base/mutex.js';
 import { queryGroup } from '../../sysfs/pci.js';
@@ -48,7 +48,7 @@ export class ContainerBackend implements Backend {
       const joining = use.joinSpace();
       meanwhile?.();
       const [opened] = await allOf([opening, joining]);
-      const info = calling('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(opened.fd));
+      const info = callKernel('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(opened.fd));
       if (reset) await this.#reset(opened.fd, info, name);
       this.#devices.add(name);
       undo.push(() => void this.#devices.delete(name));
@@ -59,7 +59,7 @@ export class ContainerBackend implements Backend {
   }
 
   async #openDevice({ group }: GroupUse, name: string, undo: Unwinding): Promise<OpenedDevice> {
-    const fd = await calling('getDeviceFd', { device: name, path: group.path }, () =>
+    const fd = await callKernel('getDeviceFd', { device: name, path: group.path }, () =>
       this.#kernel.getDeviceFd(group.fd, name),
     );
     const opened = new OpenedDevice(this.#kernel, fd);
@@ -71,7 +71,7 @@ export class ContainerBackend implements Backend {
   async #reset(deviceFd: Fd, info: DeviceInfo, device: string): Promise<void> {
     if ((info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) return;
     try {
-      await calling('resetDevice', { device }, () => this.#kernel.resetDevice(deviceFd));
+      await callKernel('resetDevice', { device }, () => this.#kernel.resetDevice(deviceFd));
     } catch (error) {
       warn('the device could not be reset', error, device);
     }

@@ -1,6 +1,6 @@
 import type { ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
-import { calling } from '../../kernel/hints.js';
+import { callKernel } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import {
   VFIO_API_VERSION,
@@ -42,7 +42,7 @@ export class Container {
   static async open(kernel: VfioKernel, space: DmaSpaceHost, noiommu: boolean): Promise<Container> {
     const undo = new Unwinding();
     try {
-      const fd = await calling('openContainer', { path: PATH }, () => kernel.openContainer());
+      const fd = await callKernel('openContainer', { path: PATH }, () => kernel.openContainer());
       undo.push(() => kernel.close(fd));
       checkVersion(kernel, fd);
       return new Container(kernel, fd, chooseIommu(kernel, fd, noiommu), space);
@@ -56,7 +56,7 @@ export class Container {
     const undo = new Unwinding();
     try {
       await this.#set(group, undo);
-      await calling('setIommu', { path: PATH }, () => this.#kernel.setIommu(this.#fd, this.type));
+      await callKernel('setIommu', { path: PATH }, () => this.#kernel.setIommu(this.#fd, this.type));
     } catch (error) {
       throw await undo.failed(error);
     }
@@ -110,7 +110,7 @@ export class Container {
   }
 
   async #set(group: Group, undo: Unwinding): Promise<void> {
-    await calling('setContainer', { path: group.path }, () => this.#kernel.setContainer(group.fd, this.#fd));
+    await callKernel('setContainer', { path: group.path }, () => this.#kernel.setContainer(group.fd, this.#fd));
     this.#groups.add(group);
     undo.push(() => this.#unset(group));
   }
@@ -118,7 +118,7 @@ export class Container {
   async #unset(group: Group): Promise<void> {
     this.#groups.delete(group);
     try {
-      await calling('unsetContainer', { path: group.path }, () => this.#kernel.unsetContainer(group.fd));
+      await callKernel('unsetContainer', { path: group.path }, () => this.#kernel.unsetContainer(group.fd));
     } catch (error) {
       const notHeld = error instanceof VfioError && error.code === 'EINVAL' && !this.#holds(group);
       if (!notHeld) throw error;
@@ -131,7 +131,7 @@ export class Container {
    */
   #holds(group: Group): boolean {
     try {
-      const { flags } = calling('getGroupStatus', { path: group.path }, () => this.#kernel.getGroupStatus(group.fd));
+      const { flags } = callKernel('getGroupStatus', { path: group.path }, () => this.#kernel.getGroupStatus(group.fd));
       return (flags & VFIO_GROUP_FLAGS_CONTAINER_SET) !== 0;
     } catch (error) {
       // Where the kernel does not tell, the failure that led here counts.
@@ -145,7 +145,7 @@ export class Container {
 }
 
 function checkVersion(kernel: VfioKernel, fd: Fd): void {
-  const version = calling('getApiVersion', { path: PATH }, () => kernel.getApiVersion(fd));
+  const version = callKernel('getApiVersion', { path: PATH }, () => kernel.getApiVersion(fd));
   if (version === VFIO_API_VERSION) return;
   throw new VfioError(`the kernel has version ${version} of VFIO's interface, not ${VFIO_API_VERSION}`, {
     code: 'ERR_NOT_SUPPORTED',
@@ -157,7 +157,7 @@ function checkVersion(kernel: VfioKernel, fd: Fd): void {
 /** type1v2 before type1: it unmaps whole mappings alone, which is what the engine asks for. */
 function chooseIommu(kernel: VfioKernel, fd: Fd, noiommu: boolean): number {
   for (const type of noiommu ? [VFIO_NOIOMMU_IOMMU] : [VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU]) {
-    if (calling('checkExtension', { path: PATH }, () => kernel.checkExtension(fd, type)) > 0) return type;
+    if (callKernel('checkExtension', { path: PATH }, () => kernel.checkExtension(fd, type)) > 0) return type;
   }
   throw new VfioError(`the kernel's VFIO has no ${noiommu ? 'noiommu' : 'type1'} IOMMU`, {
     code: 'ENODEV',

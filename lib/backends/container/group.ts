@@ -1,9 +1,9 @@
 import type { ReservedRange } from '../../base/iova-range.js';
 import { VfioError, withContext } from '../../base/errors.js';
-import { calling, hinted, ifFound } from '../../kernel/hints.js';
-import { describeBlocker, describeGroupUsers } from '../../sysfs/group-users.js';
+import { callKernel, withHint, ifFound } from '../../kernel/hints.js';
+import { describeViabilityBlocker, describeGroupUsers } from '../../sysfs/group-users.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { queryReservedRegions, type GroupId } from '../../sysfs/pci.js';
+import { queryReservedRanges, type GroupId } from '../../sysfs/pci.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 
@@ -30,8 +30,8 @@ export class Group {
         undo.push(() => kernel.close(opened));
         return opened;
       });
-      const [fd, reserved] = await allOf([opening, queryReservedRegions(kernel.sysfs, id)]);
-      const { flags } = calling('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
+      const [fd, reserved] = await allOf([opening, queryReservedRanges(kernel.sysfs, id)]);
+      const { flags } = callKernel('getGroupStatus', { path }, () => kernel.getGroupStatus(fd));
       if ((flags & VFIO_GROUP_FLAGS_VIABLE) === 0) throw await notViable(kernel, id, path);
       return new Group(id, noiommu, fd, path, reserved.filter(isBarred));
     } catch (error) {
@@ -47,7 +47,7 @@ async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, pat
   } catch (error) {
     const busy = error instanceof VfioError && error.code === 'EBUSY';
     const users = busy ? await ifFound(() => describeGroupUsers(kernel, groupId)) : undefined;
-    if (users === undefined) throw hinted(error, 'openGroup', { path });
+    if (users === undefined) throw withHint(error, 'openGroup', { path });
     throw withContext(error, { path, hint: `${users}: one user of a group at a time` });
   }
 }
@@ -59,7 +59,7 @@ function isBarred({ type }: ReservedRange): boolean {
 
 async function notViable(kernel: VfioKernel, groupId: string, path: string): Promise<VfioError> {
   const hint =
-    (await ifFound(() => describeBlocker(kernel.sysfs, groupId))) ??
+    (await ifFound(() => describeViabilityBlocker(kernel.sysfs, groupId))) ??
     'every device of the group has to be bound to vfio-pci or to no driver';
   return new VfioError(`group ${groupId} is not viable`, {
     code: 'EPERM',

@@ -1,8 +1,8 @@
 import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
-import { calling, hinted } from '../../kernel/hints.js';
+import { callKernel, withHint } from '../../kernel/hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { promised } from '../../base/sync-or-async.js';
+import { toPromise } from '../../base/sync-or-async.js';
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
 import {
   VFIO_DMA_MAP_FLAG_READ,
@@ -28,7 +28,7 @@ export class ContainerTarget implements DmaTarget {
   }
 
   queryLimits(): Promise<DmaLimits> {
-    return promised(() => this.#limits());
+    return toPromise(() => this.#limits());
   }
 
   queryReserved(): Promise<readonly ReservedRange[]> {
@@ -53,14 +53,14 @@ export class ContainerTarget implements DmaTarget {
     try {
       return (await this.#kernel.unmapDma(this.#container, { flags: 0, iova, size })).size;
     } catch (error) {
-      throw hinted(error, 'unmapDma');
+      throw withHint(error, 'unmapDma');
     }
   }
 
   async unmapDirty({ iova, size, pageSize }: DirtyRange): Promise<Uint8Array> {
     const bits = size / pageSize;
     const bitmap = { pageSize, size: ((bits + 63n) / 64n) * 8n };
-    const result = await calling('unmapDma', {}, () =>
+    const result = await callKernel('unmapDma', {}, () =>
       this.#kernel.unmapDma(this.#container, { flags: VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, iova, size, bitmap }),
     );
     if (result.bitmap === undefined) {
@@ -70,15 +70,15 @@ export class ContainerTarget implements DmaTarget {
   }
 
   setDirtyTracking(enabled: boolean): Promise<void> {
-    return calling('setDirtyTracking', {}, () => this.#kernel.setDirtyTracking(this.#container, enabled));
+    return callKernel('setDirtyTracking', {}, () => this.#kernel.setDirtyTracking(this.#container, enabled));
   }
 
   takeDirty(range: DirtyRange): Promise<Uint8Array> {
-    return calling('getDirtyBitmap', {}, () => this.#kernel.getDirtyBitmap(this.#container, range));
+    return callKernel('getDirtyBitmap', {}, () => this.#kernel.getDirtyBitmap(this.#container, range));
   }
 
   #limits(): DmaLimits {
-    const info = calling('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
+    const info = callKernel('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
     // Asked for the first time before anything is mapped; the module's parameter may have been written since.
     this.#entryLimit ??= info.dmaAvailable;
     return {

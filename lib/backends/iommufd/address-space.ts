@@ -4,7 +4,7 @@ import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
-import { queryGroup, queryReservedRegions } from '../../sysfs/pci.js';
+import { queryGroup, queryReservedRanges } from '../../sysfs/pci.js';
 import { Unwinding } from '../../base/unwinding.js';
 import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest } from '../backend.js';
 import { PageTables } from './page-tables.js';
@@ -72,7 +72,7 @@ export class AddressSpace implements DmaTarget {
     const { sysfs } = this.kernel;
     const groups = await Promise.all([...this.devices].map(([name, sysfsPath]) => queryGroup(sysfs, sysfsPath, name)));
     const ids = new Set(groups.map(({ id }) => id));
-    return (await Promise.all([...ids].map((id) => queryReservedRegions(sysfs, id)))).flat();
+    return (await Promise.all([...ids].map((id) => queryReservedRanges(sysfs, id)))).flat();
   }
 
   queryLocked(): Promise<LockedMemory> {

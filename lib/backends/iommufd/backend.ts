@@ -1,7 +1,7 @@
 import { warn } from '../../base/diagnostics.js';
 import { systemError, VfioError, withContext } from '../../base/errors.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
-import { describeBlocker, describeGroupUsers, findCdev } from '../../sysfs/group-users.js';
+import { describeViabilityBlocker, describeGroupUsers, findCdev } from '../../sysfs/group-users.js';
 import { ifFound } from '../../kernel/hints.js';
 import { Mutex } from '../../base/mutex.js';
 import { queryGroup } from '../../sysfs/pci.js';
@@ -19,7 +19,7 @@ export function hasIommufd(kernel: VfioKernel): kernel is KernelWithIommufd {
 const BIND = 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)';
 
 /** What one can do about an iommufd call's errno. */
-const HINTS: Readonly<Record<string, string>> = {
+const IOMMUFD_HINTS: Readonly<Record<string, string>> = {
   [`EPERM ${BIND}`]: 'another driver, container or iommufd holds a function of the group',
   [`EBUSY ${BIND}`]: 'the group of the device is open: one user at a time, by one way',
   [`EINVAL ${BIND}`]: 'the device is bound through its node already: one user at a time',
@@ -79,7 +79,7 @@ export class IommufdBackend implements Backend {
   /** Says what to do about a failure, and who has the device where that is why. */
   async #explained(error: unknown, { name, sysfsPath }: AttachRequest): Promise<unknown> {
     if (!(error instanceof VfioError)) return error;
-    const hint = HINTS[`${error.code} ${error.syscall ?? ''}`];
+    const hint = IOMMUFD_HINTS[`${error.code} ${error.syscall ?? ''}`];
     if (hint === undefined) return withContext(error, { device: name });
     const search = (): Promise<string | undefined> => this.#inTheWay(error.code, sysfsPath, name);
     const found = error.syscall === BIND ? await ifFound(search) : undefined;
@@ -89,7 +89,7 @@ export class IommufdBackend implements Backend {
   /** Says whose driver, or which process, keeps a device from being bound; our own file is closed by now. */
   async #inTheWay(code: string, sysfsPath: string, device: string): Promise<string | undefined> {
     const group = await queryGroup(this.#kernel.sysfs, sysfsPath, device);
-    const blocker = code === 'EPERM' ? await describeBlocker(this.#kernel.sysfs, group.id) : undefined;
+    const blocker = code === 'EPERM' ? await describeViabilityBlocker(this.#kernel.sysfs, group.id) : undefined;
     if (blocker !== undefined) return `group ${group.id} is not viable: ${blocker}`;
     return describeGroupUsers(this.#kernel, group);
   }

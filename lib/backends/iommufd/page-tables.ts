@@ -1,5 +1,5 @@
 import type { DirtyRange } from '../../base/iova-range.js';
-import { UntoldPages } from '../../base/dirty-pages.js';
+import { UnreportedPages } from '../../base/unreported-pages.js';
 import { VfioError } from '../../base/errors.js';
 import type { IommufdKernel } from '../../kernel/iommufd.js';
 import type { Fd } from '../../kernel/kernel.js';
@@ -39,7 +39,7 @@ export class PageTables {
   /** Devices on the IOAS: nobody sees what they write. */
   #untracked = 0;
   #enabled = false;
-  readonly #untold = new UntoldPages();
+  readonly #untold = new UnreportedPages();
 
   constructor(kernel: PageTableKernel, iommufd: Fd, ioasId: number) {
     this.#kernel = kernel;

@@ -1,6 +1,6 @@
 import type { DirtyRange } from '../../base/iova-range.js';
 import type { DmaTarget } from '../../backends/backend.js';
-import { UntoldPages } from '../../base/dirty-pages.js';
+import { UnreportedPages } from '../../base/unreported-pages.js';
 import { invalidArgument, systemError, VfioError } from '../../base/errors.js';
 import { Unwinding } from '../../base/unwinding.js';
 import type { MappingRecord } from './mapping-table.js';
@@ -9,7 +9,7 @@ import type { TargetSet } from './target-set.js';
 /** The record of the pages that devices write, joined over the IOMMU objects of a space. Thread: the space's. */
 export class DirtyTracking {
   readonly #targets: TargetSet;
-  readonly #untold = new UntoldPages();
+  readonly #untold = new UnreportedPages();
   #enabled = false;
 
   constructor(targets: TargetSet) {

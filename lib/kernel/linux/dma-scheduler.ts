@@ -14,7 +14,7 @@ const TURN = 4096;
  * that; but no call may wait on this thread behind a large one, which holds the address space's lock, and many small ones
  * may not keep the event loop from turning.
  */
-export class DmaCalls {
+export class DmaScheduler {
   /** How many calls on an address space are under way on the pool. */
   readonly #onPool = new Map<Fd, number>();
   #room = TURN;
@@ -24,12 +24,12 @@ export class DmaCalls {
    * Makes a call that takes its time in proportion to the size of a range.
    * @param call gets whether it may sleep, and then runs on the pool; else it answers, or throws, at once
    */
-  make<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
-    return this.makeAll(space, { count: 1, size }, call);
+  run<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
+    return this.runMany(space, { count: 1, size }, call);
   }
 
   /** The same for some calls in one, of ranges of one size. */
-  async makeAll<T>(
+  async runMany<T>(
     space: Fd,
     { count, size }: { readonly count: number; readonly size: bigint },
     call: (sleeps: boolean) => T | Promise<T>,
@@ -37,7 +37,7 @@ export class DmaCalls {
     const cost = count * (CALL_COST + Number(size >> PAGE_SHIFT));
     for (;;) {
       const large = cost > MOST_AT_ONCE;
-      if (large || this.#onPool.has(space)) return this.onPool(space, () => call(true));
+      if (large || this.#onPool.has(space)) return this.runOnPool(space, () => call(true));
       this.#nextTurn ??= this.#turn();
       if (this.#room >= cost) break;
       await this.#nextTurn;
@@ -47,7 +47,7 @@ export class DmaCalls {
   }
 
   /** Makes a call that is the pool's in any case. */
-  async onPool<T>(space: Fd, call: () => T | Promise<T>): Promise<T> {
+  async runOnPool<T>(space: Fd, call: () => T | Promise<T>): Promise<T> {
     this.#onPool.set(space, (this.#onPool.get(space) ?? 0) + 1);
     try {
       return await call();
@@ -70,4 +70,4 @@ export class DmaCalls {
 }
 
 /** The process's. */
-export const dmaCalls = new DmaCalls();
+export const dmaScheduler = new DmaScheduler();

@@ -1,25 +1,28 @@
 import { addon } from '../../native/addon.js';
 import { IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR } from '../../uapi/iommufd.js';
-import { dmaCalls } from './dma-scheduler.js';
+import { dmaScheduler } from './dma-scheduler.js';
 import type { IommufdKernel } from '../iommufd.js';
-import { linuxFiles } from './files.js';
-import { opening, promised } from '../../base/sync-or-async.js';
+import { linuxDescriptors } from './descriptors.js';
+import { openNode, toPromise } from '../../base/sync-or-async.js';
 
 /** The real kernel's iommufd. */
 export const linuxIommufd: IommufdKernel = {
-  openIommufd: () => opening('/dev/iommu', () => addon.iommufdOpen()),
+  openIommufd: () => openNode('/dev/iommu', () => addon.iommufdOpen()),
   openCdev: (name) =>
-    opening(`/dev/vfio/devices/${name}`, () => addon.cdevOpen(name)).then((device) => linuxFiles.addDevice(device)),
+    openNode(`/dev/vfio/devices/${name}`, () => addon.cdevOpen(name)).then((device) =>
+      linuxDescriptors.addDevice(device),
+    ),
   bindIommufd: async (device, iommufd) => {
     const id = await addon.cdevBindIommufd(device, iommufd);
-    linuxFiles.joined(device, iommufd);
+    linuxDescriptors.noteJoined(device, iommufd);
     return id;
   },
   attachIommufdPt: (device, ptId) =>
-    promised(() => addon.cdevAttachIommufdPt(device, ptId, linuxFiles.isAmongMapped(device))),
-  detachIommufdPt: (device) => promised(() => addon.cdevDetachIommufdPt(device, linuxFiles.isAmongMapped(device))),
+    toPromise(() => addon.cdevAttachIommufdPt(device, ptId, linuxDescriptors.isInMappedSpace(device))),
+  detachIommufdPt: (device) =>
+    toPromise(() => addon.cdevDetachIommufdPt(device, linuxDescriptors.isInMappedSpace(device))),
 
-  destroy: (iommufd, id) => promised(() => addon.iommuDestroy(iommufd, id, linuxFiles.isMapped(iommufd))),
+  destroy: (iommufd, id) => toPromise(() => addon.iommuDestroy(iommufd, id, linuxDescriptors.isMapped(iommufd))),
   allocIoas: (iommufd) => addon.ioasAlloc(iommufd),
   getIovaRanges: (iommufd, ioasId) => addon.ioasIovaRanges(iommufd, ioasId),
   allowIovas: (iommufd, ioasId, ranges) => {
@@ -27,26 +30,30 @@ export const linuxIommufd: IommufdKernel = {
     addon.ioasAllowIovas(iommufd, ioasId, BigUint64Array.from(words));
   },
   mapIoas: (iommufd, { ioasId, flags, vaddr, iova, size }) => {
-    linuxFiles.map(iommufd);
-    return dmaCalls.make(iommufd, size, (sleeps) => addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size, sleeps));
+    linuxDescriptors.noteMapped(iommufd);
+    return dmaScheduler.run(iommufd, size, (sleeps) =>
+      addon.ioasMap(iommufd, ioasId, flags, vaddr, iova, size, sleeps),
+    );
   },
   mapIoasPieces: (iommufd, ioasId, flags, { vaddr, offsets, iova, pieceSize }) => {
-    linuxFiles.map(iommufd);
-    return dmaCalls.makeAll(iommufd, { count: offsets.length, size: pieceSize }, (sleeps) =>
+    linuxDescriptors.noteMapped(iommufd);
+    return dmaScheduler.runMany(iommufd, { count: offsets.length, size: pieceSize }, (sleeps) =>
       addon.ioasMapPieces(iommufd, ioasId, flags, vaddr, offsets, iova, pieceSize, sleeps),
     );
   },
   mapIoasFile: (iommufd, { ioasId, flags, file, start, iova, size }) => {
-    linuxFiles.map(iommufd);
-    return dmaCalls.make(iommufd, size, (sleeps) =>
+    linuxDescriptors.noteMapped(iommufd);
+    return dmaScheduler.run(iommufd, size, (sleeps) =>
       addon.ioasMapFile(iommufd, ioasId, flags, file, start, iova, size, sleeps),
     );
   },
   unmapIoas: (iommufd, ioasId, iova, size) =>
-    dmaCalls.make(iommufd, size, (sleeps) => addon.ioasUnmap(iommufd, ioasId, iova, size, sleeps)),
+    dmaScheduler.run(iommufd, size, (sleeps) => addon.ioasUnmap(iommufd, ioasId, iova, size, sleeps)),
   copyIoas: (iommufd, { flags, toIoasId, fromIoasId, toIova, fromIova, size }) => {
-    linuxFiles.map(iommufd);
-    return dmaCalls.onPool(iommufd, () => addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size));
+    linuxDescriptors.noteMapped(iommufd);
+    return dmaScheduler.runOnPool(iommufd, () =>
+      addon.ioasCopy(iommufd, flags, toIoasId, fromIoasId, toIova, fromIova, size),
+    );
   },
   getOption: (iommufd, optionId, objectId) => addon.iommuOption(iommufd, false, optionId, objectId, 0n),
   setOption: (iommufd, optionId, objectId, value) => {

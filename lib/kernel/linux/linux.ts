@@ -1,7 +1,7 @@
 import { withContext } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 import type { Unmapped } from '../../native/linux.js';
-import { linuxSysfs } from '../../sysfs/linux.js';
+import { linuxSysfs } from '../../sysfs/linux-sysfs.js';
 import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../../uapi/vfio.js';
 import {
   IOMMU_INFO_SIZE,
@@ -12,13 +12,13 @@ import {
   wantedArgsz,
 } from './parse-infos.js';
 import type { DeviceExtras } from '../device-extras.js';
-import { dmaCalls } from './dma-scheduler.js';
+import { dmaScheduler } from './dma-scheduler.js';
 import type { IommufdKernel } from '../iommufd.js';
 import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from '../kernel.js';
 import { linuxDeviceExtras } from './device-extras.js';
-import { linuxFiles } from './files.js';
+import { linuxDescriptors } from './descriptors.js';
 import { linuxIommufd } from './iommufd.js';
-import { finished, opening, promised } from '../../base/sync-or-async.js';
+import { runAfter, openNode, toPromise } from '../../base/sync-or-async.js';
 
 /** The machine's kernel, with what it has beyond the seam. */
 export type LinuxKernel = VfioKernel & IommufdKernel & DeviceExtras;
@@ -50,29 +50,29 @@ type ContainerCall =
 const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCall> = {
   kind: 'linux',
   sysfs: linuxSysfs,
-  close: (fd) => linuxFiles.close(fd),
-  openContainer: () => opening('/dev/vfio/vfio', () => addon.containerOpen()),
+  close: (fd) => linuxDescriptors.close(fd),
+  openContainer: () => openNode('/dev/vfio/vfio', () => addon.containerOpen()),
   getApiVersion: (container) => addon.containerGetApiVersion(container),
   checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
-  setIommu: (container, type) => promised(() => addon.containerSetIommu(container, type)),
+  setIommu: (container, type) => toPromise(() => addon.containerSetIommu(container, type)),
   getIommuInfo,
   mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
-    linuxFiles.map(container);
-    return dmaCalls.make(container, size, (sleeps) =>
+    linuxDescriptors.noteMapped(container);
+    return dmaScheduler.run(container, size, (sleeps) =>
       argsz === undefined
         ? addon.type1MapDma(container, flags, vaddr, iova, size, sleeps)
         : addon.type1MapDma(container, flags, vaddr, iova, size, sleeps, argsz),
     );
   },
   mapDmaPieces: (container, flags, { vaddr, offsets, iova, pieceSize }) => {
-    linuxFiles.map(container);
-    return dmaCalls.makeAll(container, { count: offsets.length, size: pieceSize }, (sleeps) =>
+    linuxDescriptors.noteMapped(container);
+    return dmaScheduler.runMany(container, { count: offsets.length, size: pieceSize }, (sleeps) =>
       addon.type1MapPieces(container, flags, vaddr, offsets, iova, pieceSize, sleeps),
     );
   },
   unmapDma: (container, { argsz, flags, iova, size, bitmap }) => {
     const extent = (flags & VFIO_DMA_UNMAP_FLAG_ALL) === 0 ? size : LAST_ADDRESS;
-    return dmaCalls.make(container, extent, (sleeps) => {
+    return dmaScheduler.run(container, extent, (sleeps) => {
       const plain = argsz === undefined && bitmap === undefined;
       const { pageSize, size: bitmapSize } = bitmap ?? NO_BITMAP;
       const unmapped = plain
@@ -82,31 +82,31 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
     });
   },
   setDirtyTracking: (container, enabled) =>
-    dmaCalls.onPool(container, () => addon.type1SetDirtyTracking(container, enabled)),
+    dmaScheduler.runOnPool(container, () => addon.type1SetDirtyTracking(container, enabled)),
   getDirtyBitmap: (container, { iova, size, pageSize }) =>
-    dmaCalls.onPool(container, () =>
+    dmaScheduler.runOnPool(container, () =>
       addon.type1GetDirtyBitmap(container, iova, size, pageSize, bitmapSizeOf(size, pageSize)),
     ),
 };
 
 const groupCalls: Pick<VfioKernel, 'openGroup' | 'getGroupStatus' | 'setContainer' | 'unsetContainer' | 'getDeviceFd'> =
   {
-    openGroup: (name) => opening(`/dev/vfio/${name}`, () => addon.groupOpen(name)),
+    openGroup: (name) => openNode(`/dev/vfio/${name}`, () => addon.groupOpen(name)),
     getGroupStatus: (group, argsz) => ({ flags: addon.groupGetStatus(group, argsz) }),
     setContainer: (group, container) =>
-      promised(() => {
-        const sleeps = linuxFiles.isMapped(container);
-        const done = (): void => linuxFiles.joined(group, container);
-        return finished(addon.groupSetContainer(group, container, sleeps), done);
+      toPromise(() => {
+        const sleeps = linuxDescriptors.isMapped(container);
+        const done = (): void => linuxDescriptors.noteJoined(group, container);
+        return runAfter(addon.groupSetContainer(group, container, sleeps), done);
       }),
     unsetContainer: (group) =>
-      promised(() => {
-        const sleeps = linuxFiles.isAmongMapped(group);
-        return finished(addon.groupUnsetContainer(group, sleeps), () => linuxFiles.left(group));
+      toPromise(() => {
+        const sleeps = linuxDescriptors.isInMappedSpace(group);
+        return runAfter(addon.groupUnsetContainer(group, sleeps), () => linuxDescriptors.noteLeft(group));
       }),
     getDeviceFd: (group, name) =>
       addon.groupGetDeviceFd(group, name).then(
-        (device) => linuxFiles.addDevice(device),
+        (device) => linuxDescriptors.addDevice(device),
         (error: unknown) => {
           throw withContext(error, { device: name });
         },
@@ -135,13 +135,13 @@ const deviceCalls: Pick<
     // The kernel's own interrupts take nothing of the machine's.
     const sleeps = set.index < VFIO_PCI_ERR_IRQ_INDEX;
     const { argsz, flags, index, start, count } = set;
-    return promised(() => addon.deviceSetIrqs(device, argsz, flags, index, start, count, irqData(set), sleeps));
+    return toPromise(() => addon.deviceSetIrqs(device, argsz, flags, index, start, count, irqData(set), sleeps));
   },
   resetDevice: (device) => addon.deviceReset(device),
   pread: (device, fileOffset, length) => addon.devicePread(device, fileOffset, length),
   pwrite: (device, fileOffset, data) => addon.devicePwrite(device, fileOffset, data),
   mmap: (device, fileOffset, length, prot) =>
-    promised(() =>
+    toPromise(() =>
       addon.mappingCreate(device, fileOffset, length, (prot.read ? PROT_READ : 0) | (prot.write ? PROT_WRITE : 0)),
     ),
   ioTarget: (device) => ({ kind: 'fd', fd: device }),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { bindDriver, restoreDriver } from '../../../lib/sysfs/binding.js';
-import { writeElsewhere } from '../../../lib/sysfs/write-in-child.js';
+import { writeInChild } from '../../../lib/sysfs/write-in-child.js';
 import { deviceFolder, driverOf, writeText } from './sysfs.js';
 
 /** How long taking a device away may last; the kernel itself waits for the device's last user without end. */
@@ -16,7 +16,7 @@ export async function bind(bdf: string, driver = 'vfio-pci'): Promise<void> {
  * can answer the REQ interrupt.
  */
 export async function unbind(bdf: string): Promise<void> {
-  if (driverOf(bdf) !== undefined) await writeElsewhere(join(deviceFolder(bdf), 'driver/unbind'), bdf, RELEASE_MS);
+  if (driverOf(bdf) !== undefined) await writeInChild(join(deviceFolder(bdf), 'driver/unbind'), bdf, RELEASE_MS);
   // An empty line takes the override away.
   writeText('', deviceFolder(bdf), 'driver_override');
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { writeElsewhere } from '../../../lib/sysfs/write-in-child.js';
+import { writeInChild } from '../../../lib/sysfs/write-in-child.js';
 import { RELEASE_MS } from './binding.js';
 import { deviceFolder, writeText } from './sysfs.js';
 
@@ -32,7 +32,7 @@ export function createMdev(kind: MdevKind, uuid: string = randomUUID()): string 
 
 /** Removes a mediated device. @throws while something holds it: the kernel waits, this gives up */
 export function removeMdev(uuid: string, timeoutMs = RELEASE_MS): Promise<void> {
-  return writeElsewhere(join(deviceFolder(uuid), 'remove'), '1', timeoutMs);
+  return writeInChild(join(deviceFolder(uuid), 'remove'), '1', timeoutMs);
 }
 
 /** Removes all of them, for the end of a test. */

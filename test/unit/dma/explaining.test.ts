@@ -11,7 +11,7 @@ import { bindDriver } from '../../../lib/sysfs/binding.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { explainMap } from '../../../lib/dma/space/explain.js';
 import { systemError, VfioError } from '../../../lib/base/errors.js';
-import { findHolders } from '../../../lib/sysfs/file-holders.js';
+import { findFileUsers } from '../../../lib/sysfs/file-users.js';
 import type { VfioKernel } from '../../../lib/kernel/kernel.js';
 import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
 import { queryGroup } from '../../../lib/sysfs/pci.js';
@@ -130,7 +130,7 @@ describe('an error whose explanation fails', () => {
       writeFileSync(join(root, '9', 'fd'), '');
       mkdirSync(join(root, '17', 'fd'), { recursive: true });
       symlinkSync('/dev/vfio/26', join(root, '17', 'fd', '3'));
-      assert.deepEqual(await findHolders(['/dev/vfio/26'], root), [{ pid: 17, command: '', path: '/dev/vfio/26' }]);
+      assert.deepEqual(await findFileUsers(['/dev/vfio/26'], root), [{ pid: 17, command: '', path: '/dev/vfio/26' }]);
     } finally {
       rmSync(root, { recursive: true });
     }

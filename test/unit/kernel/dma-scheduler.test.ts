@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict';
 
-import { DmaCalls } from '../../../lib/kernel/linux/dma-scheduler.js';
+import { DmaScheduler } from '../../../lib/kernel/linux/dma-scheduler.js';
 
 const PAGE = 4096n;
 const SPACE = 5;
 
 describe('calls on DMA mappings', () => {
-  let calls: DmaCalls;
+  let calls: DmaScheduler;
   /** How each call ran, in order. */
   let ran: string[];
 
   const pooled = new Map<string, () => void>();
   /** A call that answers at once, or, on the pool, when it is told to. */
   const make = (name: string, size: bigint, space = SPACE): Promise<string> =>
-    calls.make(space, size, (sleeps) => {
+    calls.run(space, size, (sleeps) => {
       ran.push(`${name} ${sleeps ? 'on the pool' : 'at once'}`);
       return sleeps ? new Promise((resolve) => pooled.set(name, () => resolve(name))) : name;
     });
 
   beforeEach(() => {
-    calls = new DmaCalls();
+    calls = new DmaScheduler();
     ran = [];
     pooled.clear();
   });
@@ -45,7 +45,7 @@ describe('calls on DMA mappings', () => {
   });
 
   it('do so again after a call on the pool has failed', async () => {
-    const failing = calls.onPool(SPACE, () => Promise.reject(new Error('no')));
+    const failing = calls.runOnPool(SPACE, () => Promise.reject(new Error('no')));
     await assert.rejects(failing, /no/);
     await make('after', PAGE);
     assert.deepEqual(ran, ['after at once']);
@@ -68,7 +68,7 @@ describe('calls on DMA mappings', () => {
   });
 
   it('give the error of the call', async () => {
-    const failing = calls.make(SPACE, PAGE, () => {
+    const failing = calls.run(SPACE, PAGE, () => {
       throw new Error('refused');
     });
     await assert.rejects(failing, /refused/);

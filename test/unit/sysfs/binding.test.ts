@@ -6,10 +6,10 @@ import { join } from 'node:path';
 
 import { bindDriver, restoreDriver } from '../../../lib/sysfs/binding.js';
 import { VfioError } from '../../../lib/base/errors.js';
-import { describeHolders, findHolders } from '../../../lib/sysfs/file-holders.js';
+import { describeFileUsers, findFileUsers } from '../../../lib/sysfs/file-users.js';
 import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
 import type { Sysfs } from '../../../lib/kernel/sysfs.js';
-import { writeElsewhere } from '../../../lib/sysfs/write-in-child.js';
+import { writeInChild } from '../../../lib/sysfs/write-in-child.js';
 
 const EDU = 'f000:00:04.0';
 const SIBLING = 'f000:00:04.1';
@@ -116,17 +116,17 @@ describe('who has a file open', () => {
         symlinkSync(target, join(root, pid, 'fd', '3'));
       }
       mkdirSync(join(root, '20'));
-      const holders = await describeHolders(['/dev/vfio/26', '/dev/vfio/devices/vfio0'], root);
+      const holders = await describeFileUsers(['/dev/vfio/26', '/dev/vfio/devices/vfio0'], root);
       assert.equal(
         holders,
         'process 9 (driver) has /dev/vfio/devices/vfio0 open, process 17 (qemu-system-x86) has /dev/vfio/26 open',
       );
       assert.equal(
-        await describeHolders(['/dev/vfio/27'], root),
+        await describeFileUsers(['/dev/vfio/27'], root),
         `this process (${process.pid}) has /dev/vfio/27 open`,
       );
-      assert.equal(await describeHolders(['/dev/vfio/1'], root), undefined);
-      assert.deepEqual(await findHolders(['/dev/vfio/26'], join(root, 'none')), []);
+      assert.equal(await describeFileUsers(['/dev/vfio/1'], root), undefined);
+      assert.deepEqual(await findFileUsers(['/dev/vfio/26'], join(root, 'none')), []);
     } finally {
       rmSync(root, { recursive: true });
     }
@@ -139,12 +139,12 @@ describe('a write from a process of its own', () => {
     try {
       const path = join(folder, 'file');
       writeFileSync(path, '');
-      await writeElsewhere(path, 'text', 10_000);
-      await rejects(writeElsewhere(join(folder, 'none', 'file'), 'text', 10_000), 'ENOENT', /write/);
+      await writeInChild(path, 'text', 10_000);
+      await rejects(writeInChild(join(folder, 'none', 'file'), 'text', 10_000), 'ENOENT', /write/);
       // Nobody reads the pipe: opening it for writing waits.
       const pipe = join(folder, 'pipe');
       execFileSync('mkfifo', [pipe]);
-      await rejects(writeElsewhere(pipe, 'text', 300), 'ERR_TIMEOUT', /not done after 300 ms/);
+      await rejects(writeInChild(pipe, 'text', 300), 'ERR_TIMEOUT', /not done after 300 ms/);
       closeSync(openSync(pipe, 'r+'));
     } finally {
       rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { promises as fs } from 'node:fs';
 
 /** A process that has a file open. */
-export interface FileHolder {
+export interface FileUser {
   readonly pid: number;
   /** The name of its program, as the kernel keeps it: 15 characters. */
   readonly command: string;
@@ -20,11 +20,11 @@ const DELETED = ' (deleted)';
  * @param root /proc, or what stands for it
  * @returns ascending by pid; without those that cannot be looked at, so none where /proc is not there. Never throws
  */
-export async function findHolders(paths: readonly string[], root = '/proc'): Promise<FileHolder[]> {
+export async function findFileUsers(paths: readonly string[], root = '/proc'): Promise<FileUser[]> {
   const wanted = new Set(paths);
   const names = await ifSeen(fs.readdir(root), []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const found: FileHolder[] = [];
+  const found: FileUser[] = [];
   for (const pid of pids.sort((one, other) => one - other).slice(0, MOST_PROCESSES)) {
     const path = await firstOpen(`${root}/${pid}/fd`, wanted);
     if (path === undefined) continue;
@@ -35,8 +35,8 @@ export async function findHolders(paths: readonly string[], root = '/proc'): Pro
 }
 
 /** Says who holds files, for an error's hint; undefined when nobody is seen. */
-export async function describeHolders(paths: readonly string[], root?: string): Promise<string | undefined> {
-  const holders = await findHolders(paths, root);
+export async function describeFileUsers(paths: readonly string[], root?: string): Promise<string | undefined> {
+  const holders = await findFileUsers(paths, root);
   if (holders.length === 0) return undefined;
   return holders
     .map(({ pid, command, path }) => {

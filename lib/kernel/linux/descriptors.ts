@@ -1,6 +1,6 @@
 import { addon } from '../../native/addon.js';
 import type { Fd } from '../kernel.js';
-import { promised } from '../../base/sync-or-async.js';
+import { toPromise } from '../../base/sync-or-async.js';
 
 /**
  * What the kernel's descriptors are, to tell the calls on them that take their time from those that do not. A thread of the
@@ -8,7 +8,7 @@ import { promised } from '../../base/sync-or-async.js';
  *
  * An address space is a container or an iommufd; its members are groups or devices.
  */
-class LinuxFiles {
+class LinuxDescriptors {
   readonly #devices = new Set<Fd>();
   /** Address spaces in which something was mapped: what joins gets all of it, what leaves or closes loses it. */
   readonly #mapped = new Set<Fd>();
@@ -21,12 +21,12 @@ class LinuxFiles {
   }
 
   /** A group has joined a container, or a device is bound to an iommufd. */
-  joined(member: Fd, space: Fd): void {
+  noteJoined(member: Fd, space: Fd): void {
     this.#spaces.set(member, space);
   }
 
   /** A group has left its container; the last one took the IOMMU with it. */
-  left(member: Fd): void {
+  noteLeft(member: Fd): void {
     const space = this.#spaces.get(member);
     this.#spaces.delete(member);
     if (space === undefined || [...this.#spaces.values()].includes(space)) return;
@@ -34,7 +34,7 @@ class LinuxFiles {
   }
 
   /** Something is about to be mapped. */
-  map(space: Fd): void {
+  noteMapped(space: Fd): void {
     this.#mapped.add(space);
   }
 
@@ -44,19 +44,19 @@ class LinuxFiles {
   }
 
   /** Whether the address space that a group or device is in may hold mappings. */
-  isAmongMapped(member: Fd): boolean {
+  isInMappedSpace(member: Fd): boolean {
     const space = this.#spaces.get(member);
     return space !== undefined && this.#mapped.has(space);
   }
 
   /** Closes a descriptor, on this thread where that takes no time. @throws EBADF */
   close(fd: Fd): Promise<void> {
-    const among = this.isAmongMapped(fd);
+    const among = this.isInMappedSpace(fd);
     this.#spaces.delete(fd);
     const slow = this.#devices.delete(fd) || this.#mapped.delete(fd) || among;
-    return slow ? addon.closeFd(fd) : promised(() => addon.closeFdSync(fd));
+    return slow ? addon.closeFd(fd) : toPromise(() => addon.closeFdSync(fd));
   }
 }
 
 /** The process's. */
-export const linuxFiles = new LinuxFiles();
+export const linuxDescriptors = new LinuxDescriptors();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 
 import type { DirtyRange } from '../../../lib/base/iova-range.js';
-import { UntoldPages } from '../../../lib/base/dirty-pages.js';
+import { UnreportedPages } from '../../../lib/base/unreported-pages.js';
 
 const PAGE = 4096n;
 
@@ -30,21 +30,21 @@ function pagesOf({ iova, size, pageSize }: DirtyRange, bitmap: Uint8Array): Set<
 
 describe('pages whose record was read by a call that failed', () => {
   it('are told by the next call, once', async () => {
-    const untold = new UntoldPages();
+    const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 8), [tells(0b10), fails, tells(0b1000_0000)]), failed);
     assert.deepEqual(await untold.read(range(0, 8), [tells(0b100)]), Uint8Array.of(0b110));
     assert.deepEqual(await untold.read(range(0, 8), [tells(0)]), Uint8Array.of(0));
   });
 
   it('are told while calls go on failing', async () => {
-    const untold = new UntoldPages();
+    const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 8), [tells(1), fails]), failed);
     await assert.rejects(untold.read(range(0, 8), [fails]), failed);
     assert.deepEqual(await untold.read(range(0, 8), []), Uint8Array.of(1));
   });
 
   it('are told in larger pages, and stay for the part that was not asked for', async () => {
-    const untold = new UntoldPages();
+    const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 32, 4n * PAGE), [tells(0b11), fails]), failed);
     assert.deepEqual(await untold.read(range(2, 4), []), Uint8Array.of(0b1111));
     assert.deepEqual(await untold.read(range(0, 32, 8n * PAGE), []), Uint8Array.of(1));
@@ -52,7 +52,7 @@ describe('pages whose record was read by a call that failed', () => {
   });
 
   it('are forgotten with what was mapped there', async () => {
-    const untold = new UntoldPages();
+    const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(16, 16), [tells(0xff, 0xff), fails]), failed);
     untold.forget(16n * PAGE, 12n * PAGE);
     assert.deepEqual(await untold.read(range(16, 16), []), Uint8Array.of(0, 0xf0));
@@ -70,7 +70,7 @@ describe('pages whose record was read by a call that failed', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(call, { maxLength: 12 }), async (calls) => {
-        const untold = new UntoldPages();
+        const untold = new UnreportedPages();
         const owed = new Set<number>();
         for (const { first, pages, dirty, fails: failing } of calls) {
           const asked = range(first, pages);

@@ -3,7 +3,7 @@ import { invalidArgument } from './errors.js';
 import { SMALLEST_IOMMU_PAGE, type DirtyRange } from './iova-range.js';
 
 /** A bitmap has a bit a page, the first in bit 0 of byte 0. */
-interface Told extends DirtyRange {
+interface DirtyRecord extends DirtyRange {
   readonly bitmap: Uint8Array;
 }
 
@@ -41,8 +41,8 @@ function join(target: Uint8Array, source: Uint8Array): void {
  * Pages whose record was read, and so made clean, by a call that then failed. Who asks next is told of them, in whatever
  * ranges and page sizes.
  */
-export class UntoldPages {
-  #kept: Told[] = [];
+export class UnreportedPages {
+  #kept: DirtyRecord[] = [];
 
   /** Reads records one after the other and joins them; what was read before one fails is kept. */
   async read(range: DirtyRange, records: Iterable<() => Promise<Uint8Array>>): Promise<Uint8Array> {
@@ -77,7 +77,7 @@ export class UntoldPages {
 }
 
 /** A page that was only asked for in part stays for who asks for the rest. */
-function move(kept: Told, range: DirtyRange, bitmap: Uint8Array | undefined): void {
+function move(kept: DirtyRecord, range: DirtyRange, bitmap: Uint8Array | undefined): void {
   const end = range.iova + range.size;
   for (let page = 0; page < kept.bitmap.length * 8; page += 1) {
     if ((kept.bitmap[page >> 3]! & (1 << (page & 7))) === 0) continue;
@@ -89,7 +89,7 @@ function move(kept: Told, range: DirtyRange, bitmap: Uint8Array | undefined): vo
   }
 }
 
-function mark({ iova, pageSize, bitmap }: Told, start: bigint, stop: bigint): void {
+function mark({ iova, pageSize, bitmap }: DirtyRecord, start: bigint, stop: bigint): void {
   const last = Number((stop - 1n - iova) / pageSize);
   for (let page = Number((start - iova) / pageSize); page <= last; page += 1) bitmap[page >> 3]! |= 1 << (page & 7);
 }
