@@ -1,10 +1,11 @@
-// The addon's entry, once for each environment (the main thread and every worker).
+// The addon's entry point. It runs once for each environment (the main thread and every worker).
 #include "common/error.h"
 #include "common/register.h"
 
 namespace vfio_engine {
 namespace {
 
+// (factory: (errno, syscall) => VfioError)
 void SetErrorFactory(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<AddonData>()->error_factory = Napi::Persistent(info[0].As<Napi::Function>());
 }

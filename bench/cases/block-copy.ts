@@ -19,7 +19,7 @@ const blockCopy: BenchCase = {
     const region = await openMemoryRegion(BLOCK, 'mapped');
     const source = new Uint32Array(region.memory).map((_, i) => i * 0x01000193);
     new Uint32Array(region.memory).set(source);
-    const buffer = addon.memoryAllocate(BLOCK);
+    const buffer = addon.memoryPlace(-1, BLOCK, 0, false, -1, false) as SharedArrayBuffer;
     const target = new Uint32Array(buffer);
     const program = new Program(region, COPIES);
     for (let step = 0; step < COPIES; step++) program.copyToBuffer(0, BLOCK, buffer);

@@ -73,8 +73,6 @@ export interface LaneAddon {
   laneWait(lane: LaneHandle, seen: number, timeoutMicroseconds: number): void;
   /** Has the worker call back here when operations complete and the lane's notify word is set. */
   laneSetNotifier(lane: LaneHandle, notifier: NotifierHandle): void;
-  /** The layout as the addon has it, for the test that compares it with lib/layout. */
-  laneLayout(): Readonly<Record<string, number>>;
   /** Calls back on this thread's event loop, once for any number of signals; does not keep the loop alive. */
   notifierCreate(callback: () => void): NotifierHandle;
   notifierSetRef(notifier: NotifierHandle, ref: boolean): void;

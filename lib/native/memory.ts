@@ -29,8 +29,6 @@ export interface MemoryAddon {
   mappingEnd(mapping: MappingHandle): void;
   /** memfd_create(2), sealed against shrinking, of `size` bytes; `hugePageSize` 0, 2 MiB or 1 GiB in bytes. */
   memfdCreate(name: string, size: bigint, hugePageSize: number): Fd;
-  /** Allocates page-aligned zeroed anonymous shared memory. `size` in bytes, a multiple of the page size. */
-  memoryAllocate(size: number): SharedArrayBuffer;
   /**
    * Maps a file from its start on (zeroed anonymous memory where `fd` is -1), for reading and writing, and gives the only
    * hold on it. The descriptor stays the caller's.
@@ -78,18 +76,14 @@ export interface MemoryAddon {
   bufferHold(buffer: ArrayBufferLike): object;
   /** Whether an ArrayBuffer can be transferred: that of a WebAssembly memory cannot. */
   bufferIsDetachable(buffer: ArrayBuffer): boolean;
-  /** Copies from this process's memory without ever faulting. @throws EFAULT */
-  memoryRead(vaddr: bigint, target: Uint8Array): void;
   /**
    * Finds the first piece that does not begin at a multiple of `unit`, or does not lie in the memory. All sizes in bytes.
    * @returns its index; -1 where there is none
    */
   piecesFindWrong(offsets: Float64Array, memorySize: number, pieceSize: number, unit: number): number;
   /**
-   * Tells whether all of a range of this process could be pinned for reading (and writing). It faults the pages in, on
-   * this thread: for ranges above a few MiB use `memoryProbeAsync`. An empty range is false.
+   * Tells whether all of a range of this process can be pinned for reading (and writing). It brings the pages in, on
+   * this thread: the time grows with the range. False for an empty range.
    */
   memoryProbe(vaddr: bigint, size: bigint, write: boolean): boolean;
-  /** The same off the event loop. */
-  memoryProbeAsync(vaddr: bigint, size: bigint, write: boolean): Promise<boolean>;
 }

@@ -1,4 +1,5 @@
-// A promise around work on libuv's thread pool, so that a system call that sleeps never holds the event loop.
+// Runs work on libuv's thread pool and settles a promise with its result, so that a system call that sleeps never
+// blocks the event loop.
 #pragma once
 
 #include <optional>
@@ -32,7 +33,7 @@ class PromiseWorker final : public Napi::AsyncWorker {
       error_.emplace(ENOMEM, "malloc");
     }
   }
-  // Failures come here too: a SysError is a result, so that it keeps its errno.
+  // A SysError arrives here too, as a result: it keeps its errno.
   void OnOK() override {
     Napi::Env env = Env();
     Napi::HandleScope scope(env);
@@ -40,7 +41,7 @@ class PromiseWorker final : public Napi::AsyncWorker {
     try {
       deferred_.Resolve(Guard(env, [&] { return convert_(env, std::move(*result_)); }));
     } catch (const Napi::Error& error) {
-      // Else the promise would never be settled.
+      // Without this the promise would never settle.
       deferred_.Reject(error.Value());
     }
   }
@@ -54,8 +55,9 @@ class PromiseWorker final : public Napi::AsyncWorker {
   std::optional<SysError> error_;
 };
 
-// `work` runs on a pool thread (no JavaScript there; it may throw SysError and returns a value);
-// `convert(env, result)` runs on the JavaScript thread and gives what the promise resolves to.
+// Runs `work` on a pool thread. `work` must not touch JavaScript, may throw SysError and returns a value.
+// `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to.
+// Thread: a JavaScript thread.
 template <class Work, class Convert>
 Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   auto* worker = new PromiseWorker<Work, Convert>(env, std::move(work), std::move(convert));
@@ -64,15 +66,15 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
-// On the pool where the call may sleep; else at once, on the calling thread, giving the value itself or throwing: a
-// thread of the pool costs more than a short call does, and so does a promise.
+// Like RunAsync if `sleeps`. Otherwise runs `work` at once on the calling thread and returns the value itself or
+// throws: for a short call, a pool thread and a promise cost more than the call.
 template <class Work, class Convert>
 Napi::Value RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
   if (sleeps) return RunAsync(env, std::move(work), std::move(convert));
   return convert(env, work());
 }
 
-// The same for work that returns nothing.
+// Like RunEither, for work that returns nothing.
 template <class Work>
 Napi::Value RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   auto with_result = [work = std::move(work)]() mutable {
@@ -82,7 +84,7 @@ Napi::Value RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
-// On the pool, for work that returns nothing: the promise resolves to undefined.
+// Like RunAsync, for work that returns nothing: the promise resolves to undefined.
 template <class Work>
 Napi::Value RunAsyncVoid(Napi::Env env, Work work) {
   return RunEitherVoid(env, true, std::move(work));

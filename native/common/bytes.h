@@ -1,4 +1,4 @@
-// Bytes on their way to JavaScript.
+// Copies bytes into JavaScript.
 #pragma once
 
 #include <napi.h>
@@ -8,7 +8,7 @@
 
 namespace vfio_engine {
 
-// A copy, which is the caller's. Thread: a JavaScript thread.
+// Returns a copy, so that the source may be freed at once. Thread: a JavaScript thread.
 inline Napi::Uint8Array ToUint8Array(Napi::Env env, const void* data, size_t length) {
   Napi::Uint8Array array = Napi::Uint8Array::New(env, length);
   if (length > 0) std::memcpy(array.Data(), data, length);

@@ -1,4 +1,4 @@
-// Failures of system calls on cold paths. Hot paths return a negative errno instead.
+// Failures of system calls on cold paths. Hot paths return a negative errno instead and throw nothing.
 #pragma once
 
 #include <napi.h>
@@ -11,7 +11,7 @@
 
 namespace vfio_engine {
 
-// A failed system call, thrown by code that may run on any thread and so may not touch JavaScript.
+// A failed system call. Code on any thread may throw it: it does not touch JavaScript.
 class SysError : public std::runtime_error {
  public:
   SysError(int error_number, std::string call)
@@ -24,7 +24,7 @@ class SysError : public std::runtime_error {
   std::string call_;
 };
 
-// What an environment (a JavaScript thread) keeps; set once by lib/native/addon.ts.
+// The state of one environment (a JavaScript thread). lib/native/addon.ts sets it once.
 struct AddonData {
   // (errno: number, syscall: string) => VfioError
   Napi::FunctionReference error_factory;
@@ -39,10 +39,11 @@ inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
   return Napi::Error(env, made);
 }
 
-// What the standard library throws in the addon: a thread that could not be made, most often for a limit (EAGAIN).
+// Converts an error of the standard library. The addon meets one only when a thread cannot be created, most often
+// because of a limit (EAGAIN).
 inline SysError ThreadError(const std::system_error& error) { return SysError(error.code().value(), "pthread_create"); }
 
-// Runs `body` and turns its SysError into a JavaScript exception.
+// Runs `body` and turns its SysError into a JavaScript exception. Thread: a JavaScript thread.
 template <class Body>
 auto Guard(Napi::Env env, Body body) -> decltype(body()) {
   try {
@@ -56,7 +57,8 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-// Returns a system call's result, or throws its errno. Read errno before anything else can change it.
+// Returns the result of a system call, or throws a SysError with its errno. Call it directly on the system call: any
+// other call in between may change errno. Thread: any.
 inline int Check(int result, const char* call) {
   if (result >= 0) return result;
   int error_number = errno;

@@ -5,13 +5,15 @@
 
 namespace vfio_engine {
 
-// `function` is Napi::Value(const Napi::CallbackInfo&); what it throws arrives in JavaScript as a VfioError.
+// Exports `function`, a Napi::Value(const Napi::CallbackInfo&), as `name`, a string literal. A SysError that it throws
+// becomes a VfioError. Thread: a JavaScript thread.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 void Export(Napi::Env env, Napi::Object exports, const char* name) {
   auto guarded = [](const Napi::CallbackInfo& info) -> Napi::Value {
     return Guard(info.Env(), [&info] { return function(info); });
   };
-  exports.Set(name, Napi::Function::New(env, guarded, name));
+  // The name goes with each call as its data: error messages about arguments begin with it (common/args.cc).
+  exports.Set(name, Napi::Function::New(env, guarded, name, const_cast<char*>(name)));
 }
 
 }  // namespace vfio_engine

@@ -1,5 +1,5 @@
-// Objects that JavaScript names by a number on every thread of the process. A handle is an index and a generation, so
-// that a stale one finds nothing; holders take a shared_ptr, so that closing never frees under a user.
+// Objects that JavaScript names by a number, on every thread of the process. A handle is an index and a generation, so
+// that a stale handle finds nothing. A caller gets a shared_ptr, so that closing never frees an object in use.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace vfio_engine {
 template <class T>
 class HandleTable {
  public:
-  // Never returns 0. Throws SysError(ENFILE) when 2^18 objects are there. Thread: any.
+  // Adds an object and returns its handle, never 0. Throws SysError(ENFILE) if the table holds 2^18 objects.
+  // Thread: any.
   uint32_t Add(std::shared_ptr<T> object) {
     std::lock_guard<std::mutex> lock(mutex_);
     uint32_t index;
@@ -30,18 +31,25 @@ class HandleTable {
     return (slots_[index].generation << kIndexBits) | index;
   }
 
-  // Returns null for a handle that was never given or is closed. Thread: any.
+  // Returns null for a handle that was never issued or is closed. Thread: any.
   std::shared_ptr<T> Get(uint32_t handle) {
     std::lock_guard<std::mutex> lock(mutex_);
     Slot* slot = Find(handle);
     return slot == nullptr ? nullptr : slot->object;
   }
 
-  // Takes the object out; the last holder frees it. Thread: any.
-  std::shared_ptr<T> Remove(uint32_t handle) {
+  // Like Get, but throws SysError(EBADF, call) instead of returning null. Thread: any.
+  std::shared_ptr<T> Require(uint32_t handle, const char* call) {
+    std::shared_ptr<T> object = Get(handle);
+    if (object == nullptr) throw SysError(EBADF, call);
+    return object;
+  }
+
+  // Removes and returns an object; its last owner frees it. Throws SysError(EBADF, call) like Require. Thread: any.
+  std::shared_ptr<T> Remove(uint32_t handle, const char* call) {
     std::lock_guard<std::mutex> lock(mutex_);
     Slot* slot = Find(handle);
-    if (slot == nullptr) return nullptr;
+    if (slot == nullptr) throw SysError(EBADF, call);
     std::shared_ptr<T> object = std::move(slot->object);
     slot->object = nullptr;
     slot->generation = slot->generation == kLastGeneration ? 1 : slot->generation + 1;

@@ -1,4 +1,4 @@
-// Every folder of the addon adds its functions to the exports by one of these.
+// Each folder of the addon adds its functions to the exports with one of these functions.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-// The owner of a file descriptor: closes it once, can be moved, never copied.
+// Owns a file descriptor and closes it once. It can be moved but not copied.
 #pragma once
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ class UniqueFd {
 
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  // Gives the descriptor away: the caller closes it.
+  // Hands the descriptor to the caller, who must close it.
   int Release() { return std::exchange(fd_, -1); }
   void Reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);

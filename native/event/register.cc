@@ -1,4 +1,4 @@
-// What JavaScript sees of event/: arguments checked, results turned into values.
+// The exported functions of event/. Their contract: lib/native/event.ts.
 #include "common/register.h"
 
 #include <fcntl.h>
@@ -29,10 +29,12 @@ Napi::Value CloseFdAsync(const Napi::CallbackInfo& info) {
   return RunAsyncVoid(info.Env(), [fd] { CloseFd(fd); });
 }
 
+// (fd) => a duplicate, the caller's to close.
 Napi::Value DupFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(fcntl(ArgFd(info, 0), F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
 }
 
+// () => fd, non-blocking, the caller's to close.
 Napi::Value EventfdCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
 }
@@ -46,28 +48,22 @@ Napi::Value EventfdRead(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(EventfdTake(ArgFd(info, 0))));
 }
 
+// (fd, timeoutMs, spinUs = 0) => the count, 0 if the time passed. Blocks the calling thread.
 Napi::Value EventfdWaitSync(const Napi::CallbackInfo& info) {
-  int fd = ArgFd(info, 0);
-  if (!info[1].IsNumber()) ThrowArgType(info, 1, "a number");
-  double timeout_ms = info[1].As<Napi::Number>().DoubleValue();
-  // A wait without an end is not offered: a thread in it cannot be stopped.
+  // Both waits are limited: a thread inside an unlimited wait cannot be terminated.
   constexpr double kLongestMs = 0x7FFFFFFF;
-  if (!(timeout_ms >= 0 && timeout_ms <= kLongestMs)) ThrowArgRange(info, 1);
-  double spin_us = 0;
-  if (!info[2].IsUndefined()) {
-    if (!info[2].IsNumber()) ThrowArgType(info, 2, "a number");
-    spin_us = info[2].As<Napi::Number>().DoubleValue();
-    constexpr double kLongestSpinUs = 1000;
-    if (!(spin_us >= 0 && spin_us <= kLongestSpinUs)) ThrowArgRange(info, 2);
-  }
+  constexpr double kLongestSpinUs = 1000;
+  int fd = ArgFd(info, 0);
+  double timeout_ms = ArgNumber(info, 1, 0, kLongestMs);
+  double spin_us = info[2].IsUndefined() ? 0 : ArgNumber(info, 2, 0, kLongestSpinUs);
   return Napi::Number::New(info.Env(), static_cast<double>(EventfdWait(fd, timeout_ms, spin_us)));
 }
 
+// (eventfd, callback: (count) => void) => handle. The eventfd stays the caller's.
 Napi::Value WatcherCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  if (!info[1].IsFunction()) ThrowArgType(info, 1, "a function");
-  auto* holder = new std::shared_ptr<Watcher>(Watcher::Start(info.Env(), fd, info[1].As<Napi::Function>()));
-  // A handle that is collected closes nothing: the loop holds the watcher.
+  auto* holder = new std::shared_ptr<Watcher>(Watcher::Start(info.Env(), fd, ArgFunction(info, 1)));
+  // Collecting the handle does not close the watcher: the event loop holds it.
   auto release = [](Napi::BasicEnv, std::shared_ptr<Watcher>* owned) { delete owned; };
   return WatcherHandle::New(info.Env(), holder, release);
 }

@@ -1,4 +1,4 @@
-// Which CPUs a thread may run on.
+// The exported functions of CPU affinity: which CPUs a thread may run on. Their contract: lib/native/lane.ts.
 #include <sched.h>
 
 #include <memory>
@@ -12,7 +12,7 @@
 namespace vfio_engine {
 namespace {
 
-// More than Linux counts on any machine (NR_CPUS).
+// At least the most CPUs that a Linux kernel supports (NR_CPUS).
 constexpr int kMostCpus = 8192;
 
 class CpuSet {
@@ -35,19 +35,20 @@ class CpuSet {
 };
 
 std::unique_ptr<CpuSet> ArgCpus(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsArray()) ThrowArgType(info, index, "an array of CPU numbers");
+  const std::string expected = "an array of CPU numbers from 0 to " + std::to_string(kMostCpus - 1);
+  if (!info[index].IsArray()) ThrowArgType(info, index, expected);
   auto list = info[index].As<Napi::Array>();
   auto cpus = std::make_unique<CpuSet>();
   for (uint32_t i = 0; i < list.Length(); i++) {
     Napi::Value each = list.Get(i);
     double cpu = each.IsNumber() ? each.As<Napi::Number>().DoubleValue() : -1;
-    if (!(cpu >= 0 && cpu < kMostCpus) || cpu != static_cast<int>(cpu)) ThrowArgRange(info, index);
+    if (!(cpu >= 0 && cpu < kMostCpus) || cpu != static_cast<int>(cpu)) ThrowArgRange(info, index, expected);
     cpus->Add(static_cast<int>(cpu));
   }
   return cpus;
 }
 
-// The errno; 0 for success. Changes the calling thread alone.
+// Sets the CPUs of the calling thread. Returns 0 or an errno.
 int SetOwn(const CpuSet& cpus) { return sched_setaffinity(0, CpuSet::Size(), cpus.get()) == 0 ? 0 : errno; }
 
 // () => the CPUs that the calling thread may run on, ascending.
@@ -61,14 +62,14 @@ Napi::Value ThreadCpus(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// (cpus): keeps the calling thread on them. Throws SysError(EINVAL) where the process may use none of them.
+// (cpus): keeps the calling thread on these CPUs. Throws SysError(EINVAL) if the process may use none of them.
 Napi::Value ThreadSetCpus(const Napi::CallbackInfo& info) {
   int error = SetOwn(*ArgCpus(info, 0));
   if (error != 0) throw SysError(error, "sched_setaffinity");
   return info.Env().Undefined();
 }
 
-// (cpus): tells whether a thread could be kept on them, by trying it with one that then ends.
+// (cpus): throws what ThreadSetCpus would throw. It tries the CPUs on a thread of its own, which then ends.
 Napi::Value CpusCheck(const Napi::CallbackInfo& info) {
   std::unique_ptr<CpuSet> cpus = ArgCpus(info, 0);
   int error = 0;

@@ -1,5 +1,6 @@
-// The layout of a lane and of a worker's control block in shared memory. lib/layout/lane.ts has the same table with the
-// steps of publishing and consuming; a unit test compares the two.
+// The layout of a lane and of a worker's control block in shared memory. lib/layout/lane.ts and slot.ts have the same
+// offsets in tables, with the steps of publishing and consuming. test/unit/layout/lane.test.ts compares the offsets
+// that are asserted here with those.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ enum class Op : uint8_t {
   kProgram = 9,   // slots in a buffer, run in order until one fails
 };
 
-// One operation. The producer writes all of it but `status` and, for reads, `value`.
+// One operation. The producer writes all fields except `status` and, for reads, `value`.
 struct Slot {
   uint8_t op;
   uint8_t width;
@@ -39,35 +40,51 @@ struct Slot {
   uint32_t cookie;
 };
 static_assert(sizeof(Slot) == 64, "a slot is one cache line");
-static_assert(offsetof(Slot, offset) == 8 && offsetof(Slot, buffer) == 40 && offsetof(Slot, status) == 56);
+static_assert(offsetof(Slot, op) == 0);
+static_assert(offsetof(Slot, width) == 1);
+static_assert(offsetof(Slot, cancelled) == 2);
+static_assert(offsetof(Slot, region) == 4);
+static_assert(offsetof(Slot, offset) == 8);
+static_assert(offsetof(Slot, value) == 16);
+static_assert(offsetof(Slot, mask) == 24);
+static_assert(offsetof(Slot, buffer_offset) == 32);
+static_assert(offsetof(Slot, buffer) == 40);
+static_assert(offsetof(Slot, length) == 44);
+static_assert(offsetof(Slot, deadline_us) == 48);
+static_assert(offsetof(Slot, status) == 56);
 
 struct LaneHeader {
   uint32_t capacity;
   uint8_t pad0[60];
-  // Producer's line.
+  // The producer's cache line.
   std::atomic<uint32_t> produced;
   std::atomic<uint32_t> waiting;
   std::atomic<uint32_t> notify;
   uint8_t pad1[52];
-  // Worker's lines.
+  // The worker's cache lines.
   std::atomic<uint32_t> claimed;
   uint8_t pad2[60];
   std::atomic<uint32_t> completed;
   uint8_t pad3[60];
 };
-static_assert(sizeof(LaneHeader) == 256, "the slots start on a line of their own");
-static_assert(offsetof(LaneHeader, produced) == 64 && offsetof(LaneHeader, claimed) == 128);
+static_assert(sizeof(LaneHeader) == 256, "the slots begin on a cache line of their own");
+static_assert(offsetof(LaneHeader, produced) == 64);
+static_assert(offsetof(LaneHeader, waiting) == 68);
+static_assert(offsetof(LaneHeader, notify) == 72);
+static_assert(offsetof(LaneHeader, claimed) == 128);
 static_assert(offsetof(LaneHeader, completed) == 192);
 
 struct WorkerControl {
-  // Counts wake-ups; the worker sleeps on it.
+  // Counts wake-ups. The worker sleeps on it.
   std::atomic<uint32_t> doorbell;
   std::atomic<uint32_t> sleeping;
-  // How long it looks for work before it sleeps, as it stands now.
+  // How long the worker looks for work before it sleeps, microseconds. The worker adapts it.
   std::atomic<uint32_t> spin_us;
   uint8_t pad[52];
 };
 static_assert(sizeof(WorkerControl) == 64);
+static_assert(offsetof(WorkerControl, sleeping) == 4);
+static_assert(offsetof(WorkerControl, spin_us) == 8);
 
 constexpr uint32_t kMaxLaneCapacity = 1u << 16;
 

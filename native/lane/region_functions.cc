@@ -1,4 +1,5 @@
-// What JavaScript sees of regions and buffers: making and closing them, and checked accesses on the calling thread.
+// The exported functions of regions and buffers, and of checked accesses on the calling thread. Their contract:
+// lib/native/lane.ts.
 #include <fcntl.h>
 #include <v8.h>
 
@@ -34,8 +35,7 @@ std::vector<Area> ReadAreas(const Napi::CallbackInfo& info, size_t index) {
     auto triple = list.Get(i).As<Napi::Array>();
     auto offset = static_cast<uint64_t>(triple.Get(0u).As<Napi::Number>().Int64Value());
     auto size = static_cast<uint64_t>(triple.Get(1u).As<Napi::Number>().Int64Value());
-    auto mapping = Mappings().Get(triple.Get(2u).As<Napi::Number>().Uint32Value());
-    if (mapping == nullptr) throw SysError(EBADF, "regionCreate");
+    auto mapping = Mappings().Require(triple.Get(2u).As<Napi::Number>().Uint32Value(), "regionCreate");
     if (size > mapping->length() || offset % 8 != 0) throw SysError(EINVAL, "regionCreate");
     areas.push_back({offset, size, std::move(mapping)});
   }
@@ -51,10 +51,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   // A duplicate: a region never reaches another file that got the number of a closed one.
   if (fd >= 0) target.fd = UniqueFd(Check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
   uint32_t connection = ArgUint32(info, 3);
-  if (connection != 0) {
-    target.connection = Connections().Get(connection);
-    if (target.connection == nullptr) throw SysError(EBADF, "regionCreate");
-  }
+  if (connection != 0) target.connection = Connections().Require(connection, "regionCreate");
   target.file_offset = ArgUint64(info, 4);
   target.region_index = ArgUint32(info, 5);
   auto region = std::make_unique<IoRegion>(size, (flags & kReadable) != 0, (flags & kWritable) != 0, std::move(target),
@@ -170,7 +167,7 @@ Napi::Value BufferRegister(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value BufferClose(const Napi::CallbackInfo& info) {
-  if (DmaBuffers().Remove(ArgUint32(info, 0)) == nullptr) throw SysError(EBADF, "bufferClose");
+  DmaBuffers().Remove(ArgUint32(info, 0), "bufferClose");
   return info.Env().Undefined();
 }
 

@@ -57,7 +57,7 @@ inline Pieces ArgPieces(const Napi::CallbackInfo& info, size_t index) {
   std::vector<uint64_t> vaddrs(offsets.ElementLength());
   for (size_t i = 0; i < vaddrs.size(); i++) {
     double offset = offsets.Data()[i];
-    if (!IsOffset(offset)) ThrowArgRange(info, index + 1);
+    if (!IsOffset(offset)) ThrowArgRange(info, index + 1, "a Float64Array of offsets from 0 to 2^53 - 1");
     vaddrs[i] = vaddr + static_cast<uint64_t>(offset);
   }
   return {std::move(vaddrs), ArgUint64(info, index + 2), ArgUint64(info, index + 3)};
@@ -84,7 +84,7 @@ inline Napi::Value CountToNumber(Napi::Env env, double count) { return Napi::Num
 // A name within a directory; a slash would lead out of it.
 inline std::string ArgFileName(const Napi::CallbackInfo& info, size_t index) {
   std::string name = ArgString(info, index);
-  if (name.find('/') != std::string::npos) ThrowArgRange(info, index);
+  if (name.find('/') != std::string::npos) ThrowArgRange(info, index, "a file name without a slash");
   return name;
 }
 

@@ -72,11 +72,8 @@ Napi::Value IoasAllowIovas(const Napi::CallbackInfo& info) {
   uapi::IoasAllowIovas request = {};
   request.size = sizeof(request);
   request.ioas_id = ArgUint32(info, 1);
-  if (!info[2].IsTypedArray() || info[2].As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array) {
-    ThrowArgType(info, 2, "a BigUint64Array");
-  }
-  auto given = info[2].As<Napi::BigUint64Array>();
-  if (given.ElementLength() % 2 != 0) ThrowArgRange(info, 2);
+  Napi::BigUint64Array given = ArgUint64s(info, 2);
+  if (given.ElementLength() % 2 != 0) ThrowArgRange(info, 2, "pairs of a start and a last address");
   request.num_iovas = static_cast<uint32_t>(given.ElementLength() / 2);
   request.allowed_iovas = ToUserPointer(given.Data());
   Ioctl(fd, uapi::kIoasAllowIovas, "IOMMU_IOAS_ALLOW_IOVAS", &request);

@@ -59,19 +59,16 @@ Napi::Value DeviceGetPciHotResetInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (fd, proofs): descriptors of the groups (container) that own all devices; none for devices bound to an iommufd.
+// (fd, groups): descriptors of the groups (container) that own all devices; none for devices bound to an iommufd.
 Napi::Value DevicePciHotReset(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    ThrowArgType(info, 1, "an Int32Array");
-  }
-  auto proofs = info[1].As<Napi::Int32Array>();
+  Napi::Int32Array groups = ArgInt32s(info, 1);
   vfio_pci_hot_reset header = {};
-  std::vector<uint8_t> request(sizeof(header) + proofs.ByteLength());
+  std::vector<uint8_t> request(sizeof(header) + groups.ByteLength());
   header.argsz = static_cast<uint32_t>(request.size());
-  header.count = static_cast<uint32_t>(proofs.ElementLength());
+  header.count = static_cast<uint32_t>(groups.ElementLength());
   std::memcpy(request.data(), &header, sizeof(header));
-  if (proofs.ByteLength() > 0) std::memcpy(request.data() + sizeof(header), proofs.Data(), proofs.ByteLength());
+  if (groups.ByteLength() > 0) std::memcpy(request.data() + sizeof(header), groups.Data(), groups.ByteLength());
   return RunAsyncVoid(info.Env(), [fd, request = std::move(request)]() mutable {
     Ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", request.data());
   });

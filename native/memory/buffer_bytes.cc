@@ -1,5 +1,6 @@
 #include "memory/buffer_bytes.h"
 
+#include "common/args.h"
 #include "memory/buffer_hold.h"
 
 namespace vfio_engine {
@@ -16,17 +17,14 @@ BufferBytes TypedArrayBytes(Napi::Env env, Napi::Value value) {
 
 }  // namespace
 
-BufferBytes GetBufferBytes(Napi::Env env, Napi::Value value) {
+BufferBytes ArgBufferBytes(const Napi::CallbackInfo& info, size_t index) {
+  Napi::Value value = info[index];
   BufferBytes whole{};
   if (WholeBufferBytes(value, &whole.data, &whole.length)) return whole;
-  if (value.IsTypedArray()) return TypedArrayBytes(env, value);
-  if (value.IsDataView()) {
-    auto view = value.As<Napi::DataView>();
-    return {static_cast<uint8_t*>(view.Data()), view.ByteLength()};
-  }
-  auto error = Napi::TypeError::New(env, "the value is no buffer and no view of one");
-  error.Set("code", Napi::String::New(env, "ERR_INVALID_ARGUMENT"));
-  throw error;
+  if (value.IsTypedArray()) return TypedArrayBytes(info.Env(), value);
+  if (!value.IsDataView()) ThrowArgType(info, index, "an ArrayBuffer, a SharedArrayBuffer or a view of one");
+  auto view = value.As<Napi::DataView>();
+  return {static_cast<uint8_t*>(view.Data()), view.ByteLength()};
 }
 
 }  // namespace vfio_engine

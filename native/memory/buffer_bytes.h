@@ -1,4 +1,4 @@
-// The bytes under any kind of buffer that JavaScript has.
+// The bytes of any kind of JavaScript buffer.
 #pragma once
 
 #include <napi.h>
@@ -10,8 +10,9 @@ struct BufferBytes {
   size_t length;
 };
 
-// `value` is an ArrayBuffer, a SharedArrayBuffer, or a view of one. The bytes are the caller's: they stay where they
-// are while the value lives and is not detached. Throws a TypeError for anything else. Thread: a JavaScript thread.
-BufferBytes GetBufferBytes(Napi::Env env, Napi::Value value);
+// Returns the bytes of an argument that is an ArrayBuffer, a SharedArrayBuffer or a view of one. The bytes are the
+// caller's: they stay where they are while the value lives and is not detached. Throws a TypeError for anything else.
+// Thread: a JavaScript thread.
+BufferBytes ArgBufferBytes(const Napi::CallbackInfo& info, size_t index);
 
 }  // namespace vfio_engine

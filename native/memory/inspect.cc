@@ -1,10 +1,7 @@
 #include "memory/inspect.h"
 
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "common/error.h"
 
@@ -43,21 +40,6 @@ bool Populate(uint64_t start, uint64_t length, int advice) {
 }
 
 }  // namespace
-
-void ReadOwnMemory(uint64_t vaddr, void* target, size_t length) {
-  auto* to = static_cast<uint8_t*>(target);
-  size_t done = 0;
-  while (done < length) {
-    iovec local = {to + done, length - done};
-    iovec remote = {reinterpret_cast<void*>(vaddr + done), length - done};
-    ssize_t count = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-    if (count <= 0) {
-      int error_number = count == 0 ? EFAULT : errno;
-      throw SysError(error_number, "process_vm_readv");
-    }
-    done += static_cast<size_t>(count);
-  }
-}
 
 bool ProbeOwnMemory(uint64_t vaddr, uint64_t size, bool write) {
   if (size == 0 || vaddr + size - 1 < vaddr) return false;

@@ -6,10 +6,6 @@
 
 namespace vfio_engine {
 
-// Copies [vaddr, vaddr + length) to `target`. Throws SysError: EFAULT when a part of it cannot be read, device memory
-// included. Thread: any.
-void ReadOwnMemory(uint64_t vaddr, void* target, size_t length);
-
 // Tells whether every page of a range could be pinned for reading, or for writing as well; faults the pages in, so that
 // it takes time in proportion. An empty range has nothing to pin: false. Throws SysError(EOPNOTSUPP) on a kernel before
 // 5.14. Thread: any.

@@ -1,4 +1,4 @@
-// What JavaScript sees of the table of pins.
+// The exported functions of the table of pins. Their contract: lib/native/memory.ts.
 #include "memory/register_parts.h"
 
 #include <memory>
@@ -17,14 +17,14 @@ namespace {
 using SpaceHandle = Napi::External<std::shared_ptr<PinSpace>>;
 
 const std::shared_ptr<PinSpace>& ArgSpace(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsExternal()) ThrowArgType(info, index, "a space");
+  if (!info[index].IsExternal()) ThrowArgType(info, index, "a space's handle");
   return *info[index].As<SpaceHandle>().Data();
 }
 
 PinRange ArgRange(const Napi::CallbackInfo& info, size_t index) {
   uint64_t start = ArgUint64(info, index);
   uint64_t size = ArgUint64(info, index + 1);
-  if (size > UINT64_MAX - start) ThrowArgRange(info, index + 1);
+  if (size > UINT64_MAX - start) ThrowArgRange(info, index + 1, "a size that does not pass 2^64 - 1");
   return {start, start + size};
 }
 
@@ -72,12 +72,14 @@ class GivingBack {
 // (buffer, offset, length, vouched) => a promise; or, where devices have it pinned, [those that pin all, mediated
 // ones].
 Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
-  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
+  BufferBytes bytes = ArgBufferBytes(info, 0);
   size_t offset = ArgSize(info, 1);
   size_t length = ArgSize(info, 2);
   bool vouched = ArgBoolean(info, 3);
-  if (offset > bytes.length) ThrowArgRange(info, 1);
-  if (length > bytes.length - offset) ThrowArgRange(info, 2);
+  if (offset > bytes.length || length > bytes.length - offset) {
+    ThrowArgRange(info, offset > bytes.length ? 1 : 2,
+                  "within the buffer's " + std::to_string(bytes.length) + " bytes");
+  }
   auto start = reinterpret_cast<uint64_t>(bytes.data + offset);
   PinHolders holders;
   uint64_t id = PinTable::Get().BeginGivingBack({start, start + length}, vouched, &holders);

@@ -1,4 +1,4 @@
-// What JavaScript sees of memory/: arguments checked, handles looked up, results turned into values.
+// The exported functions of memory/, but for those of pins (pin_functions.cc). Their contract: lib/native/memory.ts.
 #include "common/register.h"
 
 #include "common/args.h"
@@ -18,9 +18,7 @@ namespace vfio_engine {
 namespace {
 
 std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index, const char* call) {
-  std::shared_ptr<Mapping> mapping = Mappings().Get(ArgUint32(info, index));
-  if (mapping == nullptr) throw SysError(EBADF, call);
-  return mapping;
+  return Mappings().Require(ArgUint32(info, index), call);
 }
 
 Napi::Value PageSize(const Napi::CallbackInfo& info) {
@@ -55,14 +53,13 @@ Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MappingClose(const Napi::CallbackInfo& info) {
-  if (Mappings().Remove(ArgUint32(info, 0)) == nullptr) throw SysError(EBADF, "mappingClose");
+  Mappings().Remove(ArgUint32(info, 0), "mappingClose");
   return info.Env().Undefined();
 }
 
 // Closes it and takes the memory from the views that are left; nobody can make another one any more.
 Napi::Value MappingEnd(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0));
-  if (mapping == nullptr) throw SysError(EBADF, "mappingEnd");
+  std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0), "mappingEnd");
   if (mapping.use_count() > 1) mapping->Revoke();
   return info.Env().Undefined();
 }
@@ -74,17 +71,11 @@ Napi::Value MemfdCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd.Release());
 }
 
-Napi::Value MemoryAllocate(const Napi::CallbackInfo& info) {
-  size_t size = ArgSize(info, 0);
-  if (size % static_cast<size_t>(sysconf(_SC_PAGESIZE)) != 0) ThrowArgRange(info, 0);
-  return ViewOf(info.Env(), Mapping::Allocate(size));
-}
-
 Napi::Value MemoryPlace(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   size_t size = ArgSize(info, 1);
   size_t alignment = ArgSize(info, 2);
-  if ((alignment & (alignment - 1)) != 0) ThrowArgRange(info, 2);
+  if ((alignment & (alignment - 1)) != 0) ThrowArgRange(info, 2, "0 or a power of two");
   bool guards = ArgBoolean(info, 3);
   int node = ArgInt32(info, 4);
   bool populate = ArgBoolean(info, 5);
@@ -117,9 +108,10 @@ Napi::Value PiecesFindWrong(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value BufferAddress(const Napi::CallbackInfo& info) {
-  BufferBytes bytes = GetBufferBytes(info.Env(), info[0]);
+  BufferBytes bytes = ArgBufferBytes(info, 0);
   size_t offset = ArgSize(info, 1);
-  if (offset >= bytes.length) ThrowArgRange(info, 1);
+  if (offset >= bytes.length)
+    ThrowArgRange(info, 1, "less than " + std::to_string(bytes.length) + ", the buffer's size");
   return Napi::BigInt::New(info.Env(), reinterpret_cast<uint64_t>(bytes.data + offset));
 }
 
@@ -136,26 +128,9 @@ Napi::Value BufferHold(const Napi::CallbackInfo& info) {
                                    [](Napi::BasicEnv, Hold* held) { delete held; });
 }
 
-Napi::Value MemoryRead(const Napi::CallbackInfo& info) {
-  uint64_t vaddr = ArgUint64(info, 0);
-  ArgBytes(info, 1);
-  BufferBytes target = GetBufferBytes(info.Env(), info[1]);
-  ReadOwnMemory(vaddr, target.data, target.length);
-  return info.Env().Undefined();
-}
-
 Napi::Value MemoryProbe(const Napi::CallbackInfo& info) {
   bool pinnable = ProbeOwnMemory(ArgUint64(info, 0), ArgUint64(info, 1), ArgBoolean(info, 2));
   return Napi::Boolean::New(info.Env(), pinnable);
-}
-
-Napi::Value MemoryProbeAsync(const Napi::CallbackInfo& info) {
-  uint64_t vaddr = ArgUint64(info, 0);
-  uint64_t size = ArgUint64(info, 1);
-  bool write = ArgBoolean(info, 2);
-  return RunAsync(
-      info.Env(), [=] { return ProbeOwnMemory(vaddr, size, write); },
-      [](Napi::Env env, bool pinnable) { return Napi::Boolean::New(env, pinnable); });
 }
 
 }  // namespace
@@ -170,15 +145,12 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingFaults>(env, exports, "mappingFaults");
   Export<MappingClose>(env, exports, "mappingClose");
   Export<MemfdCreate>(env, exports, "memfdCreate");
-  Export<MemoryAllocate>(env, exports, "memoryAllocate");
   Export<MemoryPlace>(env, exports, "memoryPlace");
   Export<BufferAddress>(env, exports, "bufferAddress");
   Export<BufferHold>(env, exports, "bufferHold");
   Export<BufferIsDetachable>(env, exports, "bufferIsDetachable");
-  Export<MemoryRead>(env, exports, "memoryRead");
   Export<PiecesFindWrong>(env, exports, "piecesFindWrong");
   Export<MemoryProbe>(env, exports, "memoryProbe");
-  Export<MemoryProbeAsync>(env, exports, "memoryProbeAsync");
   RegisterPins(env, exports);
 }
 

@@ -116,6 +116,4 @@ bool ProbeWritable(const iovec& place) {
   return error_number == EINVAL;
 }
 
-void UsePipeForCopies(bool use) { use_pipe.store(use, std::memory_order_relaxed); }
-
 }  // namespace vfio_engine

@@ -17,7 +17,4 @@ int CopyToPlaces(const void* local, const iovec* remote, size_t count, size_t le
 // Tells whether all of a place can be written now, and brings its pages in. Changes no byte.
 bool ProbeWritable(const iovec& place);
 
-// Makes the copies go through a pipe, as they do by themselves where process_vm_readv(2) is forbidden (seccomp).
-void UsePipeForCopies(bool use);
-
 }  // namespace vfio_engine

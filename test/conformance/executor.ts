@@ -34,7 +34,7 @@ export class Executor {
     this.run = {
       world,
       slots: { containers: [], groups: [], groupsOfOther: [], devices: [] },
-      memory: new Uint8Array(world.addon.memoryAllocate(ARENA_PAGES * PAGE)),
+      memory: new Uint8Array(world.addon.memoryPlace(-1, ARENA_PAGES * PAGE, 0, false, -1, false) as SharedArrayBuffer),
       eventfd: world.addon.eventfdCreate(),
     };
     for (let index = 0; index < this.run.memory.length; index++) this.run.memory[index] = index >> 12;

@@ -8,6 +8,7 @@ import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { bufferHandle } from '../../lib/region/buffers.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
+import { allocateShared } from '../support/allocate-shared.js';
 
 const CAPACITY = 2;
 const EINVAL = -22;
@@ -97,7 +98,7 @@ describe('a lane and its producers', () => {
 
   it('copies to nothing outside of the buffer, whatever an operation says', () => {
     const lane = new SyncLane(descriptor);
-    const memory = addon.memoryAllocate(4096);
+    const memory = allocateShared(4096);
     const copy = { op: Op.copyOut, width: 4, region, offset: 0, buffer: bufferHandle(memory) };
     const statusOf = (length: number, bufferOffset: number): number =>
       lane.slots.status(lane.run({ ...copy, length, bufferOffset }));

@@ -4,12 +4,12 @@ import { VfioError } from '../../lib/base/errors.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { type Operation, Op, SlotView } from '../../lib/layout/slot.js';
-import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { bufferHandle } from '../../lib/region/buffers.js';
 import { Program } from '../../lib/region/program.js';
 import { killWorkers } from '../support/kill-workers.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
+import { allocateShared } from '../support/allocate-shared.js';
 
 const ECANCELED = -125;
 
@@ -118,7 +118,7 @@ describe('a program on a worker', () => {
   });
 
   it('reaches nothing outside of its buffer, and no program of a program is run', async () => {
-    const slots = addon.memoryAllocate(4096);
+    const slots = allocateShared(4096);
     const buffer = bufferHandle(slots);
     const program = (length: number, bufferOffset = 0, value = 0, handle = buffer): Promise<number> =>
       statusOf(lane, { op: Op.program, buffer: handle, bufferOffset, length, value });

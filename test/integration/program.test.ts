@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { VfioError } from '../../lib/base/errors.js';
-import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import type { RegionDescriptor } from '../../lib/region/descriptor.js';
 import { Program } from '../../lib/region/program.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
+import { allocateShared } from '../support/allocate-shared.js';
 
 const ECANCELED = -125;
 const READ_ONLY_TRAPPED = 1;
@@ -109,7 +109,7 @@ describe('a program', () => {
       });
 
       it('copies blocks both ways, in every width', () => {
-        const buffer = addon.memoryAllocate(4096);
+        const buffer = allocateShared(4096);
         const bytes = new Uint8Array(buffer);
         for (const width of [1, 2, 4, 8] as const) {
           bytes.forEach((_, i) => (bytes[i] = i * width));

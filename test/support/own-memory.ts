@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +40,17 @@ export function areaAt(address: bigint): MemoryArea {
   const found = memoryAreas().find(({ start, end }) => start <= address && address < end);
   if (found === undefined) throw new Error(`nothing is mapped at 0x${address.toString(16)}`);
   return found;
+}
+
+/** Copies bytes of this process from an address. @throws EIO if a part of the range is not mapped */
+export function readMemory(address: bigint, target: Uint8Array): void {
+  const file = openSync('/proc/self/mem', 'r');
+  try {
+    const count = readSync(file, target, 0, target.length, address);
+    if (count !== target.length) throw new Error(`read ${count} of ${target.length} bytes at ${address.toString(16)}`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 export function addressOf(memory: SharedArrayBuffer): bigint {

@@ -5,6 +5,7 @@ import * as uapi from '../../../lib/uapi/vfio.js';
 import { fileOffset, littleEndian } from '../device-calls.js';
 import { ARENA_PAGES, type DmaCall, IOVA_BASE, PAGE, type ReadDirtyCall, type UnmapCall } from './program.js';
 import { runTransfer } from './transfer.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 /** What a call answered: bytes unmapped, the errno's name, nothing; and the dirty bitmap where it gave one. */
 export interface DmaOutcome {
@@ -23,7 +24,7 @@ const BUFFER_USED = 4092;
 
 /** edu on one of the two kernels, in a container of its own that lives through many programs. */
 export class DmaSide {
-  readonly memory = new Uint8Array(addon.memoryAllocate(ARENA_PAGES * PAGE));
+  readonly memory = new Uint8Array(allocateShared(ARENA_PAGES * PAGE));
 
   private constructor(
     private readonly kernel: VfioKernel,

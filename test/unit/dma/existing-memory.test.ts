@@ -4,7 +4,8 @@ import { runInNewContext } from 'node:vm';
 
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { addon } from '../../../lib/native/addon.js';
-import { collectGarbage, collectUntil } from '../../support/own-memory.js';
+import { allocateShared } from '../../support/allocate-shared.js';
+import { collectGarbage, collectUntil, readMemory } from '../../support/own-memory.js';
 
 const PAGE = 4096;
 
@@ -45,7 +46,7 @@ describe('memory that is there, mapped for DMA', () => {
   });
 
   it('what is not of whole pages is refused, or mapped with its surroundings and told where it begins', async () => {
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     const view = new Uint16Array(memory, PAGE + 100, 2500);
     await assert.rejects(space.map(view), { code: 'ERR_INVALID_ARGUMENT' });
     const mapping = await space.map(view, { surroundings: true, iova: 0x100000n });
@@ -86,7 +87,7 @@ describe('memory that is there, mapped for DMA', () => {
       const { address, unmap } = await make(space);
       const bytes = new Uint8Array(PAGE);
       await collectGarbage();
-      addon.memoryRead(address, bytes);
+      readMemory(address, bytes);
       assert.deepEqual([bytes[0], bytes[PAGE - 1]], [0x5a, 0x5a]);
       await unmap();
       const isGone = (): boolean => !addon.memoryProbe(address, BigInt(PAGE), false) || firstByte(address) !== 0x5a;
@@ -160,6 +161,6 @@ async function mapAndEmpty(space: DmaSpace, buffer: ArrayBufferLike, empty: () =
 
 function firstByte(address: bigint): number | undefined {
   const bytes = new Uint8Array(1);
-  addon.memoryRead(address, bytes);
+  readMemory(address, bytes);
   return bytes[0];
 }

@@ -5,7 +5,7 @@ import { Engine } from '../../../lib/engine/engine.js';
 import { systemError } from '../../../lib/base/errors.js';
 import type { DmaMap, DmaPieces } from '../../../lib/kernel/kernel.js';
 import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import { addon } from '../../../lib/native/addon.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 const EDU = 'f000:00:04.0';
 const PAGE = 4096;
@@ -68,7 +68,7 @@ describe('equal pieces of memory', () => {
   }
 
   it('are one mapping of the space; the kernel has one for each run of neighbours', async () => {
-    const memory = addon.memoryAllocate(8 * PAGE);
+    const memory = allocateShared(8 * PAGE);
     const offsets = [7, 0, 1, 2, 5].map((page) => page * PAGE);
     assert.equal(await entriesTaken(() => dma.mapPieces(memory, offsets, PAGE)), 3);
     assert.equal(dma.mappingCount, 1);
@@ -77,7 +77,7 @@ describe('equal pieces of memory', () => {
 
   it('are given to the kernel by one call where it has one, as they were then', async () => {
     mapsAtOnce = 4;
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     const offsets = Float64Array.from(REVERSED);
     const mapping = await dma.mapPieces(memory, offsets, PAGE);
     offsets.fill(0);
@@ -92,13 +92,13 @@ describe('equal pieces of memory', () => {
 
   it('go on by themselves where the one call ends', async () => {
     mapsAtOnce = 1;
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     assert.equal(await entriesTaken(() => dma.mapPieces(memory, REVERSED, PAGE)), 4);
   });
 
   it('are mapped wholly or not at all: the one that is refused says why', async () => {
     mapsAtOnce = 2;
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     const iova = 0x4000_0000n;
     refused = iova + 2n * 4096n;
     const taken = await entriesTaken(async () => {
@@ -110,7 +110,7 @@ describe('equal pieces of memory', () => {
   });
 
   it('are refused where they are not of whole pages, or not of the memory', async () => {
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     const wrong: [number[], number][] = [
       [[], PAGE],
       [[0], 100],

@@ -5,8 +5,8 @@ import type { Device } from '../../../lib/device/device.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import { addon } from '../../../lib/native/addon.js';
 import { bytesOf, dmaToMemory, rejects } from '../../contract/edu-dma.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 const PAGE = 4096;
 const MIB = 1024 * 1024;
@@ -64,8 +64,8 @@ describe('address space for DMA', () => {
 
   describe('banks of guest memory', () => {
     it('are reached at their guest addresses by every device, one attached later too', async () => {
-      const low = addon.memoryAllocate(2 * PAGE);
-      const high = addon.memoryAllocate(PAGE);
+      const low = allocateShared(2 * PAGE);
+      const high = allocateShared(PAGE);
       const first = await attach();
       await dma.addBank({ gpa: 0n, memory: low });
       await dma.addBank({ gpa: 0x100000n, memory: high });
@@ -81,8 +81,8 @@ describe('address space for DMA', () => {
     });
 
     it('do not overlap, and are taken away by address', async () => {
-      const bank = await dma.addBank({ gpa: 0x100000n, memory: addon.memoryAllocate(4 * PAGE) });
-      const memory = addon.memoryAllocate(2 * PAGE);
+      const bank = await dma.addBank({ gpa: 0x100000n, memory: allocateShared(4 * PAGE) });
+      const memory = allocateShared(2 * PAGE);
       for (const gpa of [0xff000n, 0x100000n, 0x102000n, 0x103000n]) {
         await rejects(dma.addBank({ gpa, memory }), 'EEXIST');
       }
@@ -95,7 +95,7 @@ describe('address space for DMA', () => {
     });
 
     it('keep the rest when a device cannot have them', async () => {
-      await dma.addBank({ gpa: 0xfee00000n, memory: addon.memoryAllocate(PAGE) }).then(
+      await dma.addBank({ gpa: 0xfee00000n, memory: allocateShared(PAGE) }).then(
         () => assert.fail('the interrupt window was mapped'),
         (error: { code: string }) => assert.equal(error.code, 'EINVAL'),
       );
@@ -114,7 +114,7 @@ describe('address space for DMA', () => {
   });
 
   it('large memory begins where the IOMMU can use its large pages, where there is such room', async () => {
-    const memory = addon.memoryAllocate(2 * MIB);
+    const memory = allocateShared(2 * MIB);
     assert.equal((await dma.map(memory)).iova % BigInt(2 * MIB), 0n);
     await dma.unmapAll();
     // None is chosen below 64 KiB.
@@ -126,7 +126,7 @@ describe('address space for DMA', () => {
   it('a large map goes in pieces, tells how far it is, and is given up between two of them', async () => {
     await attach();
     const progress: bigint[] = [];
-    const memory = addon.memoryAllocate(8 * MIB);
+    const memory = allocateShared(8 * MIB);
     const options = { chunkSize: 2 * MIB, onProgress: (mapped: bigint): void => void progress.push(mapped) };
     const mapping = await dma.map(memory, options);
     assert.deepEqual(
@@ -148,13 +148,13 @@ describe('address space for DMA', () => {
     const left = await dma.queryEntriesLeft();
     let unmapping: Promise<void> | undefined;
     const onProgress = (): void => void (unmapping ??= dma.unmapAll());
-    const mapping = await dma.map(addon.memoryAllocate(4 * PAGE), { chunkSize: PAGE, onProgress });
+    const mapping = await dma.map(allocateShared(4 * PAGE), { chunkSize: PAGE, onProgress });
     await unmapping;
     assert.deepEqual([mapping.mapped, dma.mappingCount, await dma.queryEntriesLeft()], [false, 0, left]);
   });
 
   it('tells of progress over all devices, and is given up where there is none, too', async () => {
-    const memory = addon.memoryAllocate(4 * PAGE);
+    const memory = allocateShared(4 * PAGE);
     await assert.rejects(dma.map(memory, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' });
     assert.equal(dma.mappingCount, 0);
     const [one, other] = [new OneIommu(), new OneIommu()];
@@ -171,8 +171,8 @@ describe('address space for DMA', () => {
   describe('a list of memories', () => {
     it('is one mapping, in the order given, and the kernel has one for each run', async () => {
       const device = await attach();
-      const whole = addon.memoryAllocate(4 * PAGE);
-      const other = addon.memoryAllocate(PAGE);
+      const whole = allocateShared(4 * PAGE);
+      const other = allocateShared(PAGE);
       const page = (index: number): Uint8Array => new Uint8Array(whole, index * PAGE, PAGE);
       const taken = await entriesTaken(async () => {
         const mapping = await dma.mapList([page(0), page(1), other, page(3), page(2)]);
@@ -188,7 +188,7 @@ describe('address space for DMA', () => {
 
     it('that lies one behind the other takes one entry of the kernel, and goes with one call', async () => {
       await attach();
-      const memory = addon.memoryAllocate(64 * PAGE);
+      const memory = allocateShared(64 * PAGE);
       const pages = Array.from({ length: 64 }, (_, index) => new Uint8Array(memory, index * PAGE, PAGE));
       assert.equal(await entriesTaken(() => dma.mapList(pages)), 1);
       const alone = await entriesTaken(async () => {
@@ -225,7 +225,7 @@ describe('address space for DMA', () => {
   it('takes 65,535 mappings, says that there are no more, and gives all back', async function () {
     this.timeout(120_000);
     await attach();
-    const memory = addon.memoryAllocate(PAGE);
+    const memory = allocateShared(PAGE);
     for (let index = 0; index < 65_535; index++) await dma.map(memory, { alignment: index % 64 === 0 ? 65536 : PAGE });
     assert.deepEqual([dma.mappingCount, await dma.queryEntriesLeft()], [65_535, 0]);
     await assert.rejects(dma.map(memory), { code: 'ENOSPC', hint: /65535 of 65535 are in use/ });

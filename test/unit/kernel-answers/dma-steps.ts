@@ -5,13 +5,14 @@ import type { DmaMap, DmaUnmap, IommuInfo } from '../../../lib/kernel/kernel.js'
 import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../../lib/models/edu/registers.js';
 import type { Scenario } from './scenario.js';
 import { answerOf, hex, zero } from './table.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 export const READ = 1;
 export const WRITE = 2;
 export const ALL: DmaUnmap = { flags: 2, iova: 0n, size: 0n };
 
 /** Memory of this process for whoever maps some; a row writes it before it reads it. */
-const memory = addon.memoryAllocate(1 << 20);
+const memory = allocateShared(1 << 20);
 export const MEMORY = addon.bufferAddress(memory, 0);
 
 const MAP: DmaMap = { flags: READ | WRITE, iova: 0x10000n, vaddr: MEMORY, size: 0x1000n };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import type { MappingHandle } from '../../../lib/kernel/kernel.js';
 import { addon } from '../../../lib/native/addon.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 const PAGE = 4096;
 const READ_WRITE = 3;
@@ -124,16 +125,15 @@ describe('native memory: memory of this process', () => {
   });
 
   it('allocates zeroed page-aligned memory', () => {
-    const buffer = addon.memoryAllocate(2 * PAGE);
+    const buffer = allocateShared(2 * PAGE);
     assert.equal(buffer.byteLength, 2 * PAGE);
     assert.ok(new Uint8Array(buffer).every((byte) => byte === 0));
     assert.equal(addon.bufferAddress(buffer, 0) % BigInt(PAGE), 0n);
-    assert.throws(() => addon.memoryAllocate(PAGE + 1), { code: 'ERR_OUT_OF_RANGE' });
-    assert.throws(() => addon.memoryAllocate(0), { code: 'EINVAL' });
+    assert.throws(() => allocateShared(0), { code: 'EINVAL' });
   });
 
   it('gives the address of any buffer and of a view where it starts', () => {
-    const shared = addon.memoryAllocate(PAGE);
+    const shared = allocateShared(PAGE);
     const start = addon.bufferAddress(shared, 0);
     assert.equal(addon.bufferAddress(shared, PAGE - 1), start + BigInt(PAGE - 1));
     assert.equal(addon.bufferAddress(new Uint16Array(shared, 64, 4), 2), start + 66n);
@@ -145,18 +145,8 @@ describe('native memory: memory of this process', () => {
     assert.throws(() => addon.bufferAddress({} as ArrayBuffer, 0), { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('reads memory at an address, and answers EFAULT where there is none', () => {
-    const shared = addon.memoryAllocate(PAGE);
-    new Uint8Array(shared).set([1, 2, 3], PAGE - 3);
-    const target = new Uint8Array(new SharedArrayBuffer(8), 2, 3);
-    addon.memoryRead(addon.bufferAddress(shared, PAGE - 3), target);
-    assert.deepEqual([...new Uint8Array(target.buffer)], [0, 0, 1, 2, 3, 0, 0, 0]);
-    assert.throws(() => addon.memoryRead(0n, target), { code: 'EFAULT' });
-    assert.throws(() => addon.memoryRead(0xffff_ffff_ffff_f000n, target), { code: 'EFAULT' });
-  });
-
-  it('probes whether memory could be pinned', async () => {
-    const shared = addon.memoryAllocate(4 * PAGE);
+  it('probes whether memory could be pinned', () => {
+    const shared = allocateShared(4 * PAGE);
     const start = addon.bufferAddress(shared, 0);
     const size = BigInt(4 * PAGE);
     assert.equal(addon.memoryProbe(start, size, true), true);
@@ -164,8 +154,6 @@ describe('native memory: memory of this process', () => {
     assert.equal(addon.memoryProbe(0n, BigInt(PAGE), false), false);
     assert.equal(addon.memoryProbe(start, 0n, false), false);
     assert.equal(addon.memoryProbe(start, 0xffff_ffff_ffff_ffffn, false), false);
-    assert.equal(await addon.memoryProbeAsync(start, size, true), true);
-    assert.equal(await addon.memoryProbeAsync(0n, size, true), false);
   });
 
   it('probes read-only memory as readable alone, and memory without rights as neither', () => {

@@ -11,8 +11,9 @@ import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../../lib/models/edu/registers.js';
 import { fileOffset } from '../kernel-answers/scenario.js';
 import { outcome } from './fixture.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
-const memory = addon.memoryAllocate(8192);
+const memory = allocateShared(8192);
 const VADDR = addon.bufferAddress(memory, 0);
 
 interface Open {

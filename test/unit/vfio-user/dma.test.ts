@@ -5,6 +5,7 @@ import { addon } from '../../../lib/native/addon.js';
 import type { DomainHandle } from '../../../lib/native/vfio-user.js';
 import type { VfioUserClient } from '../../../lib/vfio-user/client/vfio-user-client.js';
 import { withClient } from '../../support/vfio-user-client.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 describe('vfio-user DMA', () => {
   const page = 4096;
@@ -12,7 +13,7 @@ describe('vfio-user DMA', () => {
   let bytes: Uint8Array;
   let domain: DomainHandle;
   beforeEach(() => {
-    memory = addon.memoryAllocate(2 * page);
+    memory = allocateShared(2 * page);
     bytes = new Uint8Array(memory);
     domain = addon.domainCreate();
   });

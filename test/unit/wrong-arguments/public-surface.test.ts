@@ -9,12 +9,13 @@ import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../lib/uapi/vfio.js';
 import { refuses } from '../../support/wrong-arguments.js';
+import { allocateShared } from '../../support/allocate-shared.js';
 
 const PAGE = 4096;
 const EDU = 'f000:00:04.0';
 
 describe('arguments that plain JavaScript gets wrong', () => {
-  const memory = addon.memoryAllocate(4 * PAGE);
+  const memory = allocateShared(4 * PAGE);
 
   describe('of an address space', () => {
     const space = new DmaSpace();

@@ -3,6 +3,7 @@ import type { DmaMap, DmaUnmap } from '../../../../lib/kernel/kernel.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
 import { answers, RealDevice } from '../../support/answers.js';
+import { allocateShared } from '../../../support/allocate-shared.js';
 
 const PAGE = 4096n;
 const TOP = (1n << 64n) - PAGE;
@@ -10,7 +11,7 @@ const TOP = (1n << 64n) - PAGE;
 /** The kernel's answers to the calls of type1 (v2), in the order in which they were recorded. */
 describe('the real kernel’s answers: DMA mapping', () => {
   const edu = new RealDevice(BDF.edu);
-  const memory = addon.memoryAllocate(65536);
+  const memory = allocateShared(65536);
   const vaddr = addon.bufferAddress(memory, 0);
 
   before(() => edu.openDevice());

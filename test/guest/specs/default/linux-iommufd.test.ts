@@ -16,6 +16,7 @@ import { BDF } from '../../devices.js';
 import { answers } from '../../support/answers.js';
 import { bind, restore } from '../../support/binding.js';
 import { deviceFolder, groupName } from '../../support/sysfs.js';
+import { allocateShared } from '../../../support/allocate-shared.js';
 
 const PAGE = 4096n;
 const ALL = (1n << 64n) - 1n;
@@ -24,7 +25,7 @@ const FIXED_RW = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOA
 /** The kernel's answers to the calls of cdev and iommufd, in the order in which they were recorded. */
 describe('the real kernel’s answers: cdev and iommufd', () => {
   const kernel = linuxKernel();
-  const memory = addon.memoryAllocate(65536);
+  const memory = allocateShared(65536);
   const vaddr = addon.bufferAddress(memory, 0);
   let iommufd: Fd;
   let device: Fd = -1;

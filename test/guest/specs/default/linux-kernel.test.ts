@@ -31,6 +31,7 @@ import { bind, restore, whileBound } from '../../support/binding.js';
 import { whileMapped } from '../../support/mapped.js';
 import { openDevice, readRegion, writeRegion, type OpenDevice } from '../../support/open-device.js';
 import { groupName } from '../../support/sysfs.js';
+import { allocateShared } from '../../../support/allocate-shared.js';
 
 const MIB = 1 << 20;
 /** The bits of the command register that let a function answer memory accesses and be a bus master. */
@@ -119,7 +120,7 @@ describe('the real kernel through the seam', () => {
 
     it('carries DMA both ways through a mapping of the IOMMU, and none without', async () => {
       await enableBusMaster();
-      const memory = new Uint8Array(addon.memoryAllocate(8192));
+      const memory = new Uint8Array(allocateShared(8192));
       const vaddr = addon.bufferAddress(memory, 0);
       const iova = 0x100000n;
       const flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
