@@ -4,31 +4,39 @@ import {
   PCI_EXT_CAP_START,
   PCI_STATUS,
   PCI_STATUS_CAP_LIST,
+  PCI_STD_HEADER_SIZEOF,
 } from '../uapi/pci.js';
 
-/** One entry of the list of capabilities. */
+/** An entry of the list of capabilities. */
 export interface Capability {
+  /** PCI_CAP_ID_*, or PCI_EXT_CAP_ID_* of an extended capability. */
   readonly id: number;
-  /** Where it is in config space. */
+  /** Bytes from the start of config space. */
   readonly offset: number;
 }
 
-/** One entry of the list of extended capabilities. */
+/** An entry of the list of extended capabilities. */
 export interface ExtendedCapability extends Capability {
   readonly version: number;
 }
 
-/** Walks the standard capabilities. A list that runs in a circle or into the header ends there. */
+/**
+ * Lists the standard capabilities, in the order of their list. The list ends where it forms a loop or points into the header.
+ * @param config the first 256 bytes of config space, or more
+ */
 export function walkCapabilities(config: Uint8Array): Capability[] {
   const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
   const found: Capability[] = [];
   if ((view.getUint16(PCI_STATUS, true) & PCI_STATUS_CAP_LIST) === 0) return found;
   const seen = new Set<number>();
   const end = Math.min(PCI_CFG_SPACE_SIZE, view.byteLength) - 2;
-  for (let offset = view.getUint8(PCI_CAPABILITY_LIST) & ~3; offset >= 0x40 && offset <= end && !seen.has(offset);) {
+  for (
+    let offset = view.getUint8(PCI_CAPABILITY_LIST) & ~3;
+    offset >= PCI_STD_HEADER_SIZEOF && offset <= end && !seen.has(offset);
+  ) {
     seen.add(offset);
     const id = view.getUint8(offset);
-    // What is gone from the bus reads as all ones.
+    // A device that is gone from the bus reads as all ones.
     if (id === 0xff) break;
     found.push({ id, offset });
     offset = view.getUint8(offset + 1) & ~3;
@@ -36,7 +44,10 @@ export function walkCapabilities(config: Uint8Array): Capability[] {
   return found;
 }
 
-/** Walks the extended capabilities; none where config space has 256 bytes. */
+/**
+ * Lists the extended capabilities, in the order of their list.
+ * @param config all of config space; without extended capabilities if it has 256 bytes
+ */
 export function walkExtendedCapabilities(config: Uint8Array): ExtendedCapability[] {
   const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
   const found: ExtendedCapability[] = [];

@@ -1,33 +1,38 @@
-import type { Liveness } from '../kernel/liveness.js';
+import { argumentError, requireBits, requireObject, requireWhole } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
+import type { Liveness } from '../kernel/liveness.js';
 import {
   walkCapabilities,
   walkExtendedCapabilities,
   type Capability,
   type ExtendedCapability,
 } from './capabilities.js';
+import type { ConfigIo } from './config-io.js';
 import { parseHeader, type ConfigHeader } from './header.js';
 import { ConfigOverlay, type EmulatedField } from './overlay.js';
 import {
+  PCI_CFG_SPACE_SIZE,
   PCI_COMMAND,
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
   PCI_DEVICE_ID,
+  PCI_STD_HEADER_SIZEOF,
   PCI_SUBSYSTEM_ID,
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
 } from '../uapi/pci.js';
 
-/** The device's own config space: transfers at an offset of the config region, whole or an error. */
-export interface ConfigIo {
-  /** Bytes: 256 or 4096. */
-  readonly size: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
-  write(offset: number, data: Uint8Array): Promise<void>;
-}
+const ID_OFFSETS = {
+  vendorId: PCI_VENDOR_ID,
+  deviceId: PCI_DEVICE_ID,
+  subsystemVendorId: PCI_SUBSYSTEM_VENDOR_ID,
+  subsystemId: PCI_SUBSYSTEM_ID,
+} as const;
+const ID_NAMES = Object.keys(ID_OFFSETS) as (keyof typeof ID_OFFSETS)[];
+const LAST_ID = 0xffff;
 
-/** The ids that a guest is to see instead of the device's. 16 bits each. */
+/** Ids that config space shows instead of those of the device. 16 bits each. */
 export interface IdOverrides {
   readonly vendorId?: number;
   readonly deviceId?: number;
@@ -36,31 +41,33 @@ export interface IdOverrides {
 }
 
 /**
- * A device's config space, with emulated words over it.
- * @throws (rejects) from every access: ERR_CLOSED once the device's detaching has begun, unless it began before; then the
- * detaching waits for it
+ * The config space of a device, with emulated bits over it. Every access is a `pread` or a `pwrite` on a thread of libuv.
+ * Offsets and lengths are bytes.
+ * @throws (rejects) from every access: ERR_INVALID_ARGUMENT for an argument of the wrong type; ERR_OUT_OF_RANGE outside of
+ *   config space; ERR_SHORT_TRANSFER, or the errno of the transfer; ERR_CLOSED if the device is detached. Detaching waits
+ *   for accesses that have begun.
  * Thread: the one that attached the device.
  */
 export class ConfigSpace {
   readonly #io: ConfigIo;
   readonly #live: Liveness;
   readonly #overlay: ConfigOverlay;
-  /** A change of some bits is a read and a write with nothing between them. */
+  /** Keeps other writes out of a read that is followed by a write. */
   readonly #lock = new Mutex();
 
-  /** @internal `Device.config` is one. */
+  /** @internal Use `Device.config`. */
   constructor(io: ConfigIo, live: Liveness) {
     this.#io = io;
     this.#live = live;
     this.#overlay = new ConfigOverlay(io.size);
   }
 
-  /** Bytes. */
+  /** The size of config space in bytes: 256 or 4096. */
   get size(): number {
     return this.#io.size;
   }
 
-  /** Reads bytes, the emulated ones in their place. @throws ERR_OUT_OF_RANGE, the device's error */
+  /** Reads bytes; emulated bits replace those of the device. @throws see the class */
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.#check(offset, length);
     const data = await this.#live.run(() => this.#io.read(offset, length));
@@ -68,89 +75,104 @@ export class ConfigSpace {
     return data;
   }
 
-  /** Writes bytes; the emulated ones do not reach the device. @throws ERR_OUT_OF_RANGE, the device's error */
+  /** Writes bytes; emulated bits are stored here and do not reach the device. @throws see the class */
   async write(offset: number, data: Uint8Array): Promise<void> {
+    if (!(data instanceof Uint8Array)) throw argumentError('data', 'a Uint8Array', data);
     this.#check(offset, data.length);
     await this.#section(() => this.#write(offset, data));
   }
 
+  /** Reads a byte. @throws see the class */
   async read8(offset: number): Promise<number> {
     return (await this.#view(offset, 1)).getUint8(0);
   }
 
+  /** Reads 16 bits. @throws see the class */
   async read16(offset: number): Promise<number> {
     return (await this.#view(offset, 2)).getUint16(0, true);
   }
 
+  /** Reads 32 bits. @throws see the class */
   async read32(offset: number): Promise<number> {
     return (await this.#view(offset, 4)).getUint32(0, true);
   }
 
+  /** Writes a byte. @param value an integer, of which the low bits are written @throws see the class */
   write8(offset: number, value: number): Promise<void> {
-    return this.write(offset, Uint8Array.of(value));
+    return this.#writeValue(offset, 1, value);
   }
 
+  /** Writes 16 bits. @param value an integer, of which the low bits are written @throws see the class */
   write16(offset: number, value: number): Promise<void> {
-    return this.write(offset, Uint8Array.of(value, value >>> 8));
+    return this.#writeValue(offset, 2, value);
   }
 
+  /** Writes 32 bits. @param value an integer, of which the low bits are written @throws see the class */
   write32(offset: number, value: number): Promise<void> {
-    return this.write(offset, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
+    return this.#writeValue(offset, 4, value);
   }
 
-  /** Reads the header. */
+  /** Reads and parses the header. @throws see the class */
   async header(): Promise<ConfigHeader> {
-    return parseHeader(await this.read(0, 64));
+    return parseHeader(await this.read(0, PCI_STD_HEADER_SIZEOF));
   }
 
-  /** Lists the standard capabilities, in the order of their list. */
+  /** Lists the standard capabilities, in the order of their list. @throws see the class */
   async capabilities(): Promise<Capability[]> {
-    return walkCapabilities(await this.read(0, Math.min(this.size, 256)));
+    return walkCapabilities(await this.read(0, Math.min(this.size, PCI_CFG_SPACE_SIZE)));
   }
 
-  /** Lists the extended capabilities; none where config space has 256 bytes. */
+  /** Lists the extended capabilities; the list is empty if config space has 256 bytes. @throws see the class */
   async extendedCapabilities(): Promise<ExtendedCapability[]> {
-    return this.size <= 256 ? [] : walkExtendedCapabilities(await this.read(0, this.size));
+    return this.size <= PCI_CFG_SPACE_SIZE ? [] : walkExtendedCapabilities(await this.read(0, this.size));
   }
 
-  /** Puts emulated bits over the device's. @throws ERR_INVALID_ARGUMENT */
+  /** Emulates bits of config space. @throws ERR_INVALID_ARGUMENT if the field is outside of config space */
   emulate(field: EmulatedField): void {
     this.#overlay.add(field);
   }
 
-  /** Shows other ids than the device's. */
-  overrideIds({ vendorId, deviceId, subsystemVendorId, subsystemId }: IdOverrides): void {
-    const words: [number, number | undefined][] = [
-      [PCI_VENDOR_ID, vendorId],
-      [PCI_DEVICE_ID, deviceId],
-      [PCI_SUBSYSTEM_VENDOR_ID, subsystemVendorId],
-      [PCI_SUBSYSTEM_ID, subsystemId],
-    ];
-    for (const [offset, value] of words) if (value !== undefined) this.emulate({ offset, width: 2, value });
+  /** Shows other ids than those of the device. @throws ERR_INVALID_ARGUMENT if an id has more than 16 bits */
+  overrideIds(ids: IdOverrides): void {
+    requireObject('ids', ids);
+    for (const name of ID_NAMES) if (ids[name] !== undefined) requireWhole(name, ids[name], 0, LAST_ID);
+    for (const name of ID_NAMES) {
+      const value = ids[name];
+      if (value !== undefined) this.emulate({ offset: ID_OFFSETS[name], width: 2, value });
+    }
   }
 
-  /** Lets the device do DMA and send interrupt messages, or stops it. */
+  /** Allows the device to do DMA and send interrupt messages, or stops it. @throws see the class */
   setBusMaster(enabled: boolean): Promise<void> {
     return this.#setCommand(PCI_COMMAND_MASTER, enabled);
   }
 
-  /** Lets the device answer at its memory BARs, or stops it. */
+  /** Lets the device answer at its memory BARs, or stops it. @throws see the class */
   setMemoryDecode(enabled: boolean): Promise<void> {
     return this.#setCommand(PCI_COMMAND_MEMORY, enabled);
   }
 
-  /** What is still queued when the detaching begins is refused in its turn; what has begun ends. */
+  /** Runs sections one at a time. Sections that have not begun when detaching begins fail with ERR_CLOSED. */
   #section(work: () => Promise<void>): Promise<void> {
     return this.#lock.run(() => this.#live.run(work));
   }
 
-  #setCommand(bit: number, enabled: boolean): Promise<void> {
-    return this.#section(async () => {
+  async #setCommand(bit: number, enabled: boolean): Promise<void> {
+    if (typeof enabled !== 'boolean') throw argumentError('enabled', 'true or false', enabled);
+    await this.#section(async () => {
       const [low = 0, high = 0] = await this.#io.read(PCI_COMMAND, 2);
       const before = low | (high << 8);
       const after = enabled ? before | bit : before & ~bit;
       if (after !== before) await this.#io.write(PCI_COMMAND, Uint8Array.of(after, after >>> 8));
     });
+  }
+
+  async #writeValue(offset: number, width: 1 | 2 | 4, value: number): Promise<void> {
+    requireBits('value', value);
+    await this.write(
+      offset,
+      Uint8Array.from({ length: width }, (_, index) => value >>> (8 * index)),
+    );
   }
 
   async #write(offset: number, data: Uint8Array): Promise<void> {
@@ -168,9 +190,14 @@ export class ConfigSpace {
   }
 
   #check(offset: number, length: number): void {
-    if (Number.isInteger(offset) && offset >= 0 && offset + length <= this.size) return;
-    throw new VfioError(`config space has ${this.size} bytes: none at ${offset} to ${offset + length - 1}`, {
-      code: 'ERR_OUT_OF_RANGE',
-    });
+    for (const [name, value] of [
+      ['offset', offset],
+      ['length', length],
+    ] as const) {
+      if (!Number.isSafeInteger(value)) throw argumentError(name, 'an integer', value);
+    }
+    if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
+    const range = `${length} bytes at offset ${offset} are outside of config space`;
+    throw new VfioError(`${range}, which has ${this.size} bytes`, { code: 'ERR_OUT_OF_RANGE' });
   }
 }

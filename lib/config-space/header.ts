@@ -1,15 +1,16 @@
 import * as reg from '../uapi/pci.js';
 
-/** A base address register as config space shows it. */
+/** A base address register, as config space shows it. */
 export interface BarAddress {
+  /** 0 to 5 for a device, 0 and 1 for a bridge. */
   readonly barIndex: number;
   readonly kind: 'memory32' | 'memory64' | 'io';
   readonly prefetchable: boolean;
-  /** A bus address, or a port number. */
+  /** A bus address, or the number of a port. */
   readonly address: bigint;
 }
 
-/** The header of config space. */
+/** The header of config space. Source: PCI Local Bus Specification 3.0, 6.1 */
 export interface ConfigHeader {
   readonly vendorId: number;
   readonly deviceId: number;
@@ -22,19 +23,19 @@ export interface ConfigHeader {
   readonly headerType: number;
   readonly multifunction: boolean;
   readonly bars: readonly BarAddress[];
-  /** Address and enable bit; 0 without a ROM. */
+  /** The address and the enable bit of the ROM; 0 without a ROM. */
   readonly romAddress: number;
   readonly interruptLine: number;
-  /** 1 (INTA) to 4, 0 for none. */
+  /** 1 (INTA) to 4 (INTD); 0 without INTx. */
   readonly interruptPin: number;
-  /** Of a device (type 0). */
+  /** The subsystem of a device (type 0). */
   readonly subsystem?: { readonly vendorId: number; readonly id: number };
-  /** Of a bridge (type 1): the numbers of its buses. */
+  /** The bus numbers of a bridge (type 1). */
   readonly bridge?: { readonly primaryBus: number; readonly secondaryBus: number; readonly subordinateBus: number };
 }
 
 /**
- * Reads the header.
+ * Parses the header.
  * @param config the first 64 bytes of config space, or more
  */
 export function parseHeader(config: Uint8Array): ConfigHeader {
@@ -79,7 +80,7 @@ function byType(view: DataView, headerType: number): Pick<ConfigHeader, 'subsyst
   return { bridge: { primaryBus, secondaryBus, subordinateBus: view.getUint8(reg.PCI_SUBORDINATE_BUS) } };
 }
 
-/** A register of 0 is taken for no BAR: config space alone cannot tell it from an unprogrammed 32-bit one. */
+/** Leaves out registers of 0: config space does not tell a missing BAR from a 32-bit BAR without an address. */
 function decodeBars(view: DataView, count: number): BarAddress[] {
   const bars: BarAddress[] = [];
   for (let barIndex = 0; barIndex < count; barIndex += 1) {

@@ -1,10 +1,12 @@
-import { invalidArgument } from '../base/errors.js';
+import { requireBits, requireObject, requireOneOf, requireWhole } from '../base/arguments.js';
 
-/** Emulated bits over config space. */
+/** Bits of config space that are emulated. */
 export interface EmulatedField {
   /** Bytes from the start of config space. */
   readonly offset: number;
+  /** Bytes. */
   readonly width: 1 | 2 | 4;
+  /** A number of `width` bytes, without a sign. */
   readonly value: number;
   /** The bits that are emulated. Default: all. */
   readonly mask?: number;
@@ -12,28 +14,31 @@ export interface EmulatedField {
   readonly writable?: number;
 }
 
+const ALL_BITS = 0xffff_ffff;
+
 /**
- * Bits that are answered from memory in the device's place, as QEMU's x-pci-vendor-id and its like have them. A write
- * never takes an emulated bit to the device.
+ * Emulated bits over the config space of a device, as QEMU's option x-pci-vendor-id has them. Reads take them from memory.
+ * Writes never send them to the device.
  */
 export class ConfigOverlay {
   readonly #size: number;
-  /** Undefined before the first field: most devices are shown as they are. */
+  /** Undefined until the first field is added: most devices have no emulated bits. */
   #bytes: OverlayBytes | undefined;
 
-  /** @param size of config space, bytes */
+  /** @param size of config space in bytes */
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** Adds a field; bits emulated before get the new value. @throws ERR_INVALID_ARGUMENT outside of config space */
-  add({ offset, width, value, mask = 0xffffffff, writable = 0 }: EmulatedField): void {
-    if (!Number.isInteger(offset) || offset < 0 || offset + width > this.#size) {
-      throw invalidArgument(`config space has no ${width} bytes at 0x${offset.toString(16)}`);
-    }
-    if (!Number.isInteger(value) || value < 0 || value > 2 ** (8 * width) - 1) {
-      throw invalidArgument(`${value} does not fit ${width} bytes`);
-    }
+  /** Adds a field. Bits that were emulated before get the new value. @throws ERR_INVALID_ARGUMENT */
+  add(field: EmulatedField): void {
+    requireObject('field', field);
+    const { offset, width, value, mask = ALL_BITS, writable = 0 } = field;
+    requireOneOf('width', width, [1, 2, 4]);
+    requireWhole('offset', offset, 0, this.#size - width);
+    requireWhole('value', value, 0, 2 ** (8 * width) - 1);
+    requireBits('mask', mask);
+    requireBits('writable', writable);
     const bytes = (this.#bytes ??= overlayBytes(this.#size));
     for (let index = 0; index < width; index += 1) {
       const byteOf = (word: number): number => (word >>> (8 * index)) & 0xff;
@@ -44,7 +49,10 @@ export class ConfigOverlay {
     }
   }
 
-  /** Puts the emulated bits over what the device answered. */
+  /**
+   * Replaces the emulated bits in bytes that the device returned.
+   * @param offset of the first byte in config space
+   */
   apply(offset: number, data: Uint8Array): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;
@@ -54,14 +62,18 @@ export class ConfigOverlay {
     }
   }
 
-  /** Tells how a write's bits divide: all to the device, some of them, or none. */
+  /** Tells whether the bits of a write are all of the device, all emulated, or of both. */
   kindOf(offset: number, length: number): 'device' | 'mixed' | 'emulated' {
     const masks = this.#bytes?.mask.subarray(offset, offset + length);
     if (masks === undefined || masks.every((mask) => mask === 0)) return 'device';
     return masks.every((mask) => mask === 0xff) ? 'emulated' : 'mixed';
   }
 
-  /** Takes the emulated bits of a write; `data` keeps the device's, with `current` in place of the others. */
+  /**
+   * Stores the emulated bits of a write. In `data` it replaces them by the bits of `current`, so that the device keeps its
+   * own.
+   * @param current the bytes that the device has now
+   */
   write(offset: number, data: Uint8Array, current: Uint8Array): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;
@@ -74,12 +86,12 @@ export class ConfigOverlay {
   }
 }
 
-/** A byte each for every byte of config space. */
+/** The emulated bits; each array has one byte for every byte of config space. */
 interface OverlayBytes {
-  /** Which bits are emulated. */
+  /** The bits that are emulated. */
   readonly mask: Uint8Array;
   readonly value: Uint8Array;
-  /** Which of them a write changes. */
+  /** The emulated bits that a write changes. */
   readonly writable: Uint8Array;
 }
 

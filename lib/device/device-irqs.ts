@@ -3,12 +3,12 @@ import type { IrqInfo } from '../kernel/kernel.js';
 import { throwFirst } from '../base/unwinding.js';
 import type { OpenDevice } from '../kernel/liveness.js';
 
-/** The interrupts of a device, each made when it is asked for first. Thread: the one that attached the device. */
+/** The interrupts of a device. Each `DeviceIrq` is created on first use. Thread: the one that attached the device. */
 export class DeviceIrqs {
   readonly #device: OpenDevice;
-  readonly #made: (DeviceIrq | undefined)[] = [];
+  readonly #created: (DeviceIrq | undefined)[] = [];
 
-  /** @param infos what the kernel tells of each, by index */
+  /** @param infos the kernel's answers by index; undefined for an index that the device does not have */
   constructor(
     device: OpenDevice,
     readonly infos: readonly (IrqInfo | undefined)[],
@@ -16,24 +16,24 @@ export class DeviceIrqs {
     this.#device = device;
   }
 
-  /** Gives one; undefined for an index that the device lacks. */
+  /** Returns an interrupt; undefined for an index beyond those of the device. */
   at(index: number): DeviceIrq | undefined {
-    const made = this.#made[index];
-    if (made !== undefined || !(index in this.infos)) return made;
+    const created = this.#created[index];
+    if (created !== undefined || !(index in this.infos)) return created;
     const irq = new DeviceIrq(this.#device, this.infos[index] ?? { index, flags: 0, count: 0 });
-    this.#made[index] = irq;
+    this.#created[index] = irq;
     return irq;
   }
 
-  /** Gives all, by index. */
+  /** Returns all interrupts by index. */
   all(): DeviceIrq[] {
     return this.infos.map((_, index) => this.at(index) as DeviceIrq);
   }
 
-  /** Ends all that is delivered here; the device is about to be closed, which turns it off in the kernel. */
+  /** Ends all delivery in this process. The device is being closed, which turns the interrupts off in the kernel. */
   drop(): void {
     const errors: unknown[] = [];
-    for (const irq of this.#made) {
+    for (const irq of this.#created) {
       try {
         irq?.drop();
       } catch (error) {

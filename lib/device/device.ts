@@ -1,12 +1,13 @@
 import type { AttachedDevice, BackendName } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
 import type { DmaSpace } from '../dma/dma-space.js';
-import { invalidArgument, VfioError } from '../base/errors.js';
+import { argumentError, requireObject, requireOneOf, requireOptions } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import { DeviceFeatures } from './features.js';
 import { hotReset, queryHotReset, type HotResetDevice } from './hot-reset.js';
 import { callKernel } from '../kernel/hints.js';
 import type { DeviceIrq } from '../irq/device-irq.js';
-import { irqIndexByName, type IrqName } from '../irq/names.js';
+import { IRQ_NAMES, irqIndexByName, type IrqName } from '../irq/names.js';
 import type { DeviceIrqs } from './device-irqs.js';
 import type { Liveness } from '../kernel/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/kernel.js';
@@ -14,7 +15,7 @@ import type { WorkerPool } from '../pool/pool.js';
 import type { Region } from '../region/region.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../uapi/vfio.js';
 
-/** What `Engine.attach` gathers for a device. */
+/** The parts of a device, which `openDevice` gathers. */
 export interface DeviceParts {
   readonly name: string;
   readonly attached: AttachedDevice;
@@ -25,17 +26,17 @@ export interface DeviceParts {
   readonly irqs: DeviceIrqs;
   readonly dma: DmaSpace;
   readonly pool: WorkerPool;
-  /** Detaches it; the engine's. */
+  /** Detaches the device from its engine. */
   readonly detach: (device: Device) => Promise<void>;
 }
 
-/** What a driver function is run with. */
+/** Settings of `Device.runDriver`. */
 export interface DriverOptions {
-  /** The function's own, structured-cloned. */
+  /** Any value that structured clone can copy. The function gets the copy. */
   readonly args?: unknown;
-  /** DMA memory by name, shared. */
+  /** DMA memory by name. The function and the caller share it. */
   readonly buffers?: Readonly<Record<string, SharedArrayBuffer>>;
-  /** Ends the function's thread. */
+  /** Aborting it ends the thread of the function. */
   readonly signal?: AbortSignal;
 }
 
@@ -43,7 +44,7 @@ export interface DriverOptions {
 export class Device {
   readonly #parts: DeviceParts;
   #detaching: Promise<void> | undefined;
-  /** What it can beside, low power among it: probed before use. */
+  /** Features that depend on the kernel and the driver, such as low power. Probe them before you use them. */
   readonly features: DeviceFeatures;
 
   /** @internal Use `Engine.attach`. */
@@ -53,86 +54,88 @@ export class Device {
     this.features = new DeviceFeatures({ kernel: attached.kernel, deviceFd: attached.deviceFd, name, live });
   }
 
-  /** What the kernel calls it: a whole bdf or a UUID. */
+  /** The name that the kernel uses: a whole bdf or a UUID. */
   get name(): string {
     return this.#parts.name;
   }
 
-  /** How it is attached. */
+  /** The backend that attached it. */
   get backend(): BackendName {
     return this.#parts.attached.backend;
   }
 
-  /** Which kernel has it: the real one, or the software core. */
+  /** The kernel that has the device: `linux`, or `software` for the software core. */
   get kernel(): 'linux' | 'software' {
     return this.#parts.attached.kernel.kind;
   }
 
-  /** The number of its IOMMU group; undefined where the backend has no groups. */
+  /** The number of its IOMMU group; undefined if it is attached by iommufd. */
   get groupId(): string | undefined {
     return this.#parts.attached.groupId;
   }
 
+  /** The kernel's answer to VFIO_DEVICE_GET_INFO. */
   get info(): DeviceInfo {
     return this.#parts.attached.info;
   }
 
-  /** What the kernel tells of its regions, by index; undefined for those that it lacks. */
+  /** The kernel's description of each region, by index; undefined for an index that the device does not have. */
   get regionInfos(): readonly (RegionInfo | undefined)[] {
     return this.#parts.infos.regions;
   }
 
   /**
-   * Gives a region.
+   * Returns a region.
    * @param regionIndex VFIO_PCI_BAR0_REGION_INDEX and so on
-   * @throws ERR_INVALID_ARGUMENT for one that the device lacks, ERR_CLOSED
+   * @throws ERR_INVALID_ARGUMENT if the device does not have the region; ERR_CLOSED
    */
   region(regionIndex: number): Region {
-    const region = this.#live().regions[regionIndex];
-    if (region === undefined) {
-      throw invalidArgument(`${this.name} has no region ${regionIndex}`, `it has ${this.#regionNumbers()}`);
-    }
-    return region;
+    const { regions } = this.#attachedParts();
+    const region = Number.isInteger(regionIndex) ? regions[regionIndex] : undefined;
+    if (region !== undefined) return region;
+    const indexes = this.regions.map((each) => each.regionIndex).join(', ');
+    throw argumentError('regionIndex', `a region of ${this.name}: ${indexes}`, regionIndex);
   }
 
-  /** Its regions, in the order of their indexes, without those that it lacks. */
+  /** The regions of the device, in the order of their indexes. @throws ERR_CLOSED */
   get regions(): readonly Region[] {
-    return this.#live().regions.filter((region) => region !== undefined);
+    return this.#attachedParts().regions.filter((region) => region !== undefined);
   }
 
   /**
-   * Runs a driver function in a worker thread, with synchronous access to the device's regions.
+   * Runs a driver function in a worker thread, with synchronous access to the regions of the device.
    * @param module the URL of the module whose default export is the function; it gets a `DriverContext`
-   * @returns what it returned, structured-cloned
-   * @throws what it threw: a VfioError whole, of others what structured clone keeps and the code; ERR_INVALID_ARGUMENT for
-   *   arguments, an answer or a signal that cannot be; ERR_ABORTED; ERR_WORKER_DIED when its thread ended under it; EAGAIN,
-   *   ENOMEM when no thread can be made; ERR_NOT_SUPPORTED for a pool of no drivers; ERR_CLOSED
+   * @returns the value that the function returned, copied by structured clone
+   * @throws (rejects) the error that the function threw: a VfioError is complete, of another error the code and what
+   *   structured clone keeps; ERR_INVALID_ARGUMENT for an argument of the wrong type, and for arguments or a result that
+   *   cannot be cloned; ERR_ABORTED; ERR_WORKER_DIED if the thread ended before the function; EAGAIN, ENOMEM if no thread
+   *   can be created; ERR_NOT_SUPPORTED if the pool has no driver threads; ERR_CLOSED
    */
-  runDriver(module: URL, options: DriverOptions = {}): Promise<unknown> {
-    const { pool, regions } = this.#live();
+  async runDriver(module: URL, options: DriverOptions = {}): Promise<unknown> {
+    checkDriver(module, options);
+    const { pool, regions } = this.#attachedParts();
     const descriptors = regions.flatMap((region) => (region === undefined ? [] : [region.descriptor]));
     const { args, buffers = {}, signal } = options;
     return pool.runDriver({ module: module.href, regions: descriptors, buffers, args }, signal);
   }
 
-  /** Whether it is attached; false from the beginning of its detaching on. */
+  /** Whether the device is attached; false as soon as detaching begins. */
   get attached(): boolean {
     return this.#parts.live.open;
   }
 
-  /** Its config space. @throws ERR_NOT_SUPPORTED for a device that is not PCI, ERR_CLOSED */
+  /** The config space of the device. @throws ERR_NOT_SUPPORTED if it is not a PCI device; ERR_CLOSED */
   get config(): ConfigSpace {
-    const { config } = this.#live();
+    const { config } = this.#attachedParts();
     if (config !== undefined) return config;
     throw new VfioError('the device has no config space', { code: 'ERR_NOT_SUPPORTED', device: this.name });
   }
 
-  /** The address space of its DMA. @throws ERR_NOT_SUPPORTED without an IOMMU, ERR_CLOSED */
+  /** The address space of the device's DMA. @throws ERR_NOT_SUPPORTED without an IOMMU; ERR_CLOSED */
   get dma(): DmaSpace {
-    const { dma, attached } = this.#live();
+    const { dma, attached } = this.#attachedParts();
     if (!attached.hasDma) {
-      const hint =
-        'nothing keeps its DMA from all of memory, and VFIO maps nothing for it: turn the IOMMU on for mappings';
+      const hint = 'its DMA reaches all memory, and VFIO maps nothing for it: turn the IOMMU on for mappings';
       const message = 'a device without an IOMMU has no address space';
       throw new VfioError(message, { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
@@ -140,34 +143,35 @@ export class Device {
   }
 
   /**
-   * Gives an interrupt; its `count` is 0 where the device lacks it.
-   * @param which VFIO_PCI_INTX_IRQ_INDEX and so on, or what a PCI device's are called: `intx`, `msi`, `msix`, `err`, `req`
-   * @throws ERR_INVALID_ARGUMENT for an index that the device lacks, ERR_CLOSED
+   * Returns an interrupt. Its `count` is 0 if the device does not have it.
+   * @param which VFIO_PCI_INTX_IRQ_INDEX and so on, or for a PCI device its name: `intx`, `msi`, `msix`, `err`, `req`
+   * @throws ERR_INVALID_ARGUMENT for another name, or an index beyond those of the device; ERR_CLOSED
    */
   irq(which: number | IrqName): DeviceIrq {
-    const irq = this.#live().irqs.at(typeof which === 'number' ? which : irqIndexByName[which]);
-    if (irq === undefined) throw invalidArgument(`${this.name} has no interrupt ${which}`);
-    return irq;
+    const { irqs } = this.#attachedParts();
+    if (typeof which !== 'number') requireOneOf('which', which, IRQ_NAMES);
+    const irq = irqs.at(typeof which === 'number' ? which : irqIndexByName[which]);
+    if (irq !== undefined) return irq;
+    throw argumentError('which', `an interrupt of ${this.name}, less than ${irqs.infos.length}`, which);
   }
 
-  /** What the kernel tells of its interrupts, by index; undefined for those that it lacks. */
+  /** The kernel's description of each interrupt, by index; undefined for an index that the device does not have. */
   get irqInfos(): readonly (IrqInfo | undefined)[] {
     return this.#parts.infos.irqs;
   }
 
-  /** All interrupts, by index. */
+  /** All interrupts, by index. @throws ERR_CLOSED */
   get irqs(): readonly DeviceIrq[] {
-    return this.#live().irqs.all();
+    return this.#attachedParts().irqs.all();
   }
 
-  /** Resets the function. @throws ERR_NOT_SUPPORTED where it cannot, EAGAIN */
+  /** Resets the function. The kernel keeps its config space. @throws (rejects) ERR_NOT_SUPPORTED if it has no reset; EAGAIN; ERR_CLOSED */
   async reset(): Promise<void> {
-    const { attached, live } = this.#live();
+    const { attached, live } = this.#attachedParts();
     if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
       // Source: vfio_pci_dev_set_try_reset
       const hint =
-        'the function cannot be reset by itself: reset its own registers, or detach every device of its bus, which ' +
-        'vfio-pci then resets where it can';
+        'reset the device by its own registers, or detach every device of its bus: vfio-pci then resets the bus if it can';
       throw new VfioError('the device has no reset', { code: 'ERR_NOT_SUPPORTED', device: this.name, hint });
     }
     await live.run(() =>
@@ -176,28 +180,30 @@ export class Device {
   }
 
   /**
-   * Tells which devices a reset of the slot or bus would take along, this one among them; undefined where there is
-   * neither to reset, nor a kernel that can. Source: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
+   * Lists the devices that a reset of the slot or bus affects, this one included. Source: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
+   * @returns undefined if neither the slot nor the bus can be reset, and for the software core
+   * @throws ERR_CLOSED; the kernel's errno
    */
   queryHotReset(): HotResetDevice[] | undefined {
-    return queryHotReset(this.#live().attached);
+    return queryHotReset(this.#attachedParts().attached);
   }
 
   /**
-   * Resets the slot or bus with every device on it; the kernel saves and restores their config space.
-   * @throws ERR_NOT_SUPPORTED; EPERM when it takes along a device that is not the engine's, by name; EINVAL when one is
-   *   not bound to a VFIO driver, ENOTTY when the reset failed, EAGAIN
+   * Resets the slot or bus with every device on it, if the engine has attached every affected device. The kernel saves and
+   * restores their config space.
+   * @throws (rejects) ERR_NOT_SUPPORTED if neither can be reset; EPERM if the engine has not attached an affected device,
+   *   which the hint names; EINVAL if one is not bound to a VFIO driver; ENOTTY if the reset failed; EAGAIN; ERR_CLOSED
    */
   async hotReset(): Promise<void> {
-    const { attached, live } = this.#live();
+    const { attached, live } = this.#attachedParts();
     await live.run(() => hotReset(attached, this.name));
   }
 
   /**
-   * Gives the device back; calls share the work. All of it is done whatever fails. Accesses that are under way end first;
-   * polls, copies and programs stop where they are, and what has not begun is refused: ERR_CLOSED, through whatever was kept
-   * of the device.
-   * @throws the first error, the further ones as its cause
+   * Detaches the device and closes everything that belongs to it, even if a step fails. Further calls share the work.
+   * Single accesses that have begun end first. Polls, copies and programs stop where they are. Everything else fails with
+   * ERR_CLOSED, through any object that the caller kept of the device.
+   * @throws (rejects) the first error, the further ones as its cause
    */
   detach(): Promise<void> {
     this.#parts.live.end();
@@ -205,16 +211,24 @@ export class Device {
     return this.#detaching;
   }
 
+  /** Detaches the device at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.detach();
   }
 
-  #regionNumbers(): string {
-    return this.regions.map((region) => region.regionIndex).join(', ');
-  }
-
-  #live(): DeviceParts {
+  #attachedParts(): DeviceParts {
     this.#parts.live.require();
     return this.#parts;
+  }
+}
+
+/** Checks the arguments of `runDriver`. @throws ERR_INVALID_ARGUMENT */
+function checkDriver(module: URL, options: DriverOptions): void {
+  if (!(module instanceof URL)) throw argumentError('module', 'a URL', module);
+  requireOptions(options);
+  const { buffers = {} } = options;
+  requireObject('buffers', buffers);
+  for (const [name, buffer] of Object.entries(buffers)) {
+    if (!(buffer instanceof SharedArrayBuffer)) throw argumentError(`buffers.${name}`, 'a SharedArrayBuffer', buffer);
   }
 }

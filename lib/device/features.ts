@@ -1,98 +1,136 @@
+import { argumentError, requireFd, requireOptions, requireWhole } from '../base/arguments.js';
 import { VfioError, withContext } from '../base/errors.js';
-import type { DeviceExtras } from '../kernel/device-extras.js';
+import { hasDeviceExtras, type DeviceExtras } from '../kernel/device-extras.js';
 import type { Fd } from '../kernel/kernel.js';
+import type { OpenDevice } from '../kernel/liveness.js';
 import {
+  VFIO_DEVICE_FEATURE_GET,
   VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
   VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+  VFIO_DEVICE_FEATURE_MASK,
   VFIO_DEVICE_FEATURE_SET,
 } from '../uapi/vfio.js';
-import { hasExtras } from './hot-reset.js';
-import type { OpenDevice } from '../kernel/liveness.js';
 
-/** How a device goes to sleep. */
+const WAYS: readonly number[] = [
+  0,
+  VFIO_DEVICE_FEATURE_GET,
+  VFIO_DEVICE_FEATURE_SET,
+  VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET,
+];
+
+/** Settings of `DeviceFeatures.enterLowPower`. */
 export interface LowPowerOptions {
-  /** An eventfd that counts when the kernel wakes the device up by itself, for a PCI PME. */
+  /** An eventfd that counts when the kernel wakes the device by itself, because of a PCI PME. */
   readonly wakeup?: Fd;
 }
 
 /**
- * The features of a device that come and go with kernels and drivers: VFIO_DEVICE_FEATURE. Probe one before its use.
- * @throws from every call: ERR_CLOSED once the device's detaching has begun
+ * The features of a device that depend on the kernel and the driver: VFIO_DEVICE_FEATURE. Probe a feature before you use it.
+ * @throws from every call: ERR_CLOSED if the device is detached
  * Source: linux/vfio.h. Thread: the one that attached the device.
  */
 export class DeviceFeatures {
   readonly #device: OpenDevice;
 
-  /** @internal `Device.features` gives it. */
+  /** @internal Use `Device.features`. */
   constructor(device: OpenDevice) {
     this.#device = device;
   }
 
   /**
    * Tells whether the device has a feature.
-   * @param feature VFIO_DEVICE_FEATURE_* @param ways VFIO_DEVICE_FEATURE_GET, _SET or both; 0 asks whether it exists
+   * @param feature VFIO_DEVICE_FEATURE_*
+   * @param ways VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_SET or both; 0 for any of them
+   * @returns false for a device of the software core
+   * @throws ERR_INVALID_ARGUMENT; ERR_CLOSED
    */
   has(feature: number, ways = 0): boolean {
+    requireFeature(feature);
+    if (!WAYS.includes(ways)) {
+      throw argumentError('ways', 'VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_SET, both or 0', ways);
+    }
     const { kernel, deviceFd, live } = this.#device;
     live.require();
-    return hasExtras(kernel) && kernel.hasFeature(deviceFd, feature, ways);
+    return hasDeviceExtras(kernel) && kernel.hasFeature(deviceFd, feature, ways);
   }
 
-  /** Gets a feature. @param payload as long as its structure @returns it, filled in @throws ERR_NOT_SUPPORTED */
+  /**
+   * Gets a feature.
+   * @param payload as long as the structure of the feature, with its input fields set
+   * @returns the payload as the kernel filled it in
+   * @throws (rejects) ERR_NOT_SUPPORTED if the device does not have the feature; ERR_INVALID_ARGUMENT; the kernel's errno
+   */
   get(feature: number, payload: Uint8Array): Promise<Uint8Array> {
-    return this.#run(feature, (kernel, fd) => kernel.getFeature(fd, feature, payload));
+    return this.#run(feature, payload, (kernel, fd) => kernel.getFeature(fd, feature, payload));
   }
 
-  /** Sets a feature. @returns the payload as the kernel left it @throws ERR_NOT_SUPPORTED */
+  /**
+   * Sets a feature.
+   * @param payload as long as the structure of the feature; default empty
+   * @returns the payload as the kernel left it
+   * @throws (rejects) ERR_NOT_SUPPORTED if the device does not have the feature; ERR_INVALID_ARGUMENT; the kernel's errno
+   */
   set(feature: number, payload: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
-    return this.#run(feature, (kernel, fd) => kernel.setFeature(fd, feature, payload));
+    return this.#run(feature, payload, (kernel, fd) => kernel.setFeature(fd, feature, payload));
   }
 
-  /** Whether the device can be put to sleep. */
+  /** Whether `enterLowPower` and `exitLowPower` work. @throws ERR_CLOSED */
   get lowPower(): boolean {
     return this.has(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, VFIO_DEVICE_FEATURE_SET);
   }
 
   /**
-   * Lets the device sleep until `exitLowPower`; its registers and memory answer all ones meanwhile.
-   * @throws ERR_NOT_SUPPORTED; EINVAL when it is let already
+   * Lets the device sleep until `exitLowPower`. Its registers and memory read as all ones in the meantime.
+   * @throws (rejects) ERR_NOT_SUPPORTED; ERR_INVALID_ARGUMENT; EINVAL if the device may sleep already
    */
-  async enterLowPower({ wakeup }: LowPowerOptions = {}): Promise<void> {
+  async enterLowPower(options: LowPowerOptions = {}): Promise<void> {
+    requireOptions(options);
+    const { wakeup } = options;
     if (wakeup === undefined) {
       await this.set(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
       return;
     }
+    requireFd('wakeup', wakeup);
     // struct vfio_device_low_power_entry_with_wakeup: the eventfd, and four reserved bytes.
     const payload = new Uint8Array(Int32Array.of(wakeup, 0).buffer);
     await this.set(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, payload);
   }
 
-  /** Wakes the device up. @throws ERR_NOT_SUPPORTED */
+  /** Wakes the device up. @throws (rejects) ERR_NOT_SUPPORTED */
   async exitLowPower(): Promise<void> {
     await this.set(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
   }
 
-  #run(feature: number, call: (kernel: DeviceExtras, fd: Fd) => Promise<Uint8Array>): Promise<Uint8Array> {
+  async #run(
+    feature: number,
+    payload: Uint8Array,
+    call: (kernel: DeviceExtras, fd: Fd) => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
+    requireFeature(feature);
+    if (!(payload instanceof Uint8Array)) throw argumentError('payload', 'a Uint8Array', payload);
     const { kernel, deviceFd, name, live } = this.#device;
     return live.run(async () => {
-      if (!hasExtras(kernel)) throw this.#lacks(feature);
+      if (!hasDeviceExtras(kernel)) throw this.#notSupported(feature);
       try {
         return await call(kernel, deviceFd);
       } catch (error) {
-        if (error instanceof VfioError && error.code === 'ENOTTY') throw this.#lacks(feature, error);
+        if (error instanceof VfioError && error.code === 'ENOTTY') throw this.#notSupported(feature, error);
         throw withContext(error, { device: name });
       }
     });
   }
 
-  #lacks(feature: number, cause?: unknown): VfioError {
-    const hint = '`features.has` tells beforehand';
-    return new VfioError(`the device has no feature ${feature}`, {
+  #notSupported(feature: number, cause?: unknown): VfioError {
+    return new VfioError(`the device does not have feature ${feature}`, {
       code: 'ERR_NOT_SUPPORTED',
       device: this.#device.name,
-      hint,
+      hint: '`features.has` tells whether it has it',
       cause,
     });
   }
+}
+
+function requireFeature(feature: number): void {
+  requireWhole('feature', feature, 0, VFIO_DEVICE_FEATURE_MASK);
 }

@@ -2,7 +2,7 @@ import { VfioError } from '../base/errors.js';
 import { withHint } from '../kernel/hints.js';
 import type { DeviceInfo, DeviceInfos, Fd, IrqInfo, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 
-/** Asks for all regions and interrupts of a device. */
+/** Asks the kernel for all regions and interrupts of a device. @param device its name, for errors @throws the errno of a call */
 export function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device: string): DeviceInfos {
   if (kernel.getDeviceInfos !== undefined) {
     try {
@@ -13,17 +13,20 @@ export function queryInfos(kernel: VfioKernel, fd: Fd, info: DeviceInfo, device:
   }
   const regions: (RegionInfo | undefined)[] = [];
   for (let index = 0; index < info.numRegions; index += 1) {
-    regions.push(unlessAbsent('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));
+    regions.push(queryIndex('getRegionInfo', device, () => kernel.getRegionInfo(fd, index)));
   }
   const irqs: (IrqInfo | undefined)[] = [];
   for (let index = 0; index < info.numIrqs; index += 1) {
-    irqs.push(unlessAbsent('getIrqInfo', device, () => kernel.getIrqInfo(fd, index)));
+    irqs.push(queryIndex('getIrqInfo', device, () => kernel.getIrqInfo(fd, index)));
   }
   return { regions, irqs };
 }
 
-/** vfio-pci counts VGA and ERR among its indexes and answers EINVAL for a device without them. */
-function unlessAbsent<T>(call: 'getRegionInfo' | 'getIrqInfo', device: string, query: () => T): T | undefined {
+/**
+ * Asks for one index. vfio-pci counts VGA and ERR among its indexes and answers EINVAL for a device without them.
+ * @returns undefined for an index that the device does not have
+ */
+function queryIndex<T>(call: 'getRegionInfo' | 'getIrqInfo', device: string, query: () => T): T | undefined {
   try {
     return query();
   } catch (error) {

@@ -1,87 +1,90 @@
-import { requireArray, requireFd, requireOptions, shown } from '../base/arguments.js';
-import type { OpenDevice } from '../kernel/liveness.js';
+import { argumentError, requireArray, requireFd, requireOptions } from '../base/arguments.js';
 import { warn } from '../base/diagnostics.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
-import { checkDelivery, vectorsOf, type IrqHandler, type IrqOptions } from './options.js';
+import { Mutex } from '../base/mutex.js';
+import { Unwinding } from '../base/unwinding.js';
+import type { Fd, IrqInfo } from '../kernel/kernel.js';
+import type { OpenDevice } from '../kernel/liveness.js';
+import { addon } from '../native/addon.js';
+import { VFIO_IRQ_INFO_AUTOMASKED } from '../uapi/vfio.js';
+import { requireDelivery, selectedVectors, type IrqHandler, type IrqOptions } from './options.js';
 import { IrqProgrammer } from './programmer.js';
 import { IrqVector, type NextOptions, requireRef, requireWait } from './vector.js';
 import type { IrqDescriptor } from './waiter.js';
-import type { Fd, IrqInfo } from '../kernel/kernel.js';
-import { addon } from '../native/addon.js';
-import { Mutex } from '../base/mutex.js';
-import { VFIO_IRQ_INFO_AUTOMASKED } from '../uapi/vfio.js';
-import { Unwinding } from '../base/unwinding.js';
 
 export type { IrqHandler, IrqOptions } from './options.js';
 
 /**
- * One interrupt index of a device: INTx, MSI, MSI-X, ERR or REQ. The kernel has one of the first three on at a time.
- * @throws (rejects) from every call: ERR_CLOSED once the device's detaching has begun, unless it began before; then the
- * detaching waits for it
+ * One interrupt index of a device: INTx, MSI, MSI-X, ERR or REQ. The kernel allows only one of INTx, MSI and MSI-X to be
+ * enabled at a time.
+ * @throws (rejects) from every call: ERR_CLOSED if the device is detached. Detaching waits for calls that have begun.
  * Thread: the one that attached the device.
  */
 export class DeviceIrq {
   readonly #programmer: IrqProgrammer;
   readonly #device: OpenDevice;
   readonly #vectors = new Map<number, IrqVector>();
-  /** By the user; the kernel masks INTx by itself as well. */
+  /** The vectors that the user masked. The kernel also masks INTx by itself. */
   readonly #masked = new Set<number>();
   readonly #lock = new Mutex();
 
-  /** @internal `Device.irq` gives them. */
+  /** @internal Use `Device.irq`. */
   constructor(device: OpenDevice, info: IrqInfo) {
     this.#programmer = new IrqProgrammer(device, info);
     this.#device = device;
   }
 
-  /** VFIO_PCI_INTX_IRQ_INDEX and so on. */
+  /** VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX and so on. */
   get irqIndex(): number {
     return this.#programmer.info.index;
   }
 
-  /** How many vectors the device has; 0 where it lacks this interrupt. */
+  /** The number of vectors; 0 if the device does not have this interrupt. */
   get count(): number {
     return this.#programmer.info.count;
   }
 
-  /** VFIO_IRQ_INFO_* */
+  /** The flags VFIO_IRQ_INFO_*. */
   get flags(): number {
     return this.#programmer.info.flags;
   }
 
-  /** The vectors that are on, ascending. */
+  /** The enabled vectors, ascending. */
   get enabled(): number[] {
     return [...this.#vectors.keys()].sort((one, other) => one - other);
   }
 
   /**
-   * Turns vectors on, beside those that are on. Where the kernel cannot add to a set (flag NORESIZE), all of it is
-   * turned off and on: what the device sends meanwhile is lost.
-   * @throws ERR_INVALID_ARGUMENT for a vector that is on or is not there; EINVAL when another interrupt is on; ENOSPC
+   * Enables vectors in addition to the enabled ones. If the kernel cannot extend a set (flag NORESIZE), a vector beyond the
+   * highest one so far disables all vectors for a moment. Interrupts that arrive then are lost.
+   * @throws (rejects) ERR_INVALID_ARGUMENT if a vector is enabled already or does not exist; EINVAL if another interrupt
+   *   index is enabled; ENOSPC if the host has no more vectors; ERR_CLOSED
    */
   async enable(options: IrqOptions = {}): Promise<void> {
     requireOptions(options);
     await this.#section(() => {
       const wanted = this.#wanted(options);
-      checkDelivery(wanted, options);
-      return this.#turnOn(wanted, (vector) => this.#create(vector, options));
+      requireDelivery(wanted, options);
+      return this.#enableVectors(wanted, (vector) => this.#create(vector, options));
     });
   }
 
-  /** @internal Turns vector 0 on, with what was made for it before the device was there; it is closed if that fails. */
-  async enableWith(made: IrqVector): Promise<void> {
-    await this.#section(() => this.#turnOn(this.#wanted({}), () => made));
+  /** @internal Enables vector 0 with an eventfd that exists already; closes it on failure. */
+  async enableWith(vector: IrqVector): Promise<void> {
+    await this.#section(() => this.#enableVectors(this.#wanted({}), () => vector));
   }
 
   /**
-   * Turns vectors off, all by default. What came before is still delivered; then their waits end with ERR_CLOSED.
-   * Other vectors lose nothing.
+   * Disables vectors. Interrupts that arrived before are still delivered; then their waits end with ERR_CLOSED. Other
+   * vectors lose no interrupt.
+   * @param vectors default all enabled vectors
+   * @throws (rejects) ERR_INVALID_ARGUMENT if a vector does not exist; the kernel's errno; ERR_CLOSED
    */
   async disable(vectors?: readonly number[]): Promise<void> {
     if (vectors !== undefined) requireArray('vectors', vectors);
-    vectors?.forEach((vector) => this.#checked(vector));
+    vectors?.forEach((vector) => this.#requireVector(vector));
     await this.#section(async () => {
-      // Those that are on when its turn comes: enabling may be queued before it.
+      // Read here and not before the section: calls of `enable` may be queued.
       const ending = vectors ?? this.enabled;
       const before = this.#fds();
       const after = new Map([...before].filter(([vector]) => !ending.includes(vector)));
@@ -93,75 +96,96 @@ export class DeviceIrq {
     });
   }
 
-  /** Waits for interrupts of a vector and takes their count. @throws ERR_TIMEOUT, ERR_CLOSED when it is turned off */
+  /**
+   * Waits for interrupts of a vector that is delivered on this thread.
+   * @returns their number since the last call
+   * @throws (rejects) ERR_TIMEOUT; ERR_CLOSED if the vector is disabled; ERR_NOT_SUPPORTED if it is delivered to an eventfd
+   */
   async next(vector = 0, options: NextOptions = {}): Promise<number> {
     requireWait(options);
-    return this.#on(vector).next(options);
-  }
-
-  /** Gives the eventfd of a vector, for a worker to wait on; it closes with the vector. */
-  eventfd(vector = 0): Fd {
-    return this.#on(vector).fd;
+    return this.#enabledVector(vector).next(options);
   }
 
   /**
-   * Gives a vector to another thread, which makes an `IrqWaiter` of it: exactly one, for it then owns the descriptor.
-   * @throws ERR_INVALID_ARGUMENT for a vector that is delivered on this thread, ERR_CLOSED for one that is off
+   * Returns the eventfd of a vector. It is closed when the vector is disabled.
+   * @throws ERR_INVALID_ARGUMENT if the vector does not exist; ERR_CLOSED if it is disabled
+   */
+  eventfd(vector = 0): Fd {
+    return this.#enabledVector(vector).fd;
+  }
+
+  /**
+   * Returns a descriptor of a vector for another thread, which creates exactly one `IrqWaiter` of it.
+   * @throws ERR_INVALID_ARGUMENT if the vector is delivered on this thread; ERR_CLOSED if it is disabled
    */
   descriptor(vector = 0): IrqDescriptor {
-    const { fd, watched, off } = this.#on(vector);
-    if (watched) throw invalidArgument(`vector ${vector} is delivered here`, "enable it with `delivery: 'eventfd'`");
+    const { fd, watched, off } = this.#enabledVector(vector);
+    if (watched) {
+      const hint = "enable it with `delivery: 'eventfd'`";
+      throw invalidArgument(`vector ${vector} is delivered on the thread that attached the device`, hint);
+    }
     return { fd: addon.dupFd(fd), off };
   }
 
-  /** Masks a vector until it is unmasked. @throws ENOTTY where VFIO cannot: mask MSI and MSI-X in the device */
+  /**
+   * Masks a vector until `unmask`.
+   * @throws (rejects) ENOTTY for MSI and MSI-X, which VFIO cannot mask: mask them in the device; ERR_INVALID_ARGUMENT
+   */
   mask(vector = 0): Promise<void> {
     return this.#section(async () => {
-      await this.#programmer.mask(this.#checked(vector));
+      await this.#programmer.mask(this.#requireVector(vector));
       this.#masked.add(vector);
     });
   }
 
-  /** Unmasks a vector; INTx that is still asserted comes again at once. */
+  /** Unmasks a vector. INTx that is still asserted interrupts again at once. @throws (rejects) as `mask` */
   unmask(vector = 0): Promise<void> {
     return this.#section(async () => {
-      this.#masked.delete(this.#checked(vector));
+      this.#masked.delete(this.#requireVector(vector));
       await this.#programmer.unmask(vector);
     });
   }
 
-  /** Has the kernel unmask INTx when an eventfd counts (KVM's resample); -1 ends it. */
+  /**
+   * Makes the kernel unmask INTx whenever an eventfd counts, as KVM's resamplefd does.
+   * @param eventfd -1 to stop it
+   * @throws (rejects) ERR_INVALID_ARGUMENT; the kernel's errno; ERR_CLOSED
+   */
   async unmaskBy(eventfd: Fd): Promise<void> {
     requireFd('eventfd', eventfd, -1);
     await this.#section(() => this.#programmer.unmaskBy(eventfd));
   }
 
-  /** Sends an interrupt to this side without the device, for tests: of one vector, or of several by one call. */
+  /**
+   * Makes the kernel send an interrupt without the device, for tests.
+   * @param vector one vector, or several that the kernel triggers by one call
+   * @throws (rejects) ERR_INVALID_ARGUMENT if a vector does not exist; the kernel's errno; ERR_CLOSED
+   */
   async trigger(vector: number | readonly number[] = 0): Promise<void> {
     await this.#section(() => {
-      if (!Array.isArray(vector)) return this.#programmer.trigger(this.#checked(vector as number));
-      if (vector.length === 0) throw invalidArgument('no vector was named');
-      return this.#programmer.triggerAll(vector.map((each: number) => this.#checked(each)));
+      if (!Array.isArray(vector)) return this.#programmer.trigger(this.#requireVector(vector as number));
+      if (vector.length === 0) throw invalidArgument('`vector` must not be an empty array');
+      return this.#programmer.triggerAll(vector.map((each: number) => this.#requireVector(each)));
     });
   }
 
-  /** Lets the process end although vectors are on, or not. */
+  /** Sets whether the enabled vectors keep the event loop alive. @throws ERR_INVALID_ARGUMENT */
   setRef(ref: boolean): void {
     requireRef(ref);
     for (const vector of this.#vectors.values()) vector.setRef(ref);
   }
 
-  /** @internal Ends all that is delivered here; the device is about to be closed, which turns it off in the kernel. */
+  /** @internal Ends all delivery in this process. The device is being closed, which disables the interrupt in the kernel. */
   drop(): void {
     for (const vector of this.enabled) this.#drop(vector);
   }
 
-  /** One at a time. What is still queued when the detaching begins is refused in its turn; what has begun ends. */
+  /** Runs sections one at a time. Sections that have not begun when detaching begins fail with ERR_CLOSED. */
   #section(work: () => Promise<void>): Promise<void> {
     return this.#lock.run(() => this.#device.live.run(work));
   }
 
-  async #turnOn(wanted: readonly number[], create: (vector: number) => IrqVector): Promise<void> {
+  async #enableVectors(wanted: readonly number[], create: (vector: number) => IrqVector): Promise<void> {
     const undo = new Unwinding();
     const before = this.#fds();
     try {
@@ -188,47 +212,47 @@ export class DeviceIrq {
     });
   }
 
-  /** A handler's error is its author's to see: it becomes an unhandled rejection. INTx comes on again in any case. */
+  /** Calls a handler. Its error becomes an unhandled rejection. INTx is unmasked in any case. */
   async #handle(handler: IrqHandler, vector: number, count: number): Promise<void> {
     try {
       await handler(vector, count);
     } finally {
-      if ((this.flags & VFIO_IRQ_INFO_AUTOMASKED) !== 0) await this.#unmaskAgain(vector);
+      if ((this.flags & VFIO_IRQ_INFO_AUTOMASKED) !== 0) await this.#unmaskAfterHandler(vector);
     }
   }
 
-  async #unmaskAgain(vector: number): Promise<void> {
+  async #unmaskAfterHandler(vector: number): Promise<void> {
     try {
       await this.#section(async () => {
-        // It may have been turned off meanwhile, or masked by the user, who then unmasks it.
+        // The handler may have disabled the vector. If the user masked it, the user unmasks it.
         if (this.#vectors.has(vector) && !this.#masked.has(vector)) await this.#programmer.unmask(vector);
       });
     } catch (error) {
-      // Closing the device ends the interrupt: there is nothing to unmask.
+      // Detaching the device has disabled the interrupt.
       if (!this.#device.live.open) return;
       warn('INTx could not be unmasked after its handler', error, this.#device.name);
     }
   }
 
   #wanted(options: IrqOptions): readonly number[] {
-    const list = vectorsOf(options, this.count);
-    for (const vector of list) {
-      if (this.#vectors.has(this.#checked(vector))) throw invalidArgument(`vector ${vector} is on already`);
+    const vectors = selectedVectors(options, this.count);
+    for (const vector of vectors) {
+      if (this.#vectors.has(this.#requireVector(vector))) throw invalidArgument(`vector ${vector} is enabled already`);
     }
-    return list;
+    return vectors;
   }
 
-  #checked(vector: number): number {
+  #requireVector(vector: number): number {
     if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return vector;
-    throw invalidArgument(
-      `interrupt ${this.irqIndex} of ${this.#device.name} has ${this.count} vectors: none is ${shown(vector)}`,
-    );
+    const owner = `interrupt ${this.irqIndex} of ${this.#device.name}`;
+    if (this.count === 0) throw invalidArgument(`${owner} has no vectors`);
+    throw argumentError('vector', `an integer less than ${this.count}, the number of vectors of ${owner}`, vector);
   }
 
-  #on(vector: number): IrqVector {
+  #enabledVector(vector: number): IrqVector {
     this.#device.live.require();
-    const found = this.#vectors.get(this.#checked(vector));
-    if (found === undefined) throw new VfioError(`vector ${vector} is off`, { code: 'ERR_CLOSED' });
+    const found = this.#vectors.get(this.#requireVector(vector));
+    if (found === undefined) throw new VfioError(`vector ${vector} is disabled`, { code: 'ERR_CLOSED' });
     return found;
   }
 

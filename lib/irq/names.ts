@@ -6,10 +6,10 @@ import {
   VFIO_PCI_REQ_IRQ_INDEX,
 } from '../uapi/vfio.js';
 
-/** What the interrupts of a PCI device are called. */
+/** The name of an interrupt of a PCI device. */
 export type IrqName = 'intx' | 'msi' | 'msix' | 'err' | 'req';
 
-/** Their indexes. Source: linux/vfio.h, VFIO_PCI_*_IRQ_INDEX */
+/** The index of each interrupt. Source: linux/vfio.h, VFIO_PCI_*_IRQ_INDEX */
 export const irqIndexByName: Readonly<Record<IrqName, number>> = {
   intx: VFIO_PCI_INTX_IRQ_INDEX,
   msi: VFIO_PCI_MSI_IRQ_INDEX,
@@ -17,3 +17,6 @@ export const irqIndexByName: Readonly<Record<IrqName, number>> = {
   err: VFIO_PCI_ERR_IRQ_INDEX,
   req: VFIO_PCI_REQ_IRQ_INDEX,
 };
+
+/** The names in the order of their indexes. */
+export const IRQ_NAMES = Object.keys(irqIndexByName) as readonly IrqName[];

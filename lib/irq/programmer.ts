@@ -12,16 +12,16 @@ import {
 } from '../uapi/vfio.js';
 import { Unwinding } from '../base/unwinding.js';
 
-/** Which eventfd each vector has. */
+/** The eventfd of each enabled vector. */
 export type VectorFds = ReadonlyMap<number, Fd>;
 
 /**
- * Brings the kernel's vectors of one interrupt index to what is wanted. The caller makes one call at a time, each within
- * `live.run` of the device.
+ * Changes the vectors of one interrupt index in the kernel, by VFIO_DEVICE_SET_IRQS. The caller makes one call at a time,
+ * each one within `live.run` of the device.
  */
 export class IrqProgrammer {
   readonly #device: OpenDevice;
-  /** How many vectors the kernel has taken from the host; those off among them can come on again at no cost. */
+  /** The number of vectors that the kernel has allocated. A disabled one among them is enabled without a new allocation. */
   #allocated = 0;
 
   constructor(
@@ -31,7 +31,7 @@ export class IrqProgrammer {
     this.#device = device;
   }
 
-  /** Goes from one set of vectors to another; a failure leaves the old one. */
+  /** Replaces one set of vectors by another. After a failure the old set is in place. */
   async change(from: VectorFds, to: VectorFds): Promise<void> {
     if (to.size === 0) {
       if (from.size > 0) await this.#disable();
@@ -55,7 +55,7 @@ export class IrqProgrammer {
     return this.#act(VFIO_IRQ_SET_ACTION_TRIGGER, vector, 1);
   }
 
-  /** Several by one call. */
+  /** Triggers several vectors by one call of the kernel. */
   triggerAll(vectors: readonly number[]): Promise<void> {
     const start = Math.min(...vectors);
     const bools = new Uint8Array(Math.max(...vectors) + 1 - start);
@@ -64,7 +64,7 @@ export class IrqProgrammer {
     return this.#set({ flags, start, count: bools.length, bools });
   }
 
-  /** Has the kernel unmask INTx whenever an eventfd counts; -1 ends it. */
+  /** Makes the kernel unmask INTx whenever an eventfd counts. @param fd -1 to stop it */
   unmaskBy(fd: Fd): Promise<void> {
     return this.#set({
       flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
@@ -74,7 +74,7 @@ export class IrqProgrammer {
     });
   }
 
-  /** All at once, from vector 0 on: the kernel takes as many vectors from the host as the last one needs. */
+  /** Enables all vectors by one call, because the kernel then allocates as many vectors as the last one needs. */
   async #enable(to: VectorFds): Promise<void> {
     const count = Math.max(...to.keys()) + 1;
     const fds = Array.from({ length: count }, (_, vector) => to.get(vector) ?? -1);
@@ -82,7 +82,7 @@ export class IrqProgrammer {
     this.#allocated = count;
   }
 
-  /** Interrupts that the device sends between the two calls have nowhere to go: the kernel's limit, not ours. */
+  /** Disables the old set and enables the new one. The kernel loses interrupts that arrive between the two calls. */
   async #replace(from: VectorFds, to: VectorFds): Promise<void> {
     await this.#disable();
     const undo = new Unwinding();
@@ -97,7 +97,7 @@ export class IrqProgrammer {
   async #adjust(from: VectorFds, to: VectorFds): Promise<void> {
     const undo = new Unwinding();
     try {
-      for (const run of changes(from, to)) {
+      for (const run of changedRuns(from, to)) {
         await this.#connect(run.start, run.fds);
         undo.push(() =>
           this.#connect(
@@ -131,8 +131,8 @@ export class IrqProgrammer {
   }
 }
 
-/** The vectors whose eventfd changes, as runs without gaps. */
-function changes(from: VectorFds, to: VectorFds): { start: number; fds: Fd[] }[] {
+/** Lists the vectors whose eventfd changes, as runs without gaps. */
+function changedRuns(from: VectorFds, to: VectorFds): { start: number; fds: Fd[] }[] {
   const vectors = [...new Set([...from.keys(), ...to.keys()])].sort((one, other) => one - other);
   const runs: { start: number; fds: Fd[] }[] = [];
   for (const vector of vectors) {

@@ -1,41 +1,52 @@
-import { LONGEST_WAIT_MS, requireNumber, requireOptions, shown } from '../base/arguments.js';
-import { invalidArgument, VfioError } from '../base/errors.js';
+import { argumentError, LONGEST_WAIT_MS, requireNumber, requireOptions } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import type { WatcherHandle } from '../native/event.js';
 
-/** What is told of each interrupt, or of some that came together. */
+/** Called on this thread with the number of interrupts since the last call. */
 export type IrqListener = (count: number) => void;
 
-interface Waiter {
+/** A call of `next` that waits. */
+interface PendingWait {
   resolve(count: number): void;
   reject(error: VfioError): void;
 }
 
-/** How long to wait for an interrupt. */
+/** Settings of a wait for interrupts that does not block the thread. */
 export interface NextOptions {
-  /** Milliseconds after which the wait fails with ERR_TIMEOUT. Default: none. */
+  /** Milliseconds, 0 to 2,147,483,647, after which the wait fails with ERR_TIMEOUT. Default: no limit. */
   readonly timeoutMs?: number;
 }
 
-/** Refuses a wait that is none. @throws ERR_INVALID_ARGUMENT */
+/** Checks the settings of a wait. @throws ERR_INVALID_ARGUMENT */
 export function requireWait(options: NextOptions): void {
   requireOptions(options);
   const { timeoutMs } = options;
   if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
 }
 
-/** Refuses what says neither yes nor no. @throws ERR_INVALID_ARGUMENT */
+/** Checks the argument of a `setRef`. @throws ERR_INVALID_ARGUMENT */
 export function requireRef(ref: boolean): void {
-  if (typeof ref !== 'boolean') throw invalidArgument(`ref is ${shown(ref)}`, 'give true or false');
+  if (typeof ref !== 'boolean') throw argumentError('ref', 'true or false', ref);
 }
 
-/** The eventfd of one vector, and who waits for it. Thread: the one that made it. */
+/** Makes the error of a wait for a vector that was disabled. */
+export function disabledError(): VfioError {
+  return new VfioError('the interrupt vector was disabled', { code: 'ERR_CLOSED' });
+}
+
+/** Makes the error of a wait that exceeded its time. */
+export function timeoutError(timeoutMs: number): VfioError {
+  return new VfioError(`no interrupt arrived within ${timeoutMs} ms`, { code: 'ERR_TIMEOUT' });
+}
+
+/** The eventfd of one vector, and the waits for it. Thread: the one that created it. */
 export class IrqVector {
-  /** 1 once it is closed: what waits for it in other threads looks here. */
+  /** 1 after the vector is closed, for waits in other threads. */
   readonly off = new Int32Array(new SharedArrayBuffer(4));
   readonly #owned: boolean;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waits = new Set<PendingWait>();
   #watcher: WatcherHandle | undefined;
   #pending = 0;
   #listener: IrqListener | undefined;
@@ -48,7 +59,7 @@ export class IrqVector {
     this.#owned = owned;
   }
 
-  /** Makes an eventfd of its own, watched on this thread where there is a listener. */
+  /** Creates an eventfd. With a listener, the event loop of this thread watches it. */
   static create(listener: IrqListener | undefined): IrqVector {
     const vector = new IrqVector(addon.eventfdCreate(), true);
     if (listener === undefined) return vector;
@@ -62,68 +73,70 @@ export class IrqVector {
     }
   }
 
-  /** Takes the user's eventfd, which stays the user's to read and close. */
+  /** Uses an eventfd of the caller, who reads and closes it. */
   static borrow(fd: Fd): IrqVector {
     return new IrqVector(fd, false);
   }
 
-  /** Takes over an eventfd, which is closed with the vector; nothing watches it before `watch`. */
+  /** Takes ownership of an eventfd. Nothing watches it before `watch`. */
   static adopt(fd: Fd): IrqVector {
     return new IrqVector(fd, true);
   }
 
-  /** Has this thread's event loop watch the eventfd. @returns false where it does already */
+  /** Makes the event loop of this thread watch the eventfd. @returns false if it watches it already */
   watch(): boolean {
     if (this.#watcher !== undefined) return false;
     this.#watcher = addon.watcherCreate(this.fd, (count) => this.#deliver(count));
     return true;
   }
 
-  /** Whether this thread takes the counts. */
+  /** Whether the event loop of this thread reads the eventfd. */
   get watched(): boolean {
     return this.#watcher !== undefined;
   }
 
-  /** Takes the count of what this thread was told of and nobody waited for. */
+  /** Returns the number of interrupts that the event loop has read and no wait has taken, and resets it. */
   take(): number {
     const count = this.#pending;
     this.#pending = 0;
     return count;
   }
 
-  /** Waits for interrupts and takes their count, at once where some came since the last time. @param options checked */
+  /**
+   * Waits for interrupts and returns their number. Returns at once if some arrived since the last call.
+   * @param options checked by the caller
+   */
   next(options: NextOptions = {}): Promise<number> {
     const { timeoutMs } = options;
     if (this.#watcher === undefined) {
-      const message = 'the interrupt goes to an eventfd: wait for it with an `IrqWaiter`';
+      const message = 'the interrupt is delivered to an eventfd: wait for it with an `IrqWaiter`';
       return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
     }
     if (this.#pending > 0) return Promise.resolve(this.take());
     return new Promise((resolve, reject) => {
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => expire(timeoutMs), timeoutMs);
+      const expire = (after: number): void => wait.reject(timeoutError(after));
+      const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs, timeoutMs);
       const settle = <T>(finish: (value: T) => void): ((value: T) => void) => {
         return (value) => {
           clearTimeout(timer);
-          this.#waiters.delete(waiter);
+          this.#waits.delete(wait);
           finish(value);
         };
       };
-      const waiter = { resolve: settle(resolve), reject: settle(reject) };
-      const expire = (after: number): void =>
-        waiter.reject(new VfioError(`no interrupt came in ${after} ms`, { code: 'ERR_TIMEOUT' }));
-      this.#waiters.add(waiter);
+      const wait = { resolve: settle(resolve), reject: settle(reject) };
+      this.#waits.add(wait);
     });
   }
 
-  /** Lets the event loop end although the vector is watched, or not. */
+  /** Sets whether the watched vector keeps the event loop alive. */
   setRef(ref: boolean): void {
     requireRef(ref);
     if (this.#watcher !== undefined) addon.watcherSetRef(this.#watcher, ref);
   }
 
   /**
-   * Delivers what lies in the eventfd and no turn of the event loop has taken, then ends the waits. For when the kernel
-   * has let go of the eventfd, so that no interrupt is lost with it.
+   * Delivers the interrupts that are still in the eventfd, then ends the waits. Called after the kernel has released the
+   * eventfd, so that no interrupt is lost.
    */
   end(): void {
     if (this.#closed) return;
@@ -134,7 +147,7 @@ export class IrqVector {
     this.#stop();
   }
 
-  /** Ends the watch and the waits. Closing twice does nothing. */
+  /** Ends the watch and the waits. Closing twice has no effect. */
   close(): void {
     Atomics.store(this.off, 0, 1);
     Atomics.notify(this.off, 0);
@@ -147,14 +160,12 @@ export class IrqVector {
     const watcher = this.#watcher;
     this.#watcher = undefined;
     if (watcher !== undefined) addon.watcherClose(watcher);
-    for (const waiter of [...this.#waiters]) {
-      waiter.reject(new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' }));
-    }
+    for (const wait of [...this.#waits]) wait.reject(disabledError());
   }
 
   #deliver(count: number): void {
     this.#pending += count;
-    const [first] = this.#waiters;
+    const [first] = this.#waits;
     first?.resolve(this.take());
     this.#listener?.(count);
   }

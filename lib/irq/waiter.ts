@@ -1,89 +1,112 @@
 import { availableParallelism } from 'node:os';
 
-import { LONGEST_WAIT_MS, requireNumber, requireOptions } from '../base/arguments.js';
-import { VfioError } from '../base/errors.js';
+import {
+  argumentError,
+  isObject,
+  LONGEST_WAIT_MS,
+  requireFd,
+  requireNumber,
+  requireOptions,
+} from '../base/arguments.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { IrqVector, type NextOptions, requireWait } from './vector.js';
+import { disabledError, IrqVector, type NextOptions, requireWait, timeoutError } from './vector.js';
 
 /**
- * A vector for another thread, by structured clone: `workerData`, `postMessage`, the `args` of a driver function. Its
- * file descriptor is a duplicate that belongs to the one `IrqWaiter` which is made of it.
+ * A vector for another thread. Structured clone copies it: `workerData`, `postMessage`, the `args` of a driver function.
+ * Its file descriptor is a duplicate. Create exactly one `IrqWaiter` of it, which owns and closes the file descriptor.
  */
 export interface IrqDescriptor {
+  /** An eventfd. */
   readonly fd: Fd;
-  /** 1 once the vector is off. Writer: the thread that attached the device. */
+  /** 1 after the vector is disabled. Writer: the thread that attached the device. */
   readonly off: Int32Array<SharedArrayBuffer>;
 }
 
-/** How a thread that may block waits. */
+/** Settings of a wait that blocks the thread. */
 export interface WaitForIrqOptions {
-  /** Milliseconds after which the wait fails with ERR_TIMEOUT. Default 10,000. */
+  /** Milliseconds, 0 to 2,147,483,647, after which the wait fails with ERR_TIMEOUT. Default: 10,000. */
   readonly timeoutMs?: number;
-  /** How long to look before sleeping, microseconds, up to 1000. Default 20, and 0 on a machine of one CPU. */
+  /** Microseconds, 0 to 1000, for which the thread polls before it sleeps. Default: 20; 0 on a machine of one CPU. */
   readonly spinMicroseconds?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_WAIT_MS = 10_000;
+const MAX_SPIN_US = 1000;
 const DEFAULT_SPIN_US = availableParallelism() > 1 ? 20 : 0;
-/** How long native code keeps the thread at most: a vector that is turned off meanwhile, or a thread's end, is seen then. */
-const TURN_MS = 50;
+/** The longest time in native code. After it the thread notices that the vector was disabled, and can be terminated. */
+const MAX_BLOCK_MS = 50;
 
-/** Waits for a vector's interrupts in any thread; each interrupt is taken once. Thread: the one that made it. */
+/** Waits for the interrupts of a vector in any thread. Each interrupt is counted once. Thread: the one that created it. */
 export class IrqWaiter {
   readonly #vector: IrqVector;
   readonly #off: Int32Array<SharedArrayBuffer>;
 
-  /** Takes the descriptor over: close the waiter to close it. @param descriptor of `DeviceIrq.descriptor` */
-  constructor({ fd, off }: IrqDescriptor) {
+  /**
+   * Takes ownership of the descriptor's file descriptor; `close` closes it.
+   * @param descriptor from `DeviceIrq.descriptor`
+   * @throws ERR_INVALID_ARGUMENT if it is not an IrqDescriptor
+   */
+  constructor(descriptor: IrqDescriptor) {
+    if (!isObject(descriptor) || !(descriptor.off instanceof Int32Array)) {
+      throw argumentError('descriptor', 'an IrqDescriptor', descriptor);
+    }
+    const { fd, off } = descriptor;
+    requireFd('descriptor.fd', fd);
     this.#vector = IrqVector.adopt(fd);
     this.#off = off;
   }
 
   /**
-   * Blocks the thread until interrupts come, and takes their count.
-   * @throws ERR_TIMEOUT; ERR_CLOSED when the vector was turned off and none is left to take
+   * Blocks the thread until interrupts arrive.
+   * @returns their number since the last call
+   * @throws ERR_INVALID_ARGUMENT; ERR_TIMEOUT; ERR_CLOSED after the vector was disabled and its last interrupts were returned
    */
   wait(options: WaitForIrqOptions = {}): number {
     requireOptions(options);
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, spinMicroseconds = DEFAULT_SPIN_US } = options;
+    const { timeoutMs = DEFAULT_WAIT_MS, spinMicroseconds = DEFAULT_SPIN_US } = options;
     requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
+    requireNumber('spinMicroseconds', spinMicroseconds, 0, MAX_SPIN_US);
     const first = this.#vector.take();
     if (first > 0) return first;
     const deadline = performance.now() + timeoutMs;
     for (let left = timeoutMs; ; left = deadline - performance.now()) {
-      // Before the look at the eventfd: what came before the end is still taken.
+      // Read before the eventfd: interrupts that arrived before the vector was disabled are still returned.
       const off = this.#isOff;
-      const turn = off ? 0 : Math.max(0, Math.min(left, TURN_MS));
-      const count = addon.eventfdWait(this.#vector.fd, turn, spinMicroseconds);
+      const blockMs = off ? 0 : Math.max(0, Math.min(left, MAX_BLOCK_MS));
+      const count = addon.eventfdWait(this.#vector.fd, blockMs, spinMicroseconds);
       if (count > 0) return count;
-      if (off) throw new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' });
-      if (left <= turn) throw new VfioError(`no interrupt came in ${timeoutMs} ms`, { code: 'ERR_TIMEOUT' });
+      if (off) throw disabledError();
+      if (left <= blockMs) throw timeoutError(timeoutMs);
     }
   }
 
-  /** Waits without blocking the thread, and takes the count. @throws ERR_TIMEOUT, ERR_CLOSED as `wait` */
+  /**
+   * Waits for interrupts without blocking the thread.
+   * @returns their number since the last call
+   * @throws (rejects) as `wait`
+   */
   async next(options: NextOptions = {}): Promise<number> {
     requireWait(options);
     const count = this.take();
     if (count > 0) return count;
-    if (this.#isOff) throw new VfioError('the interrupt was turned off', { code: 'ERR_CLOSED' });
+    if (this.#isOff) throw disabledError();
     this.#watch();
     return this.#vector.next(options);
   }
 
-  /** Takes the count of what came since the last time, without waiting; 0 for none. */
+  /** Returns the number of interrupts since the last call, without waiting; 0 if none arrived. */
   take(): number {
     const known = this.#vector.take();
     return known + addon.eventfdRead(this.#vector.fd);
   }
 
-  /** Lets the thread's event loop end although `next` was used, or not. */
+  /** Sets whether the waiter keeps the event loop of its thread alive after a call of `next`. */
   setRef(ref: boolean): void {
     this.#vector.setRef(ref);
   }
 
-  /** Ends the waits and closes the descriptor. Closing twice does nothing. */
+  /** Ends the waits and closes the file descriptor. Closing twice has no effect. */
   close(): void {
     this.#vector.close();
   }
@@ -95,7 +118,7 @@ export class IrqWaiter {
   #watch(): void {
     if (!this.#vector.watch()) return;
     const end = Atomics.waitAsync(this.#off, 0, 0);
-    // Turned off meanwhile: what came before the end goes to who waits, then the waits end.
+    // When the vector is disabled, its last interrupts go to the waits, then the waits end.
     if (end.async) void end.value.then(() => this.#vector.end());
     else this.#vector.end();
   }

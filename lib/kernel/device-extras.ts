@@ -1,4 +1,4 @@
-import type { Fd } from './kernel.js';
+import type { Fd, VfioKernel } from './kernel.js';
 
 /**
  * What a VFIO device of the real kernel can beyond the seam. Errors as VfioKernel's.
@@ -29,6 +29,11 @@ export interface DeviceExtras {
    * @throws EEXIST when it is there, ENODEV when it is not, EINVAL outside of BARs, ENOSPC
    */
   setIoeventfd(device: Fd, ioeventfd: Ioeventfd): Promise<void>;
+}
+
+/** Tells whether a kernel has these operations. The software core does not. */
+export function hasDeviceExtras(kernel: VfioKernel): kernel is VfioKernel & DeviceExtras {
+  return 'getHotResetInfo' in kernel;
 }
 
 /** The answer to VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. */

@@ -74,7 +74,7 @@ describe('reset and state', function () {
     });
 
     it('is not asked for while one is not owned', async () => {
-      const failure = { code: 'EPERM', device: '0000:01:00.0', message: /takes along 0000:01:01\.1: attach them too/ };
+      const failure = { code: 'EPERM', device: '0000:01:00.0', message: /also affects 0000:01:01\.1: attach them too/ };
       await assert.rejects(hotReset(attached(0, { 7: 70 }), '0000:01:00.0'), failure);
       assert.deepEqual(shown, []);
     });
@@ -83,7 +83,7 @@ describe('reset and state', function () {
       const failing = attached(0, { 7: 70, 8: 80 }, systemError('ENOTTY', 'ioctl(VFIO_DEVICE_PCI_HOT_RESET)'));
       await assert.rejects(hotReset(failing, '0000:01:00.0'), {
         code: 'ENOTTY',
-        message: /did not come back.*takes along 0000:01:00\.0, 0000:01:01\.1/,
+        message: /did not come back.*affects 0000:01:00\.0, 0000:01:01\.1/,
       });
     });
   });

@@ -141,7 +141,7 @@ describe('what users stumble on, on the software core', () => {
 
   it('a device without a reset: what else there is', async () => {
     const device = await attached();
-    await refuses(device.reset(), 'ERR_NOT_SUPPORTED', ['reset its own registers', 'detach every device of its bus']);
+    await refuses(device.reset(), 'ERR_NOT_SUPPORTED', ['by its own registers', 'detach every device of its bus']);
   });
 });
 

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 
 import { walkCapabilities, walkExtendedCapabilities } from '../../../lib/config-space/capabilities.js';
-import { type ConfigIo, ConfigSpace } from '../../../lib/config-space/config-space.js';
+import type { ConfigIo } from '../../../lib/config-space/config-io.js';
+import { ConfigSpace } from '../../../lib/config-space/config-space.js';
 import { parseHeader } from '../../../lib/config-space/header.js';
 import { Liveness } from '../../../lib/kernel/liveness.js';
 
-/** A device's config space in memory, with what was written to it. */
+/** The config space of a device in memory, with a list of the writes to it. */
 function fakeDevice(size = 256): {
   bytes: Uint8Array;
   view: DataView;

@@ -89,7 +89,7 @@ describe('attaching what cannot be attached', () => {
       const device = await attach(backend, BDF.ivshmem);
       await refuses(device.reset(), 'ERR_NOT_SUPPORTED', [
         'the device has no reset',
-        'reset its own registers',
+        'by its own registers',
         'detach every device',
       ]);
       await device.detach();
