@@ -22,9 +22,15 @@ export { WorkerPool } from './pool/pool.js';
 export type { PoolOptions } from './pool/options.js';
 export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 
-export { DmaSpace, type DmaAllocateOptions, type DmaMapOptions, type DmaPoolOptions } from './dma/dma-space.js';
-export { DmaBuffer, DmaMapping, MemoryBank, type DiscardOptions } from './dma/buffers.js';
-export { DmaPool, type DmaPoolBuffer } from './dma/pool.js';
+export { DmaSpace, type DmaAllocateOptions, type DmaPoolOptions, type MemoryBankOptions } from './dma/dma-space.js';
+export { DmaMapping } from './dma/dma-mapping.js';
+export { DmaBuffer, type DiscardOptions } from './dma/dma-buffer.js';
+export { MemoryBank } from './dma/memory-bank.js';
+export { DmaPool, type DmaPoolBuffer, type DmaPoolShape } from './dma/dma-pool.js';
+export type { DmaAccess, DmaMapOptions, MapProgress } from './dma/space/map-request.js';
+export type { DmaMemory } from './dma/memory/located-memory.js';
+export type { MemoryKind, MemoryOptions } from './dma/memory/shared-memory.js';
+export type { IovaRange } from './base/iova-range.js';
 
 export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq/device-irq.js';
 export { IrqWaiter, type IrqDescriptor, type WaitForIrqOptions } from './irq/waiter.js';

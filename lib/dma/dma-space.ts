@@ -1,70 +1,70 @@
-import type { IovaRange } from '../base/iova-range.js';
 import { requireBoolean, requireOptions, requireUint64, requireWhole } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
+import type { IovaRange } from '../base/iova-range.js';
 import { throwFirst } from '../base/unwinding.js';
-import { DmaBuffer, DmaMapping, MemoryBank } from './buffers.js';
-import { allocateMemory, type MemoryOptions } from './memory/shared-memory.js';
 import { PAGE_SIZE, PAGE_SIZE_BIGINT } from '../native/page-size.js';
-import { DmaPool, strideOf, type DmaPoolShape } from './pool.js';
-import { held, placed, requestOf, type DmaMapOptions } from './request.js';
-import { locate, locateAll, locatePieces, type DmaMemory } from './memory/locate.js';
-import { AddressSpace } from './space/address-space.js';
-import type { MapProgress } from './space/target-set.js';
+import { DmaBuffer } from './dma-buffer.js';
+import { DmaMapping } from './dma-mapping.js';
+import { DmaPool, poolStride, type DmaPoolShape } from './dma-pool.js';
+import { MemoryBank } from './memory-bank.js';
+import { locateList, locateMemory, locatePieces, type DmaMemory } from './memory/located-memory.js';
+import { allocateMemory, type MemoryOptions } from './memory/shared-memory.js';
+import { mapRequest, type DmaMapOptions, type MapProgress, type MapRequest } from './space/map-request.js';
+import { SpaceMappings } from './space/space-mappings.js';
 
-export type { DmaAccess, DmaMapOptions } from './request.js';
-
-/** How a buffer is to be made. */
+/** How to allocate and map memory. */
 export interface DmaAllocateOptions extends DmaMapOptions, MemoryOptions {}
 
-/** A pool of buffers. */
+/** How to make a pool of buffers. */
 export interface DmaPoolOptions extends DmaAllocateOptions, DmaPoolShape {}
 
 /** A memory bank of a guest. */
 export interface MemoryBankOptions extends MapProgress {
-  /** Guest physical address, which is the IOVA; a multiple of the page size. */
+  /** The guest physical address, which is the IOVA; a multiple of the page size. */
   readonly gpa: bigint;
   readonly memory: DmaMemory;
   /** Whether devices may write it. Default true. */
   readonly writable?: boolean;
+  /** As `chunkSize` of `DmaMapOptions`. */
   readonly chunkSize?: number;
 }
 
 /**
- * An address space for DMA: what is mapped in it, every device attached to it reaches, those attached later too.
- * Thread: the one that made it; the memory is usable on all.
+ * An address space for DMA. Every device that is attached to it reaches all memory that is mapped in it, whether the memory
+ * was mapped before or after the attach. Thread: the one that made it; the memory is usable on all threads.
  */
 export class DmaSpace {
-  /** @internal What backends join their IOMMU objects to. */
-  readonly host = new AddressSpace();
+  /** @internal The mappings; backends add their IOMMU objects to them. */
+  readonly mappings = new SpaceMappings();
   readonly #banks = new Map<bigint, MemoryBank>();
 
-  /** What can be mapped, ascending, inclusive; it narrows as devices are attached. */
+  /** The IOVAs that can be mapped, ascending. Attaching a device can make them fewer. */
   get ranges(): readonly IovaRange[] {
-    return this.host.ranges;
+    return this.mappings.ranges;
   }
 
-  /** How many mappings there are. */
+  /** The number of mappings. */
   get mappingCount(): number {
-    return this.host.mappingCount;
+    return this.mappings.mappingCount;
   }
 
-  /** The page sizes in which devices' writes can be tracked, one bit each, as bytes; 0 where they cannot. */
+  /** The page sizes for dirty tracking, a bitmap: bit N stands for 2^N bytes; 0n if a device's IOMMU cannot track. */
   get dirtyPageSizes(): bigint {
-    return this.host.targets.dirtyPageSizes;
+    return this.mappings.targets.dirtyPageSizes;
   }
 
   /**
    * Allocates zeroed memory and maps it.
    * @param size bytes, rounded up to whole pages
-   * @throws ENOMEM, ENOSPC, EINVAL, EEXIST, ERR_ABORTED
+   * @throws ERR_INVALID_ARGUMENT, ERR_NOT_SUPPORTED, ERR_ABORTED, ENOMEM, ENOSPC, EINVAL, EEXIST
    */
   async allocate(size: number, options: DmaAllocateOptions = {}): Promise<DmaBuffer> {
     const memory = await allocateMemory({ ...options, size });
-    const buffer = new DmaBuffer(this.host, memory);
+    const buffer = new DmaBuffer(this.mappings, memory);
     try {
       const file = memory.fd === undefined ? undefined : { fd: memory.fd, offset: 0n };
-      await buffer.map({ ...requestOf(memory.buffer, options, memory), file });
-      return buffer;
+      const located = { ...locateMemory(memory.buffer), pageSize: memory.pageSize, file };
+      return await this.#map(mapRequest(located, options), buffer);
     } catch (error) {
       buffer.closeFd();
       throw error;
@@ -72,57 +72,54 @@ export class DmaSpace {
   }
 
   /**
-   * Makes buffers of one size, in memory that is allocated and mapped once.
-   * @throws what `allocate` throws
+   * Makes buffers of one size in memory that is allocated and mapped once.
+   * @throws the errors of `allocate`
    */
   async createPool(options: DmaPoolOptions): Promise<DmaPool> {
-    const size = strideOf(options) * options.count;
+    const size = poolStride(options) * options.count;
     const { bufferAlignment = 0, memoryAlignment = 0, alignment = 0 } = options;
     requireWhole('alignment', alignment, 0);
     requireWhole('memoryAlignment', memoryAlignment, 0);
-    // A page is what memory and IOVA are aligned to anyway.
-    const aligned = Math.max(bufferAlignment, PAGE_SIZE);
-    const wider = { memoryAlignment: Math.max(memoryAlignment, aligned), alignment: Math.max(alignment, aligned) };
-    return new DmaPool(
-      await this.allocate(size, bufferAlignment > PAGE_SIZE ? { ...options, ...wider } : options),
-      options,
-    );
+    // Memory and IOVA are aligned to a page in any case.
+    if (bufferAlignment <= PAGE_SIZE) return new DmaPool(await this.allocate(size, options), options);
+    const aligned = {
+      ...options,
+      memoryAlignment: Math.max(memoryAlignment, bufferAlignment),
+      alignment: Math.max(alignment, bufferAlignment),
+    };
+    return new DmaPool(await this.allocate(size, aligned), options);
   }
 
   /**
-   * Maps memory that is there, where it lies: a SharedArrayBuffer, the memory of a WebAssembly module, or a view. The
-   * bytes are held until they are unmapped, though an ArrayBuffer is transferred or its WebAssembly memory grows; such a
-   * buffer is empty then, and the device goes on with the bytes that it had.
-   * @param options `surroundings` maps whole the pages that the memory only shares, for the device to see
-   * @throws ERR_INVALID_ARGUMENT for memory that is not of whole pages; EINVAL, EEXIST, ENOSPC, ENOMEM, EFAULT
+   * Maps memory of the user where it lies: a SharedArrayBuffer, the memory of a WebAssembly module, or a view of it. Until it
+   * is unmapped, the bytes stay where they are, even if an ArrayBuffer is transferred or its WebAssembly memory grows. Such
+   * a buffer is then empty in JavaScript, and the device still uses the old bytes.
+   * @param options `surroundings`: whether to map all of the first and the last page, so that devices reach the bytes around
+   *   the memory, too. Default: memory that is not whole pages is rejected
+   * @throws ERR_INVALID_ARGUMENT, ERR_ABORTED, EINVAL, EEXIST, ENOSPC, ENOMEM, EFAULT
    */
   async map(memory: DmaMemory, options: DmaMapOptions & { readonly surroundings?: boolean } = {}): Promise<DmaMapping> {
-    const mapping = new DmaMapping(this.host);
-    await mapping.map(requestOf(memory, options, options));
-    return mapping;
+    requireOptions(options);
+    const request = mapRequest(locateMemory(memory, options.surroundings), options);
+    return await this.#map(request, new DmaMapping(this.mappings));
   }
 
   /**
-   * Maps several memories as one, one after the other in the IOVAs: all or none, and unmapped together. Those that lie one
-   * behind the other in the process too become one mapping of the kernel's, so that its limit is met late. The offset
-   * that `iovaOf` takes runs over all of them.
-   * @throws as `map`
+   * Maps several memories as one, one after the other in the IOVAs: all or none, and unmapped together. Memories that follow
+   * each other without a gap in this process use one mapping of the kernel, whose number is limited. The offset that
+   * `iovaOf` takes runs over all of them.
+   * @throws the errors of `map`
    */
   async mapList(memories: readonly DmaMemory[], options: DmaMapOptions = {}): Promise<DmaMapping> {
-    const runs = locateAll(memories);
-    const size = runs.reduce((sum, run) => sum + run.size, 0n);
-    const vaddr = runs[0]?.vaddr ?? 0n;
-    const mapping = new DmaMapping(this.host);
-    await mapping.map({ ...placed({ vaddr, size, offset: 0n }, memories.map(held), options), runs });
-    return mapping;
+    return await this.#map(mapRequest(locateList(memories), options), new DmaMapping(this.mappings));
   }
 
   /**
-   * Maps equal pieces of one memory as one, one after the other in the IOVAs: a device then sees scattered pages as a
-   * whole. All or none, by one call however many they are, and unmapped together.
-   * @param offsets where the pieces begin in the memory, bytes, of whole pages; in the order that the device sees
-   * @param pieceSize bytes, of whole pages
-   * @throws ERR_INVALID_ARGUMENT for a piece that is not of whole pages or not in the memory; as `map`
+   * Maps equal pieces of one memory as one, one after the other in the IOVAs, so that a device sees scattered pages without a
+   * gap: all or none, by one call of the kernel if it can, and unmapped together.
+   * @param offsets where the pieces begin in the memory, bytes, multiples of the page size; in the order that the device sees
+   * @param pieceSize bytes, a multiple of the page size
+   * @throws ERR_INVALID_ARGUMENT if a piece is not whole pages or not inside the memory; the errors of `map`
    */
   async mapPieces(
     memory: DmaMemory,
@@ -130,17 +127,13 @@ export class DmaSpace {
     pieceSize: number,
     options: Omit<DmaMapOptions, 'chunkSize'> = {},
   ): Promise<DmaMapping> {
-    const whole = locate(memory, false);
-    const pieces = locatePieces(whole, offsets, pieceSize);
-    const located = { ...whole, size: pieces.pieceSize * BigInt(pieces.offsets.length) };
-    const mapping = new DmaMapping(this.host);
-    await mapping.map({ ...placed(located, held(memory), options), pieces });
-    return mapping;
+    const request = mapRequest(locatePieces(memory, offsets, pieceSize), options);
+    return await this.#map(request, new DmaMapping(this.mappings));
   }
 
   /**
    * Maps a bank of guest memory at its guest address.
-   * @throws EEXIST when it overlaps a mapping, EINVAL outside of what can be mapped
+   * @throws EEXIST if it overlaps a mapping; EINVAL if it cannot be mapped there; the errors of `map`
    */
   async addBank(bankOptions: MemoryBankOptions): Promise<MemoryBank> {
     requireOptions(bankOptions);
@@ -148,29 +141,31 @@ export class DmaSpace {
     requireUint64('gpa', gpa);
     requireBoolean('writable', writable);
     const access = writable ? 'readwrite' : 'read';
-    const bank = new MemoryBank(this.host, () => void this.#banks.delete(gpa));
-    await bank.map(requestOf(memory, { ...options, iova: gpa, access }));
+    const bank = new MemoryBank(this.mappings, () => void this.#banks.delete(gpa));
+    await this.#map(mapRequest(locateMemory(memory), { ...options, iova: gpa, access }), bank);
     this.#banks.set(gpa, bank);
     return bank;
   }
 
-  /** Takes a bank away, by its guest address. @throws ERR_INVALID_ARGUMENT where none starts */
+  /** Removes the bank at a guest address. @throws ERR_INVALID_ARGUMENT if no bank starts there */
   async removeBank(gpa: bigint): Promise<void> {
     requireUint64('gpa', gpa);
     const bank = this.#banks.get(gpa);
-    if (bank === undefined) throw invalidArgument(`no memory bank starts at 0x${gpa.toString(16)}`);
+    if (bank === undefined) {
+      throw invalidArgument(`\`gpa\` must be the address of a memory bank. Received 0x${gpa.toString(16)}`);
+    }
     await bank.remove();
   }
 
   /**
-   * Unmaps everything that is mapped or being mapped, whatever fails.
-   * @throws the first error, the further ones as its cause
+   * Unmaps everything, also what is being mapped when it is called. If an unmap fails, the others are made all the same.
+   * @throws the first error; the further ones are its cause
    */
   async unmapAll(): Promise<void> {
     const errors: unknown[] = [];
-    for (const record of await this.host.settled()) {
+    for (const record of await this.mappings.settled()) {
       try {
-        await this.host.unmap(record);
+        await this.mappings.unmap(record);
       } catch (error) {
         errors.push(error);
       }
@@ -178,29 +173,36 @@ export class DmaSpace {
     throwFirst(errors);
   }
 
-  /** Asks how many more mappings fit, by the fullest IOMMU; undefined where none tells. */
+  /** Asks how many more mappings fit into the fullest IOMMU. @returns undefined if no kernel reports it */
   async queryEntriesLeft(): Promise<number | undefined> {
-    const limits = await Promise.all([...this.host.targets.targets].map((target) => target.queryLimits()));
+    const limits = await Promise.all([...this.mappings.targets.targets].map((target) => target.queryLimits()));
     const left = limits.flatMap(({ entriesLeft }) => (entriesLeft === undefined ? [] : [entriesLeft]));
     return left.length === 0 ? undefined : Math.min(...left);
   }
 
-  /** Starts recording the pages that devices write. @throws ERR_NOT_SUPPORTED; `dirtyPageSizes` can be asked first */
+  /** Starts recording the pages that devices write. @throws ERR_NOT_SUPPORTED if `dirtyPageSizes` is 0n */
   startDirtyTracking(): Promise<void> {
-    return this.host.setDirtyTracking(true);
+    return this.mappings.setDirtyTracking(true);
   }
 
-  /** Stops recording. */
+  /** Stops recording the pages that devices write. */
   stopDirtyTracking(): Promise<void> {
-    return this.host.setDirtyTracking(false);
+    return this.mappings.setDirtyTracking(false);
   }
 
   /**
-   * Takes the record of the pages of a range that devices wrote.
-   * @param pageSize bytes, of `dirtyPageSizes`; default the machine's page size
-   * @returns a bit a page, the first in bit 0 of byte 0; joined over all devices, and clean again
+   * Returns the pages of a range that devices wrote since the last call, and clears their record.
+   * @param size bytes. @param pageSize bytes, one of `dirtyPageSizes`. Default: the machine's page size
+   * @returns a bit per page, the first in bit 0 of byte 0; joined over all devices
+   * @throws ERR_INVALID_ARGUMENT if dirty tracking is off
    */
   takeDirtyPages(iova: bigint, size: bigint, pageSize = PAGE_SIZE_BIGINT): Promise<Uint8Array> {
-    return this.host.takeDirty({ iova, size, pageSize });
+    return this.mappings.takeDirty({ iova, size, pageSize });
+  }
+
+  /** Maps what a request asks for. @returns the mapping, which has the record now */
+  async #map<Mapping extends DmaMapping>(request: MapRequest, mapping: Mapping): Promise<Mapping> {
+    mapping.begin(await this.mappings.map(request, () => mapping.onUnmapped()));
+    return mapping;
   }
 }

@@ -105,11 +105,11 @@ export class Engine {
       // Before anything is opened: a pool that is closed, or has no worker left, has none.
       const lane = pool.lane();
       undo.push(() => pool.giveLane(lane));
-      undo.push(dma.host.countDevice({ mediated: isUuid(name) }));
+      undo.push(dma.mappings.countDevice({ mediated: isUuid(name) }));
       const request = new RequestWatch(onRequest);
       undo.push(() => request.close());
       const meanwhile = (): void => request.prepare();
-      const attached = await backend.attach({ name, sysfsPath, space: dma.host, reset, meanwhile });
+      const attached = await backend.attach({ name, sysfsPath, space: dma.mappings, reset, meanwhile });
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const parts = { name, dma, ids, busMaster, trap, pool, lane, detach };
       const device = await openDevice(attached, parts, undo);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { Device } from '../../lib/device/device.js';
-import type { DmaBuffer } from '../../lib/dma/buffers.js';
+import type { DmaBuffer } from '../../lib/dma/dma-buffer.js';
 import { VfioError } from '../../lib/base/errors.js';
 import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../lib/models/edu/registers.js';
 

@@ -1,4 +1,4 @@
-import type { KernelWithIommufd } from '../../lib/backends/iommufd/address-space.js';
+import type { KernelWithIommufd } from '../../lib/backends/iommufd/ioas.js';
 import { systemError } from '../../lib/base/errors.js';
 import { IOMMU_HW_CAP_DIRTY_TRACKING } from '../../lib/uapi/iommufd.js';
 

@@ -10,7 +10,7 @@ import {
   VFIO_TYPE1_IOMMU,
 } from '../../uapi/vfio.js';
 import { Unwinding } from '../../base/unwinding.js';
-import type { DmaSpaceHost } from '../backend.js';
+import type { DmaTargetRegistry } from '../dma-target.js';
 import type { Group } from './group.js';
 import { ContainerTarget } from './target.js';
 
@@ -30,7 +30,7 @@ export class Container {
     fd: Fd,
     /** Of the IOMMU. */
     private readonly type: number,
-    readonly space: DmaSpaceHost,
+    readonly space: DmaTargetRegistry,
   ) {
     this.#kernel = kernel;
     this.#fd = fd;
@@ -39,7 +39,7 @@ export class Container {
   }
 
   /** Opens an empty container, for groups with an IOMMU or without one. */
-  static async open(kernel: VfioKernel, space: DmaSpaceHost, noiommu: boolean): Promise<Container> {
+  static async open(kernel: VfioKernel, space: DmaTargetRegistry, noiommu: boolean): Promise<Container> {
     const undo = new Unwinding();
     try {
       const fd = await callKernel('openContainer', { path: PATH }, () => kernel.openContainer());

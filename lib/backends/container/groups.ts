@@ -2,7 +2,7 @@ import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
 import type { GroupId } from '../../sysfs/pci.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
-import type { DmaSpaceHost } from '../backend.js';
+import type { DmaTargetRegistry } from '../dma-target.js';
 import { Container } from './container.js';
 import { Group } from './group.js';
 
@@ -33,7 +33,7 @@ export class GroupTable {
   }
 
   /** Opens a group in a container of the space, or takes one more hold on it. @throws EINVAL for one of another space */
-  async use(id: GroupId, space: DmaSpaceHost): Promise<GroupUse> {
+  async use(id: GroupId, space: DmaTargetRegistry): Promise<GroupUse> {
     const entry = this.#entries.get(id.id) ?? (await this.#open(id, space));
     if (entry.container.space !== space) {
       const hint = 'the devices of one group share one address space: attach this device to that of the others';
@@ -49,7 +49,7 @@ export class GroupTable {
     return this.#entries.get(groupId)?.group.fd;
   }
 
-  async #open(id: GroupId, space: DmaSpaceHost): Promise<GroupEntry> {
+  async #open(id: GroupId, space: DmaTargetRegistry): Promise<GroupEntry> {
     const undo = new Unwinding();
     try {
       const candidates = this.#containersOf(space, id.noiommu);
@@ -76,13 +76,13 @@ export class GroupTable {
     return group;
   }
 
-  async #openContainer(space: DmaSpaceHost, noiommu: boolean, undo: Unwinding): Promise<Container> {
+  async #openContainer(space: DmaTargetRegistry, noiommu: boolean, undo: Unwinding): Promise<Container> {
     const container = await Container.open(this.#kernel, space, noiommu);
     undo.push(() => container.close());
     return container;
   }
 
-  #containersOf(space: DmaSpaceHost, noiommu: boolean): Container[] {
+  #containersOf(space: DmaTargetRegistry, noiommu: boolean): Container[] {
     return [...this.#containers].filter((container) => container.space === space && container.noiommu === noiommu);
   }
 

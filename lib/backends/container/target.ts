@@ -1,7 +1,7 @@
 import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import { callKernel, withHint } from '../../kernel/hints.js';
-import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import type { DmaPieces, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { toPromise } from '../../base/sync-or-async.js';
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
 import {
@@ -9,9 +9,7 @@ import {
   VFIO_DMA_MAP_FLAG_WRITE,
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
 } from '../../uapi/vfio.js';
-import type { DmaLimits, DmaTarget, MapRequest, PiecesRequest } from '../backend.js';
-
-type Range = { readonly iova: bigint; readonly size: bigint };
+import type { DmaChunk, DmaLimits, DmaRights, DmaTarget } from '../dma-target.js';
 
 /** The type1 IOMMU of a container. Source: vfio_iommu_type1.c */
 export class ContainerTarget implements DmaTarget {
@@ -40,16 +38,15 @@ export class ContainerTarget implements DmaTarget {
     return this.#kernel.lockedMemory?.() ?? readLockedMemory('type1');
   }
 
-  map({ vaddr, iova, size, read, write }: MapRequest): Promise<void> {
-    return this.#kernel.mapDma(this.#container, { flags: flagsOf(read, write), vaddr, iova, size });
+  map({ vaddr, iova, size, read, write }: DmaChunk): Promise<void> {
+    return this.#kernel.mapDma(this.#container, { flags: mapFlags(read, write), vaddr, iova, size });
   }
 
-  async mapPieces(pieces: PiecesRequest): Promise<number> {
-    const { read, write } = pieces;
-    return (await this.#kernel.mapDmaPieces?.(this.#container, flagsOf(read, write), pieces)) ?? 0;
+  async mapPieces(pieces: DmaPieces, { read, write }: DmaRights): Promise<number> {
+    return (await this.#kernel.mapDmaPieces?.(this.#container, mapFlags(read, write), pieces)) ?? 0;
   }
 
-  async unmap({ iova, size }: Range): Promise<bigint> {
+  async unmap({ iova, size }: { readonly iova: bigint; readonly size: bigint }): Promise<bigint> {
     try {
       return (await this.#kernel.unmapDma(this.#container, { flags: 0, iova, size })).size;
     } catch (error) {
@@ -92,6 +89,6 @@ export class ContainerTarget implements DmaTarget {
   }
 }
 
-function flagsOf(read: boolean, write: boolean): number {
+function mapFlags(read: boolean, write: boolean): number {
   return (read ? VFIO_DMA_MAP_FLAG_READ : 0) | (write ? VFIO_DMA_MAP_FLAG_WRITE : 0);
 }

@@ -7,9 +7,10 @@ import { Mutex } from '../../base/mutex.js';
 import { queryGroup } from '../../sysfs/pci.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { Unwinding } from '../../base/unwinding.js';
-import type { AttachedDevice, AttachRequest, Backend, DmaSpaceHost } from '../backend.js';
+import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';
+import type { DmaTargetRegistry } from '../dma-target.js';
 import { OpenedDevice } from '../opened-device.js';
-import { AddressSpace, type KernelWithIommufd } from './address-space.js';
+import { Ioas, type KernelWithIommufd } from './ioas.js';
 
 /** Tells a kernel that has iommufd's calls. */
 export function hasIommufd(kernel: VfioKernel): kernel is KernelWithIommufd {
@@ -35,7 +36,7 @@ const IOMMUFD_HINTS: Readonly<Record<string, string>> = {
 export class IommufdBackend implements Backend {
   readonly name = 'iommufd';
   readonly #kernel: KernelWithIommufd;
-  readonly #spaces = new Map<DmaSpaceHost, AddressSpace>();
+  readonly #spaces = new Map<DmaTargetRegistry, Ioas>();
   readonly #devices = new Set<string>();
   /** Address spaces are made and ended by one attach or detach at a time. */
   readonly #lock = new Mutex();
@@ -61,11 +62,11 @@ export class IommufdBackend implements Backend {
     const undo = new Unwinding();
     try {
       const cdev = await requireCdev(this.#kernel, sysfsPath, name);
-      const addressSpace = await this.#use(space, undo);
-      addressSpace.devices.set(name, sysfsPath);
-      undo.push(() => void addressSpace.devices.delete(name));
-      const opened = await this.#openDevice({ cdev, meanwhile }, addressSpace, undo);
-      await this.#join(addressSpace, undo);
+      const ioas = await this.#use(space, undo);
+      ioas.devices.set(name, sysfsPath);
+      undo.push(() => void ioas.devices.delete(name));
+      const opened = await this.#openDevice({ cdev, meanwhile }, ioas, undo);
+      await this.#join(ioas, undo);
       const info = this.#kernel.getDeviceInfo(opened.fd);
       if (reset) await this.#reset(opened.fd, info, name);
       this.#devices.add(name);
@@ -95,23 +96,23 @@ export class IommufdBackend implements Backend {
   }
 
   /** Takes a hold on the space's IOAS; the last one to let go ends it. */
-  async #use(space: DmaSpaceHost, undo: Unwinding): Promise<AddressSpace> {
-    const addressSpace = this.#spaces.get(space) ?? (await AddressSpace.create(this.#kernel, space));
-    this.#spaces.set(space, addressSpace);
-    addressSpace.users += 1;
+  async #use(space: DmaTargetRegistry, undo: Unwinding): Promise<Ioas> {
+    const ioas = this.#spaces.get(space) ?? (await Ioas.create(this.#kernel, space));
+    this.#spaces.set(space, ioas);
+    ioas.users += 1;
     undo.push(async () => {
-      addressSpace.users -= 1;
+      ioas.users -= 1;
       // The one that left may have narrowed it for the others.
-      if (addressSpace.users > 0) return space.refreshTarget(addressSpace);
+      if (ioas.users > 0) return space.refreshTarget(ioas);
       this.#spaces.delete(space);
-      await addressSpace.destroy();
+      await ioas.destroy();
     });
-    return addressSpace;
+    return ioas;
   }
 
   async #openDevice(
     { cdev, meanwhile }: { readonly cdev: string; readonly meanwhile: (() => void) | undefined },
-    { iommufd, pageTables }: AddressSpace,
+    { iommufd, pageTables }: Ioas,
     undo: Unwinding,
   ): Promise<OpenedDevice> {
     const opened = new OpenedDevice(this.#kernel, await this.#kernel.openCdev(cdev));
@@ -124,12 +125,12 @@ export class IommufdBackend implements Backend {
   }
 
   /** Has the space map into the IOAS: the first device brings it in, a later one may narrow it, the last takes it out. */
-  async #join(addressSpace: AddressSpace, undo: Unwinding): Promise<void> {
-    const { space } = addressSpace;
-    if (addressSpace.users > 1) await space.refreshTarget(addressSpace);
-    else await space.addTarget(addressSpace);
+  async #join(ioas: Ioas, undo: Unwinding): Promise<void> {
+    const { space } = ioas;
+    if (ioas.users > 1) await space.refreshTarget(ioas);
+    else await space.addTarget(ioas);
     undo.push(async () => {
-      if (addressSpace.users === 1) await space.removeTarget(addressSpace);
+      if (ioas.users === 1) await space.removeTarget(ioas);
     });
   }
 

@@ -106,31 +106,3 @@ export class IovaAllocator {
     return Number((bytes + BigInt(this.pageSize) - 1n) >> this.#shift);
   }
 }
-
-/** Gives what two lists of ascending ranges have in common. */
-export function intersect(one: readonly IovaRange[], other: readonly IovaRange[]): IovaRange[] {
-  const common: IovaRange[] = [];
-  for (const a of one) {
-    for (const b of other) {
-      const start = a.start > b.start ? a.start : b.start;
-      const last = a.last < b.last ? a.last : b.last;
-      if (start <= last) common.push({ start, last });
-    }
-  }
-  return common;
-}
-
-/** Gives what is left of ascending ranges without others. */
-export function subtract(ranges: readonly IovaRange[], holes: readonly IovaRange[]): IovaRange[] {
-  let left = [...ranges];
-  for (const hole of holes) {
-    left = left.flatMap(({ start, last }) => {
-      if (hole.last < start || hole.start > last) return [{ start, last }];
-      const parts: IovaRange[] = [];
-      if (hole.start > start) parts.push({ start, last: hole.start - 1n });
-      if (hole.last < last) parts.push({ start: hole.last + 1n, last });
-      return parts;
-    });
-  }
-  return left;
-}

@@ -1,17 +1,16 @@
-import { isPowerOfTwo, requireBoolean, requireOneOf, requireWhole, shown } from '../../base/arguments.js';
-import { VfioError, invalidArgument, withContext } from '../../base/errors.js';
+import { argumentError, isPowerOfTwo, requireBoolean, requireOneOf, requireWhole } from '../../base/arguments.js';
+import { VfioError, withContext } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { PAGE_SIZE } from '../../native/page-size.js';
 
-/** The sizes of huge pages. */
-const LARGE = 2 * 1024 * 1024;
-const HUGE = 1024 * 1024 * 1024;
+const HUGE_PAGE_2M = 2 * 1024 * 1024;
+const HUGE_PAGE_1G = 1024 * 1024 * 1024;
 const NO_FILE = -1;
 const ANY_NODE = -1;
-/** More than any kernel has. */
-const MOST_NODES = 0x7fffffff;
-/** What memfd_create, mmap and madvise answer where the machine has no such huge pages, or none is free. */
+/** The addon takes the number as an int; no kernel has that many nodes. */
+const LARGEST_NODE = 0x7fffffff;
+/** The errno of memfd_create, mmap and madvise if the machine has no such huge pages, or none is free. */
 const NO_HUGE_PAGES: ReadonlySet<string> = new Set([
   'ENOMEM',
   'ENOSPC',
@@ -22,118 +21,120 @@ const NO_HUGE_PAGES: ReadonlySet<string> = new Set([
   'EFAULT',
 ]);
 
-/** The kinds of memory that a buffer can be of. */
+/** The kinds of memory that can be allocated. */
 export type MemoryKind = 'anonymous' | 'memfd' | 'hugepages';
 
 const KINDS: readonly MemoryKind[] = ['anonymous', 'memfd', 'hugepages'];
 
-/** What memory is wanted, beside its size. */
+/** What memory to allocate, beside its size. */
 export interface MemoryOptions {
-  /** Default `anonymous`. A `memfd` can be handed to other processes by its descriptor; `hugepages` is one of huge pages. */
+  /** Default `anonymous`. Other processes can map a `memfd` by its descriptor; `hugepages` is a memfd of huge pages. */
   readonly kind?: MemoryKind | undefined;
-  /** With `hugepages`: 2 MiB (default) or 1 GiB, in bytes. */
+  /** The size of the pages of `hugepages`, bytes: 2 MiB (default) or 1 GiB. */
   readonly hugePageSize?: number | undefined;
   /**
-   * With `hugepages`: `memfd` (default) takes smaller pages where there are none so large or too few: 2 MiB for 1 GiB, then
-   * ordinary ones; `pageSize` of the buffer tells which they are. `error` takes no others.
+   * What to do if there are not enough free huge pages. `memfd` (default): take smaller ones, 2 MiB instead of 1 GiB, then
+   * ordinary ones; `pageSize` of the buffer tells their size. `error`: fail.
    */
   readonly fallback?: 'memfd' | 'error' | undefined;
-  /** Of its address, bytes, a power of two. Default: the size of its pages, 2 MiB at least from 2 MiB on. */
+  /** The alignment of the address, bytes, a power of two. Default: the page size, or 2 MiB for memory from 2 MiB on. */
   readonly memoryAlignment?: number | undefined;
-  /** The NUMA node that its pages are taken from, and from no other. Default: as the thread's policy says. */
+  /** The NUMA node from which all pages are taken. Default: the memory policy of the thread decides. */
   readonly node?: number | undefined;
-  /** Whether its pages are taken now, off the event loop, and not when they are touched. Default false. */
+  /** Whether to take all pages now, off the event loop, instead of at the first access. Default false. */
   readonly prefault?: boolean | undefined;
-  /** Whether a page before it and one after it end who touches them by SIGSEGV. Default false. */
+  /** Whether to put a page before and a page after the memory that end the process by SIGSEGV if touched. Default false. */
   readonly guardPages?: boolean | undefined;
 }
 
-/** What memory is wanted. */
+/** What memory to allocate. */
 export interface MemoryRequest extends MemoryOptions {
   /** Bytes; rounded up to whole pages. */
   readonly size: number;
 }
 
-/** Memory that devices, threads and (with a descriptor) processes share. */
+/** Memory that devices, threads and (by a descriptor) processes share. */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
-  /** The size of the pages behind it, bytes. */
+  /** The size of the pages that hold the memory, bytes. */
   readonly pageSize: number;
-  /** The memfd; undefined for anonymous memory. */
+  /** The memfd, which the caller closes; undefined for anonymous memory. */
   readonly fd: Fd | undefined;
 }
 
 /**
- * Allocates zeroed memory. It lives as long as any thread holds the buffer.
- * @throws ENOMEM; EINVAL for a node that is not there; ERR_NOT_SUPPORTED for a node on a kernel without NUMA
+ * Allocates zeroed memory. It lives as long as any thread references the buffer.
+ * @throws ERR_INVALID_ARGUMENT; ENOMEM; EINVAL if the machine has no such node; ERR_NOT_SUPPORTED for `node` on a kernel
+ *   without NUMA
  */
 export async function allocateMemory(request: MemoryRequest): Promise<SharedMemory> {
   const { size, kind = 'anonymous' } = request;
   requireOneOf('kind', kind, KINDS);
-  if (!Number.isSafeInteger(size) || size <= 0) throw invalidArgument(`a buffer cannot have ${shown(size)} bytes`);
+  if (!Number.isSafeInteger(size) || size <= 0) {
+    throw argumentError('size', 'a number of bytes above 0', size);
+  }
   checkPlacement(request);
   if (kind === 'anonymous') {
-    return { buffer: await place(NO_FILE, size, PAGE_SIZE, request), pageSize: PAGE_SIZE, fd: undefined };
+    return { buffer: await placeMemory(NO_FILE, size, PAGE_SIZE, request), pageSize: PAGE_SIZE, fd: undefined };
   }
-  if (kind === 'memfd') return memfd(PAGE_SIZE, request);
-  const { hugePageSize = LARGE, fallback = 'memfd' } = request;
-  if (hugePageSize !== LARGE && hugePageSize !== HUGE) {
-    throw invalidArgument(`huge pages have 2 MiB or 1 GiB, not ${hugePageSize} bytes`);
+  if (kind === 'memfd') return allocateMemfd(PAGE_SIZE, request);
+  return allocateHugePages(request);
+}
+
+/** Allocates huge pages, or smaller ones if the machine has too few and the request allows it. */
+async function allocateHugePages(request: MemoryRequest): Promise<SharedMemory> {
+  const { hugePageSize = HUGE_PAGE_2M, fallback = 'memfd' } = request;
+  if (hugePageSize !== HUGE_PAGE_2M && hugePageSize !== HUGE_PAGE_1G) {
+    throw argumentError('hugePageSize', `${HUGE_PAGE_2M} (2 MiB) or ${HUGE_PAGE_1G} (1 GiB)`, hugePageSize);
   }
   requireOneOf('fallback', fallback, ['memfd', 'error']);
-  if (fallback === 'error') return memfd(hugePageSize, request);
-  for (const pageSize of [HUGE, LARGE].filter((one) => one <= hugePageSize)) {
+  if (fallback === 'error') return allocateMemfd(hugePageSize, request);
+  for (const pageSize of [HUGE_PAGE_1G, HUGE_PAGE_2M].filter((one) => one <= hugePageSize)) {
     try {
-      return await memfd(pageSize, request);
+      return await allocateMemfd(pageSize, request);
     } catch (error) {
       if (!lacksHugePages(error)) throw error;
     }
   }
-  return memfd(PAGE_SIZE, request);
-}
-
-/** Rounds up to whole pages. */
-export function roundUp(size: number, pageSize: number): number {
-  return Math.ceil(size / pageSize) * pageSize;
+  return allocateMemfd(PAGE_SIZE, request);
 }
 
 function checkPlacement({ memoryAlignment = PAGE_SIZE, node = 0, prefault, guardPages }: MemoryRequest): void {
   if (!Number.isSafeInteger(memoryAlignment) || memoryAlignment < PAGE_SIZE || !isPowerOfTwo(memoryAlignment)) {
-    throw invalidArgument(
-      `an alignment of memory is a power of two from ${PAGE_SIZE} on, not ${shown(memoryAlignment)}`,
-    );
+    throw argumentError('memoryAlignment', `a power of two, ${PAGE_SIZE} at least`, memoryAlignment);
   }
-  requireWhole('node', node, 0, MOST_NODES);
+  requireWhole('node', node, 0, LARGEST_NODE);
   requireBoolean('prefault', prefault);
   requireBoolean('guardPages', guardPages);
 }
 
-/** The call tells which of the reasons for an errno it is. */
+/** Tells whether an allocation failed because of huge pages. The same errno of mbind(2) has another reason. */
 function lacksHugePages(error: unknown): boolean {
   return error instanceof VfioError && error.syscall !== 'mbind' && NO_HUGE_PAGES.has(error.code);
 }
 
-async function memfd(pageSize: number, request: MemoryRequest): Promise<SharedMemory> {
+async function allocateMemfd(pageSize: number, request: MemoryRequest): Promise<SharedMemory> {
   const bytes = roundUp(request.size, pageSize);
   const fd = addon.memfdCreate('vfio-engine', BigInt(bytes), pageSize === PAGE_SIZE ? 0 : pageSize);
   try {
-    return { buffer: await place(fd, bytes, pageSize, request), pageSize, fd };
+    return { buffer: await placeMemory(fd, bytes, pageSize, request), pageSize, fd };
   } catch (error) {
     addon.closeFdSync(fd);
     throw error;
   }
 }
 
-async function place(
+/** Maps a file, or anonymous memory, into this process as the request says. */
+async function placeMemory(
   fd: Fd,
   size: number,
   pageSize: number,
   { memoryAlignment, node = ANY_NODE, prefault = false, guardPages = false }: MemoryRequest,
 ): Promise<SharedArrayBuffer> {
   const bytes = roundUp(size, pageSize);
-  const natural = bytes >= LARGE ? LARGE : PAGE_SIZE;
+  const natural = bytes >= HUGE_PAGE_2M ? HUGE_PAGE_2M : PAGE_SIZE;
   const alignment = Math.max(pageSize, memoryAlignment ?? natural);
-  // The kernel reserves huge pages for the file wherever they are; that the node has none, only taking them shows.
+  // The kernel reserves huge pages on any node. Only taking them shows that the wanted node has none.
   const populate = prefault || (node !== ANY_NODE && pageSize !== PAGE_SIZE);
   try {
     return await addon.memoryPlace(fd, bytes, alignment, guardPages, node, populate);
@@ -142,6 +143,7 @@ async function place(
   }
 }
 
+/** Adds a hint to the error of an allocation. */
 function explainPlacement(error: unknown, node: number, pageSize: number): unknown {
   if (!(error instanceof VfioError)) return error;
   if (error.code === 'ENOSYS' && error.syscall === 'mbind') {
@@ -155,6 +157,10 @@ function explainPlacement(error: unknown, node: number, pageSize: number): unkno
     const hint = `too few huge pages are free: see /sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;
     return withContext(error, { hint });
   }
-  if (error.code === 'EOPNOTSUPP') return withContext(error, { hint: 'prefault needs Linux 5.14' });
+  if (error.code === 'EOPNOTSUPP') return withContext(error, { hint: '`prefault` needs Linux 5.14' });
   return error;
+}
+
+function roundUp(size: number, pageSize: number): number {
+  return Math.ceil(size / pageSize) * pageSize;
 }

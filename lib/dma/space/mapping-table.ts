@@ -1,38 +1,43 @@
-import type { DmaTarget, MapRequest } from '../../backends/backend.js';
+import type { DmaTarget } from '../../backends/dma-target.js';
+import type { IovaRange } from '../../base/iova-range.js';
 import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { RangeTree } from '../iova/range-tree.js';
+import type { MapRequest } from './map-request.js';
 
-/** Memory in one piece. */
-export interface MemoryRun {
-  readonly vaddr: bigint;
-  /** Bytes, of whole pages. */
+/** A range of a space that is mapped, is being mapped, or is being unmapped. */
+export interface MappingRecord extends Pick<MapRequest, 'memory' | 'read' | 'write' | 'chunkSize'> {
+  readonly iova: bigint;
+  /** Bytes; the size of the memory. */
   readonly size: bigint;
-}
-
-/** Equal pieces of memory; bytes. */
-export interface MemoryPieces {
-  readonly offsets: Float64Array;
-  readonly pieceSize: bigint;
-}
-
-/** A range of the space that is mapped, being mapped or being unmapped. */
-export interface MappingRecord extends MapRequest {
-  /** What the memory belongs to, or a list of that: held as long as a device can reach it. */
-  readonly memory: unknown;
-  /** Where the memory lies, one run after the other in the IOVAs; undefined where it is one piece at `vaddr`. */
-  readonly runs?: readonly MemoryRun[] | undefined;
-  /** The equal pieces of the memory at `vaddr` that are mapped, where it is not all of it. */
-  readonly pieces?: MemoryPieces | undefined;
-  /** The most bytes of one kernel mapping. */
-  readonly chunk: bigint;
-  /** The targets that it is mapped in. */
+  /** The IOMMU objects in which it is mapped, or may still be after a failed unmap. */
   readonly targets: Set<DmaTarget>;
-  /** The unmapping that runs now; all who ask for one share it. */
+  /** The unmap that runs now; all callers share it. */
   unmapping: Promise<void> | undefined;
   /** Whether no device reaches it any more. */
   ended: boolean;
-  /** Lets the memory go, when it has ended. */
+  /** Called once when it has ended; releases the memory. */
   readonly release: () => void;
+}
+
+/**
+ * Makes the record of a request that has got its IOVA. One literal of few fields, because a space may hold very many. The
+ * request is not kept: its `signal` and `onProgress` can be collected.
+ */
+export function mappingRecord(request: MapRequest, iova: bigint, release: () => void): MappingRecord {
+  const { memory, read, write, chunkSize } = request;
+  const targets = new Set<DmaTarget>();
+  return {
+    memory,
+    iova,
+    size: memory.size,
+    read,
+    write,
+    chunkSize,
+    targets,
+    unmapping: undefined,
+    ended: false,
+    release,
+  };
 }
 
 /** The mappings of a space, by IOVA. */
@@ -41,28 +46,31 @@ export class MappingTable {
   /** By their first page. */
   readonly #records = new Map<number, MappingRecord>();
 
+  /** The number of mappings. */
   get size(): number {
     return this.#records.size;
   }
 
+  /** Adds a record; its range overlaps no other. */
   add(record: MappingRecord): void {
-    const start = page(record.iova);
-    this.#tree.add(start, page(record.iova + record.size) - 1);
+    const start = pageOf(record.iova);
+    this.#tree.add(start, pageOf(record.iova + record.size) - 1);
     this.#records.set(start, record);
   }
 
+  /** Removes a record. */
   delete(record: MappingRecord): void {
-    this.#tree.delete(page(record.iova));
-    this.#records.delete(page(record.iova));
+    this.#tree.delete(pageOf(record.iova));
+    this.#records.delete(pageOf(record.iova));
   }
 
-  /** Finds a mapping that overlaps a range. */
+  /** Finds a mapping that overlaps a range. @param size bytes */
   overlapping(iova: bigint, size: bigint): MappingRecord | undefined {
-    const found = this.#tree.overlapping(page(iova), page(iova + size - 1n));
+    const found = this.#tree.overlapping(pageOf(iova), pageOf(iova + size - 1n));
     return found && this.#records.get(found.start);
   }
 
-  /** Gives all mappings, by ascending IOVA. */
+  /** Returns all mappings, by ascending IOVA. */
   *records(): Generator<MappingRecord> {
     for (const { start } of this.#tree) {
       const record = this.#records.get(start);
@@ -70,50 +78,12 @@ export class MappingTable {
     }
   }
 
-  /** Gives what is mapped, as ranges. */
-  *ranges(): Generator<{ start: bigint; last: bigint }> {
+  /** Returns the mapped ranges, ascending. */
+  *ranges(): Generator<IovaRange> {
     for (const { iova, size } of this.records()) yield { start: iova, last: iova + size - 1n };
   }
 }
 
-/** Cuts a mapping into the kernel's mappings. */
-export function chunksOf(record: MappingRecord): Iterable<MapRequest> {
-  if (record.pieces !== undefined) return piecesFrom(record, record.pieces, 0);
-  return record.runs === undefined && record.size <= record.chunk ? [record] : cut(record);
-}
-
-/** Gives the pieces of a mapping from one on, neighbours in memory as one. */
-export function* piecesFrom(
-  { vaddr, iova, read, write }: MappingRecord,
-  { offsets, pieceSize }: MemoryPieces,
-  from: number,
-): Generator<MapRequest> {
-  for (let first = from, end; first < offsets.length; first = end) {
-    end = endOfRun(offsets, first, Number(pieceSize));
-    const start = vaddr + BigInt(offsets[first] as number);
-    yield { vaddr: start, iova: iova + BigInt(first) * pieceSize, size: BigInt(end - first) * pieceSize, read, write };
-  }
-}
-
-function endOfRun(offsets: Float64Array, first: number, size: number): number {
-  let end = first + 1;
-  while (end < offsets.length && offsets[end] === (offsets[end - 1] as number) + size) end += 1;
-  return end;
-}
-
-function* cut(record: MappingRecord): Generator<MapRequest> {
-  const { read, write, file, chunk } = record;
-  let { iova } = record;
-  for (const { vaddr, size } of record.runs ?? [record]) {
-    for (let done = 0n; done < size; done += chunk) {
-      const left = size - done;
-      const piece = { vaddr: vaddr + done, iova: iova + done, size: left < chunk ? left : chunk, read, write };
-      yield file === undefined ? piece : { ...piece, file: { fd: file.fd, offset: file.offset + done } };
-    }
-    iova += size;
-  }
-}
-
-function page(bytes: bigint): number {
-  return Number(bytes / PAGE_SIZE_BIGINT);
+function pageOf(iova: bigint): number {
+  return Number(iova / PAGE_SIZE_BIGINT);
 }

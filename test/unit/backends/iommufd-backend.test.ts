@@ -14,7 +14,7 @@ describe('devices of one space, by iommufd', () => {
   const backend = new IommufdBackend(kernel);
   const dma = new DmaSpace();
   const attach = (index: number): Promise<AttachedDevice> =>
-    backend.attach({ name: `0000:00:0${index}.0`, sysfsPath: `/sys/${index}`, space: dma.host, reset: false });
+    backend.attach({ name: `0000:00:0${index}.0`, sysfsPath: `/sys/${index}`, space: dma.mappings, reset: false });
   const limits = (): unknown[] => [dma.ranges.at(-1)?.last, dma.dirtyPageSizes];
 
   it('narrow what it can do for as long as they are in it', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { AddressSpace, type KernelWithIommufd } from '../../../lib/backends/iommufd/address-space.js';
+import { Ioas, type KernelWithIommufd } from '../../../lib/backends/iommufd/ioas.js';
 import { PageTables } from '../../../lib/backends/iommufd/page-tables.js';
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 import type { IoasFileMap, IoasMap } from '../../../lib/kernel/iommufd.js';
@@ -241,7 +241,7 @@ describe('mapping by file', () => {
   let byAddress: IoasMap[];
   let asked: number;
 
-  async function addressSpace(error?: VfioError): Promise<AddressSpace> {
+  async function ioas(error?: VfioError): Promise<Ioas> {
     [byFile, byAddress, asked] = [[], [], 0];
     const kernel: Partial<KernelWithIommufd> = {
       openIommufd: () => Promise.resolve(IOMMUFD),
@@ -254,11 +254,11 @@ describe('mapping by file', () => {
         return Promise.resolve(request.iova);
       },
     };
-    return AddressSpace.create(kernel as KernelWithIommufd, {} as never);
+    return Ioas.create(kernel as KernelWithIommufd, {} as never);
   }
 
   it('is done where the memory is of a memfd and the kernel can', async () => {
-    const space = await addressSpace();
+    const space = await ioas();
     await space.map(map);
     assert.deepEqual(byFile, [{ ioasId: IOAS, flags: 5, file: 5, start: 0x2000n, iova: 0x1000n, size: 0x1000n }]);
     await space.map({ ...map, file: undefined });
@@ -266,14 +266,14 @@ describe('mapping by file', () => {
   });
 
   it('is asked for once of a kernel that cannot', async () => {
-    const space = await addressSpace(systemError('ENOTTY', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
+    const space = await ioas(systemError('ENOTTY', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
     await space.map(map);
     await space.map(map);
     assert.deepEqual([asked, byAddress.length], [1, 2]);
   });
 
   it('fails with what the kernel answers else', async () => {
-    const space = await addressSpace(systemError('ENOMEM', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
+    const space = await ioas(systemError('ENOMEM', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
     await assert.rejects(space.map(map), { code: 'ENOMEM' });
     assert.deepEqual(byAddress, []);
   });

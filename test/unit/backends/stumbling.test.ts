@@ -88,7 +88,7 @@ describe('what users stumble on, on the software core', () => {
   it('an IOVA outside of the aperture: the ranges', async () => {
     const device = await attached({ addressWidth: 39 });
     await refuses(device.dma.allocate(4096, { iova: 1n << 39n }), 'EINVAL', [
-      '0x8000000000-0x8000000fff cannot be mapped; what can be is 0x0-0xfedfffff, 0xfef00000-0x7fffffffff',
+      '0x8000000000-0x8000000fff cannot be mapped; the IOVAs that can be mapped are 0x0-0xfedfffff, 0xfef00000-0x7fffffffff',
     ]);
   });
 
@@ -99,7 +99,7 @@ describe('what users stumble on, on the software core', () => {
     closing.push(() => engine.close());
     const device = await engine.attach(EDU);
     await refuses(device.dma.allocate(4096, { iova: 0x10000n }), 'EINVAL', [
-      '0x10000-0x10fff was refused, though what is known to be mappable is 0x0-0xfedfffff',
+      'the kernel rejected 0x10000-0x10fff, although it is inside 0x0-0xfedfffff, ',
     ]);
   });
 
@@ -108,10 +108,10 @@ describe('what users stumble on, on the software core', () => {
     const msi = { start: 0xfee00000n, last: 0xfeefffffn, type: 'msi' as const };
     const device = await attached({ reservedRegions: [direct, msi] });
     await refuses(device.dma.allocate(8192, { iova: 0x1f000n }), 'EINVAL', [
-      "0x1f000-0x20fff cannot be mapped: 0x20000-0x2ffff is kept for the firmware's own mappings (direct)",
+      "0x1f000-0x20fff cannot be mapped: 0x20000-0x2ffff is reserved for the firmware's own mappings (direct)",
     ]);
     await refuses(device.dma.allocate(4096, { iova: 0xfee00000n }), 'EINVAL', [
-      '0xfee00000-0xfeefffff is kept for interrupt messages (msi)',
+      '0xfee00000-0xfeefffff is reserved for interrupt messages (msi)',
     ]);
   });
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
-import type { DmaBuffer } from '../../../lib/dma/buffers.js';
+import type { DmaBuffer } from '../../../lib/dma/dma-buffer.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { DmaTarget } from '../../../lib/backends/backend.js';
+import type { DmaTarget } from '../../../lib/backends/dma-target.js';
 import { Container } from '../../../lib/backends/container/container.js';
 import { Group } from '../../../lib/backends/container/group.js';
 import { IommufdBackend } from '../../../lib/backends/iommufd/backend.js';
@@ -45,13 +45,13 @@ async function comesThrough(failing: Promise<unknown>, code: string, hint: RegEx
 describe('an error whose explanation fails', () => {
   it('comes through from a map that was refused', async () => {
     const target = { queryReserved: exhausted } as unknown as DmaTarget;
-    const request = { iova: 0x2000n, size: 0x1000n, vaddr: 0n, read: true, write: true };
+    const request = { iova: 0x2000n, size: 0x1000n, vaddr: 0n, read: true, write: true, file: undefined };
     const context = { ranges: [{ start: 0n, last: 0xfffn }], remaining: 0x1000n, others: [] };
     const failing = explainMap(systemError('EINVAL', 'ioctl(VFIO_IOMMU_MAP_DMA)'), request, target, context);
     await comesThrough(
       failing.then((error) => Promise.reject(error as Error)),
       'EINVAL',
-      /0x2000-0x2fff cannot be mapped; what can be is 0x0-0xfff/,
+      /0x2000-0x2fff cannot be mapped; the IOVAs that can be mapped are 0x0-0xfff/,
     );
   });
 
@@ -80,7 +80,7 @@ describe('an error whose explanation fails', () => {
     const { kernel } = fakeIommufd([{ last: 0xffffn, tracks: false }]);
     kernel.bindIommufd = () => Promise.reject(systemError('EBUSY', 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)'));
     kernel.sysfs.readlink = exhausted;
-    const space = new DmaSpace().host;
+    const space = new DmaSpace().mappings;
     const request = { name: '0000:00:00.0', sysfsPath: '/sys/0', space, reset: false };
     await comesThrough(new IommufdBackend(kernel).attach(request), 'EBUSY', /one user at a time/);
   });
@@ -105,7 +105,7 @@ describe('an error whose explanation fails', () => {
         throw systemError('EIO', 'ioctl(VFIO_GROUP_GET_STATUS)');
       },
     } as unknown as VfioKernel;
-    const container = await Container.open(kernel, new DmaSpace().host, false);
+    const container = await Container.open(kernel, new DmaSpace().mappings, false);
     const group = { id: '7', noiommu: false, fd: 5, path: '/dev/vfio/7', reserved: [] } as unknown as Group;
     await container.start(group);
     await comesThrough(container.leave(group), 'EINVAL', /^$/);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { intersect, IovaAllocator, subtract } from '../../../lib/dma/iova/iova-allocator.js';
+import { IovaAllocator } from '../../../lib/dma/iova/iova-allocator.js';
+import { intersect, subtract } from '../../../lib/dma/iova/iova-ranges.js';
 
 const PAGE = 4096;
 const X86 = [

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
-import type { DmaBuffer } from '../../../lib/dma/buffers.js';
+import type { DmaBuffer } from '../../../lib/dma/dma-buffer.js';
 import { VfioError } from '../../../lib/base/errors.js';
 import {
   addressOf,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import type { DmaLimits, DmaTarget } from '../../../lib/backends/backend.js';
+import type { DmaLimits, DmaTarget } from '../../../lib/backends/dma-target.js';
 import type { Device } from '../../../lib/device/device.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
@@ -158,10 +158,10 @@ describe('address space for DMA', () => {
     await assert.rejects(dma.map(memory, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' });
     assert.equal(dma.mappingCount, 0);
     const [one, other] = [new OneIommu(), new OneIommu()];
-    for (const target of [one, other]) await dma.host.addTarget(target);
+    for (const target of [one, other]) await dma.mappings.addTarget(target);
     const progress: bigint[] = [];
     await dma.map(memory, { chunkSize: 2 * PAGE, onProgress: (mapped) => progress.push(mapped) });
-    for (const target of [one, other]) await dma.host.removeTarget(target);
+    for (const target of [one, other]) await dma.mappings.removeTarget(target);
     assert.deepEqual(
       progress,
       [1, 2, 3, 4].map((pages) => BigInt(pages * PAGE)),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 
-import type { DmaLimits, DmaTarget } from '../../../lib/backends/backend.js';
+import type { DmaLimits, DmaTarget } from '../../../lib/backends/dma-target.js';
+import { locateMemory } from '../../../lib/dma/memory/located-memory.js';
+import { mapRequest } from '../../../lib/dma/space/map-request.js';
 import type { MappingRecord } from '../../../lib/dma/space/mapping-table.js';
-import { AddressSpace } from '../../../lib/dma/space/address-space.js';
+import { SpaceMappings } from '../../../lib/dma/space/space-mappings.js';
 import { systemError } from '../../../lib/base/errors.js';
 
 const LIMITS: DmaLimits = {
@@ -47,25 +49,15 @@ class Target implements DmaTarget {
 
 describe('unmapping from two IOMMU objects, with the pages that were written', () => {
   const [first, second] = [new Target(1), new Target(6)];
-  let space: AddressSpace;
+  let space: SpaceMappings;
   let record: MappingRecord;
 
   beforeEach(async () => {
-    space = new AddressSpace();
+    space = new SpaceMappings();
     for (const target of [first, second]) await space.addTarget(target);
     await space.setDirtyTracking(true);
-    record = await space.map({
-      vaddr: 0x10000n,
-      size: 8n * 4096n,
-      iova: undefined,
-      alignment: undefined,
-      preferredAlignment: 4096n,
-      limit: 0xffff_ffffn,
-      read: true,
-      write: true,
-      chunk: 8n * 4096n,
-      memory: new SharedArrayBuffer(8),
-    });
+    const memory = locateMemory(new SharedArrayBuffer(8 * 4096), true);
+    record = await space.map(mapRequest({ ...memory, vaddr: 0x10000n, size: 8n * 4096n }, {}));
   });
 
   it('joins what both tell', async () => {

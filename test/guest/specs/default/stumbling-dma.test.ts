@@ -35,20 +35,20 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
       const [first] = device.dma.ranges;
       const beyond = 1n << 60n;
       const asked = `0x${beyond.toString(16)}-0x${(beyond + 4095n).toString(16)} cannot be mapped`;
-      const there = `what can be is 0x${first?.start.toString(16)}-0x${first?.last.toString(16)}`;
+      const there = `the IOVAs that can be mapped are 0x${first?.start.toString(16)}-0x${first?.last.toString(16)}`;
       await refuses(device.dma.allocate(4096, { iova: beyond }), 'EINVAL', [asked, there]);
     });
 
     it('names the range that is kept for interrupt messages', async () => {
       await refuses(device.dma.allocate(4096, { iova: 0xfee00000n }), 'EINVAL', [
-        '0xfee00000-0xfee00fff cannot be mapped: 0xfee00000-0xfeefffff is kept for interrupt messages (msi)',
+        '0xfee00000-0xfee00fff cannot be mapped: 0xfee00000-0xfeefffff is reserved for interrupt messages (msi)',
       ]);
     });
 
     it('names what lies where one wants to map', async () => {
       const buffer = await device.dma.allocate(8192, { iova: 0x100000n });
       await refuses(device.dma.allocate(8192, { iova: 0x101000n }), 'EEXIST', [
-        '0x101000-0x102fff overlaps 0x100000-0x101fff, which is mapped: unmap it first',
+        '0x101000-0x102fff overlaps the mapping 0x100000-0x101fff: unmap it first',
       ]);
       await buffer.free();
     });

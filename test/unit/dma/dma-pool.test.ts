@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
-import type { DmaPoolBuffer } from '../../../lib/dma/pool.js';
+import type { DmaPoolBuffer } from '../../../lib/dma/dma-pool.js';
 
 describe('pool of DMA buffers', () => {
   const space = new DmaSpace();

@@ -1,21 +1,24 @@
-import { isPowerOfTwo, requireOptions, requireWhole } from '../base/arguments.js';
+import { argumentError, isPowerOfTwo, requireOptions, requireWhole } from '../base/arguments.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { Once } from '../base/once.js';
-import type { DmaBuffer } from './buffers.js';
+import type { DmaBuffer } from './dma-buffer.js';
 
-/** How a pool is cut. */
+/** The size and number of the buffers of a pool. */
 export interface DmaPoolShape {
-  /** Bytes of one buffer. */
+  /** The size of one buffer, bytes. */
   readonly bufferSize: number;
-  /** How many there are. */
+  /** The number of buffers. */
   readonly count: number;
-  /** Of each buffer in the memory, bytes, a power of two. Default 64, a cache line; buffers are that far apart at least. */
+  /**
+   * The alignment of each buffer in the memory, bytes, a power of two; buffers are at least that far apart. Default 64, a
+   * cache line.
+   */
   readonly bufferAlignment?: number;
 }
 
-/** A buffer of a pool, for a packet, a queue's entry or a command. It is its pool's and is used again and again. */
+/** A buffer of a pool, for a packet, a queue entry or a command. It belongs to its pool and is used again and again. */
 export interface DmaPoolBuffer {
-  /** 0 to the pool's count - 1; with a pool's memory in another thread, it tells where the buffer is. */
+  /** 0 to the pool's count - 1. A thread that has the pool's memory finds the buffer by it. */
   readonly index: number;
   /** Where the device finds it. */
   readonly iova: bigint;
@@ -26,39 +29,39 @@ export interface DmaPoolBuffer {
 
 const CACHE_LINE = 64;
 
-/** Gives the distance of the buffers, and checks the shape. @throws ERR_INVALID_ARGUMENT */
-export function strideOf(shape: DmaPoolShape): number {
+/** Checks the shape. @returns the distance of the buffers, bytes @throws ERR_INVALID_ARGUMENT */
+export function poolStride(shape: DmaPoolShape): number {
   requireOptions(shape);
   const { bufferSize, count, bufferAlignment = CACHE_LINE } = shape;
   requireWhole('count', count, 1);
   requireWhole('bufferSize', bufferSize, 1);
   requireWhole('bufferAlignment', bufferAlignment, 1);
   if (!isPowerOfTwo(bufferAlignment)) {
-    throw invalidArgument(`an alignment is a power of two, not ${bufferAlignment}`);
+    throw argumentError('bufferAlignment', 'a power of two', bufferAlignment);
   }
   return Math.ceil(bufferSize / bufferAlignment) * bufferAlignment;
 }
 
 /**
- * Buffers of one size in one mapping: taking one and giving it back cost the same whatever their number, and no system
- * call. The one given last is taken first, as its bytes are in the cache. Thread: the one that made its space; the bytes
- * are usable on all.
+ * Buffers of one size in one mapping. Taking a buffer and giving it back cost the same for any number of buffers, and no
+ * system call. The buffer that was given back last is taken first, because its bytes are in the cache. Thread: the one that
+ * made its space; the bytes are usable on all threads.
  */
 export class DmaPool {
   readonly #memory: DmaBuffer;
   readonly #buffers: readonly DmaPoolBuffer[];
-  /** The free ones: a stack of indexes. */
+  /** The indexes of the free buffers: a stack. */
   readonly #free: Uint32Array;
-  /** 1 for each that is taken. */
+  /** 1 for each buffer that is taken. */
   readonly #taken: Uint8Array;
   #available: number;
   readonly #closing = new Once<void>();
-  #lastGiven: (() => void) | undefined;
+  #onLastGiven: (() => void) | undefined;
 
   /** @internal Use `DmaSpace.createPool`. */
   constructor(memory: DmaBuffer, shape: DmaPoolShape) {
     const { bufferSize, count } = shape;
-    const stride = strideOf(shape);
+    const stride = poolStride(shape);
     this.#memory = memory;
     this.#buffers = Array.from({ length: count }, (_, index) => ({
       index,
@@ -71,27 +74,27 @@ export class DmaPool {
     this.#available = count;
   }
 
-  /** How many buffers there are. */
+  /** The number of buffers. */
   get count(): number {
     return this.#buffers.length;
   }
 
-  /** How many can be taken now. */
+  /** The number of buffers that can be taken now. */
   get available(): number {
     return this.#available;
   }
 
-  /** All of the memory, for other threads: `offset` of a buffer is in it. */
+  /** All of the memory, for other threads; `offset` of a buffer tells its place. */
   get memory(): SharedArrayBuffer {
     return this.#memory.memory;
   }
 
-  /** The size of the pages behind it, bytes. */
+  /** The size of the pages that hold the memory, bytes. */
   get pageSize(): number {
     return this.#memory.pageSize;
   }
 
-  /** Takes a buffer, with what it held last in it; undefined when all are taken. @throws ERR_CLOSED */
+  /** Takes a buffer, with the bytes of its last use. @returns undefined if all are taken @throws ERR_CLOSED */
   take(): DmaPoolBuffer | undefined {
     if (this.#closing.begun !== undefined) throw new VfioError('the pool is closed', { code: 'ERR_CLOSED' });
     if (this.#available === 0) return undefined;
@@ -101,21 +104,21 @@ export class DmaPool {
     return this.#buffers[index];
   }
 
-  /** Gives a buffer back. @throws ERR_INVALID_ARGUMENT for one that is not taken, or is another pool's */
+  /** Gives a buffer back. @throws ERR_INVALID_ARGUMENT if it is not taken, or belongs to another pool */
   give(buffer: DmaPoolBuffer): void {
     const { index } = buffer;
-    if (this.#buffers[index] !== buffer) throw invalidArgument('the buffer is of another pool');
+    if (this.#buffers[index] !== buffer) throw invalidArgument('`buffer` must be a buffer of this pool');
     if (this.#taken[index] !== 1) throw invalidArgument(`buffer ${index} is not taken`, 'it was given back before');
     this.#taken[index] = 0;
     this.#free[this.#available] = index;
     this.#available += 1;
-    if (this.#available === this.count) this.#lastGiven?.();
+    if (this.#available === this.count) this.#onLastGiven?.();
   }
 
   /**
-   * Unmaps and frees the memory; calls share the work. When unmapping fails, a later call tries again.
-   * @param options `wait`: not before the last buffer is given back; none can be taken meanwhile
-   * @throws EBUSY while buffers are taken, without `wait`
+   * Unmaps and frees the memory. Calls share the work; if unmapping fails, a later call tries again.
+   * @param options `wait`: whether to wait until the last buffer is given back; none can be taken meanwhile. Default false
+   * @throws EBUSY if buffers are taken and `wait` is false
    */
   close({ wait = false }: { readonly wait?: boolean } = {}): Promise<void> {
     const taken = this.count - this.#available;
@@ -131,7 +134,7 @@ export class DmaPool {
   }
 
   async #close(waits: boolean): Promise<void> {
-    if (waits) await new Promise<void>((resolve) => (this.#lastGiven = resolve));
+    if (waits) await new Promise<void>((resolve) => (this.#onLastGiven = resolve));
     await this.#memory.free();
   }
 }

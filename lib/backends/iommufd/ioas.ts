@@ -1,12 +1,12 @@
 import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
-import type { Fd, VfioKernel } from '../../kernel/kernel.js';
+import type { DmaPieces, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
 import { queryGroup, queryReservedRanges } from '../../sysfs/pci.js';
 import { Unwinding } from '../../base/unwinding.js';
-import type { DmaLimits, DmaSpaceHost, DmaTarget, MapRequest, PiecesRequest } from '../backend.js';
+import type { DmaChunk, DmaLimits, DmaRights, DmaTarget, DmaTargetRegistry } from '../dma-target.js';
 import { PageTables } from './page-tables.js';
 
 /** A kernel that has iommufd beside the groups. */
@@ -15,7 +15,7 @@ export type KernelWithIommufd = VfioKernel & IommufdKernel;
 const PAGE_SIZES_UNKNOWN = 4096n;
 
 /** An IOAS in an iommufd of its own: what the devices of one space share. Source: drivers/iommu/iommufd/ioas.c */
-export class AddressSpace implements DmaTarget {
+export class Ioas implements DmaTarget {
   /** How many devices are in it. */
   users = 0;
   /** Their folders in /sys, by name. */
@@ -27,7 +27,7 @@ export class AddressSpace implements DmaTarget {
 
   private constructor(
     private readonly kernel: KernelWithIommufd,
-    readonly space: DmaSpaceHost,
+    readonly space: DmaTargetRegistry,
     readonly iommufd: Fd,
     readonly ioasId: number,
   ) {
@@ -35,12 +35,12 @@ export class AddressSpace implements DmaTarget {
   }
 
   /** @throws ENOENT where the kernel has no iommufd, EACCES */
-  static async create(kernel: KernelWithIommufd, space: DmaSpaceHost): Promise<AddressSpace> {
+  static async create(kernel: KernelWithIommufd, space: DmaTargetRegistry): Promise<Ioas> {
     const iommufd = await kernel.openIommufd();
     const undo = new Unwinding();
     undo.push(() => kernel.close(iommufd));
     try {
-      return new AddressSpace(kernel, space, iommufd, kernel.allocIoas(iommufd));
+      return new Ioas(kernel, space, iommufd, kernel.allocIoas(iommufd));
     } catch (error) {
       throw await undo.failed(error);
     }
@@ -79,17 +79,16 @@ export class AddressSpace implements DmaTarget {
     return readLockedMemory('iommufd');
   }
 
-  async map({ vaddr, iova, size, read, write, file }: MapRequest): Promise<void> {
+  async map({ vaddr, iova, size, read, write, file }: DmaChunk): Promise<void> {
     const { ioasId } = this;
-    const flags = flagsOf(read, write);
+    const flags = ioasMapFlags(read, write);
     if (file !== undefined && (await this.#mapFile({ ioasId, flags, file: file.fd, start: file.offset, iova, size })))
       return;
     await this.kernel.mapIoas(this.iommufd, { ioasId, flags, vaddr, iova, size });
   }
 
-  async mapPieces(pieces: PiecesRequest): Promise<number> {
-    const { read, write } = pieces;
-    return (await this.kernel.mapIoasPieces?.(this.iommufd, this.ioasId, flagsOf(read, write), pieces)) ?? 0;
+  async mapPieces(pieces: DmaPieces, { read, write }: DmaRights): Promise<number> {
+    return (await this.kernel.mapIoasPieces?.(this.iommufd, this.ioasId, ioasMapFlags(read, write), pieces)) ?? 0;
   }
 
   /** By the file the kernel pins whole folios, and needs no address of ours. @returns false where it cannot */
@@ -133,7 +132,7 @@ export class AddressSpace implements DmaTarget {
   }
 }
 
-function flagsOf(read: boolean, write: boolean): number {
+function ioasMapFlags(read: boolean, write: boolean): number {
   const access = (read ? IOMMU_IOAS_MAP_READABLE : 0) | (write ? IOMMU_IOAS_MAP_WRITEABLE : 0);
   return IOMMU_IOAS_MAP_FIXED_IOVA | access;
 }
