@@ -1,41 +1,53 @@
+/**
+ * The channels of `node:diagnostics_channel` on which every part of the engine publishes. The other channels are defined where
+ * they are used; lib/README.md lists them all.
+ */
 import { channel } from 'node:diagnostics_channel';
 
 import type { VfioError } from './errors.js';
 
-/** What `vfio-engine:attach` and `vfio-engine:detach` publish. */
+/** The message of `vfio-engine:attach` and `vfio-engine:detach`. */
 export interface AttachMessage {
   readonly phase: 'start' | 'end' | 'error';
+  /** The bdf, UUID or name of the device. */
   readonly device: string;
+  /** The backend that was asked for (attach) or that attached the device (detach). */
   readonly backend: string;
+  /** The number of the device's IOMMU group; undefined if it has none. */
+  readonly group: string | undefined;
+  /** What the attach or detach failed with; only in phase `error`. */
   readonly error?: unknown;
 }
 
-/** What `vfio-engine:warning` publishes: something failed that did not stop the work. */
+/** The message of `vfio-engine:warning`: a failure that did not stop the work. */
 export interface WarningMessage {
   readonly device?: string | undefined;
   readonly message: string;
   readonly error: VfioError | Error;
 }
 
-/** What `vfio-engine:request` publishes: the kernel asked for a device back. */
+/** The message of `vfio-engine:request`: the kernel asks for a device back, because its driver is being unbound. */
 export interface RequestMessage {
   readonly device: string;
 }
 
-const attachChannel = channel('vfio-engine:attach');
-const detachChannel = channel('vfio-engine:detach');
+const channels = { attach: channel('vfio-engine:attach'), detach: channel('vfio-engine:detach') };
 const warningChannel = channel('vfio-engine:warning');
 const requestChannel = channel('vfio-engine:request');
 
-/** Runs an attach or a detach and announces its start and how it ended. */
+/** Tells whether anybody subscribes to the messages of attaching. */
+export function isAttachObserved(): boolean {
+  return channels.attach.hasSubscribers;
+}
+
+/** Runs an attach or a detach. Publishes its start, and then its end or its error. */
 export async function announced<T>(
   verb: 'attach' | 'detach',
-  facts: { readonly device: string; readonly backend: string },
+  facts: Pick<AttachMessage, 'device' | 'backend' | 'group'>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const topic = verb === 'attach' ? attachChannel : detachChannel;
   const publish = (message: AttachMessage): void => {
-    if (topic.hasSubscribers) topic.publish(message);
+    if (channels[verb].hasSubscribers) channels[verb].publish(message);
   };
   publish({ ...facts, phase: 'start' });
   try {
@@ -48,14 +60,14 @@ export async function announced<T>(
   }
 }
 
-/** Tells whoever listens of a failure that did not stop the work. */
+/** Publishes a failure that did not stop the work. */
 export function warn(message: string, error: unknown, device?: string): void {
   if (!warningChannel.hasSubscribers) return;
   const thrown = error instanceof Error ? error : new Error(String(error));
   warningChannel.publish({ device, message, error: thrown } satisfies WarningMessage);
 }
 
-/** Tells whoever listens that the kernel wants a device back. */
+/** Publishes that the kernel asks for a device back. */
 export function announceRequest(device: string): void {
   if (requestChannel.hasSubscribers) requestChannel.publish({ device } satisfies RequestMessage);
 }

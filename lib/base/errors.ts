@@ -1,8 +1,8 @@
 import { errnoName, errnoNumber, type ErrnoName } from '../uapi/errno.js';
 
 /**
- * What an error's `code` can be: an errno name where a system call (or the software core in its place) failed, and
- * names of our own, which start with `ERR_`, where the engine itself refused.
+ * The code of an error. It is an errno name if a system call failed, in the kernel or in the software core. It starts with
+ * `ERR_` if the engine itself found the error.
  */
 export type VfioErrorCode =
   | ErrnoName
@@ -17,23 +17,23 @@ export type VfioErrorCode =
   | 'ERR_SHORT_TRANSFER'
   | 'ERR_PROTOCOL';
 
-/** The facts of a failure; all but the code are optional. */
+/** The facts of a failure. Only the code is always there. */
 export interface VfioErrorFields {
   readonly code: VfioErrorCode;
-  /** The positive errno, where there was one. */
+  /** The positive errno, if a system call failed. */
   readonly errno?: number | undefined;
-  /** The call that failed, as `ioctl(VFIO_GROUP_SET_CONTAINER)` or `open`. */
+  /** The call that failed, such as `ioctl(VFIO_GROUP_SET_CONTAINER)` or `open`. */
   readonly syscall?: string | undefined;
-  /** The device's name, a bdf or a UUID or a model's name. */
+  /** The name of the device: a bdf, a UUID or the name of a model. */
   readonly device?: string | undefined;
-  /** The file that the call was made on or for. */
+  /** The path of the file that the call concerned. */
   readonly path?: string | undefined;
-  /** What the reader can do about it. */
+  /** What the user can do about the failure. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** Every failure of the engine. One matches on `code`; `syscall`, `device` and `path` say where, `hint` what to do. */
+/** A failure of the engine. Match on `code`; `syscall`, `device` and `path` say where it failed, `hint` what to do. */
 export class VfioError extends Error implements VfioErrorFields {
   override readonly name: string = 'VfioError';
   readonly code: VfioErrorCode;
@@ -43,6 +43,7 @@ export class VfioError extends Error implements VfioErrorFields {
   readonly path?: string | undefined;
   readonly hint?: string | undefined;
 
+  /** @param message without the hint, which the constructor appends in parentheses */
   constructor(message: string, fields: VfioErrorFields) {
     super(fields.hint === undefined ? message : `${message} (${fields.hint})`, { cause: fields.cause });
     this.code = fields.code;
@@ -54,13 +55,13 @@ export class VfioError extends Error implements VfioErrorFields {
   }
 }
 
-/** Where a system call failed; `systemError` makes the error of it. */
+/** What is known about a failed system call besides its errno. */
 export type SystemErrorContext = Pick<VfioErrorFields, 'device' | 'path' | 'hint' | 'cause'>;
 
 /**
  * Makes the error of a failed system call.
  * @param errno the name, or the positive number
- * @param syscall the call, as `ioctl(VFIO_SET_IOMMU)`
+ * @param syscall the call, such as `ioctl(VFIO_SET_IOMMU)`
  */
 export function systemError(errno: ErrnoName | number, syscall: string, context: SystemErrorContext = {}): VfioError {
   const code = typeof errno === 'number' ? errnoName(errno) : errno;
@@ -74,12 +75,15 @@ export function systemError(errno: ErrnoName | number, syscall: string, context:
   });
 }
 
-/** Makes the error of an argument that the caller can mend. */
+/** Makes the error of a wrong argument. `argumentError` of arguments.ts writes the usual message. */
 export function invalidArgument(message: string, hint?: string): VfioError {
   return new VfioError(message, { code: 'ERR_INVALID_ARGUMENT', hint });
 }
 
-/** Gives the same error with what the caller knows added to it; facts already there stay. */
+/**
+ * Returns a copy of a VfioError with the caller's facts added. Facts that the error already has stay. The copy has the stack
+ * of the original. Any other value is returned as it is.
+ */
 export function withContext(error: unknown, context: SystemErrorContext): unknown {
   if (!(error instanceof VfioError)) return error;
   const enriched = new VfioError(plainMessage(error), {
@@ -91,19 +95,19 @@ export function withContext(error: unknown, context: SystemErrorContext): unknow
     hint: error.hint ?? context.hint,
     cause: error.cause ?? context.cause,
   });
-  // Of the first one; left to who looks at it, as making a stack's text costs more than all else of an error.
+  // A getter, because formatting a stack costs more than the rest of the error, and most stacks are never read.
   Object.defineProperty(enriched, 'stack', { get: () => error.stack, configurable: true });
   return enriched;
 }
 
-/** An error as it crosses threads: structured clone would drop the class, the code and the errno. */
+/** An error in the form that crosses threads. Structured clone would drop the class, the code and the errno. */
 export interface SerializedError extends VfioErrorFields {
   readonly vfioError: true;
   readonly message: string;
   readonly stack?: string | undefined;
 }
 
-/** Turns any thrown value into what survives `postMessage`. */
+/** Turns any thrown value into data for `postMessage`. A value that is not a VfioError gets the code EIO. */
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof VfioError) {
     const { code, errno, syscall, device, path, hint, stack } = error;
@@ -114,7 +118,7 @@ export function serializeError(error: unknown): SerializedError {
   return { vfioError: true, message: thrown.message, code: 'EIO', stack: thrown.stack };
 }
 
-/** Makes the error again on the other thread. */
+/** Makes the error from its data, on the other thread. */
 export function deserializeError(data: SerializedError): VfioError {
   const cause = isSerializedError(data.cause) ? deserializeError(data.cause) : data.cause;
   const error = new VfioError(data.message, { ...data, cause });
@@ -122,12 +126,12 @@ export function deserializeError(data: SerializedError): VfioError {
   return error;
 }
 
-/** Tells a serialized error from other data. */
+/** Tells whether data is a serialized error. */
 export function isSerializedError(value: unknown): value is SerializedError {
   return typeof value === 'object' && value !== null && (value as Partial<SerializedError>).vfioError === true;
 }
 
-/** Gives an error's message without the hint that the constructor appended. */
+/** Returns the message of an error without the hint that the constructor appended. */
 export function plainMessage(error: VfioError): string {
   const suffix = ` (${error.hint})`;
   return error.hint !== undefined && error.message.endsWith(suffix)

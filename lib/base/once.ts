@@ -1,13 +1,16 @@
-/** Work that is done once, for whoever asks; when it has failed, who asks next has it done again. Thread: one. */
+/**
+ * Work that is done once and shared by all callers. After a failure the next caller starts it again. Thread: the one that made
+ * it.
+ */
 export class Once<T> {
   #begun: Promise<T> | undefined;
 
-  /** What it comes to, or came to; undefined while nobody has asked. */
+  /** The result, or the promise of it; undefined if no caller has started the work. */
   get begun(): Promise<T> | undefined {
     return this.#begun;
   }
 
-  /** Does the work, or shares what is being done or was done. */
+  /** Starts the work, or shares what an earlier caller started. */
   run(work: () => Promise<T>): Promise<T> {
     this.#begun ??= work().catch((error: unknown) => {
       this.#begun = undefined;

@@ -1,8 +1,9 @@
 import { VfioError, withContext } from './errors.js';
 
 /**
- * Gives a promise of what a call answers at once or by a promise: the system's errors are rejections.
- * @throws at once what is a mistake of the caller's, like the calls that always give a promise
+ * Calls a function that returns its result or a promise of it, and returns a promise in both cases. A VfioError that the
+ * function throws becomes a rejection.
+ * @throws at once any other error: it is a mistake in the arguments, and async functions throw it at once too
  */
 export function toPromise<T>(call: () => T | Promise<T>): Promise<T> {
   try {
@@ -13,14 +14,18 @@ export function toPromise<T>(call: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Goes on when a call has ended: at once where it has. */
-export function runAfter(ending: Promise<void> | undefined, goOn: () => void): Promise<void> | undefined {
-  if (ending !== undefined) return ending.then(goOn);
-  goOn();
+/**
+ * Runs `next` after a call has ended: at once if the call ended without a promise.
+ * @param call what the call returned
+ * @returns a promise if the call returned one
+ */
+export function runAfter(call: Promise<void> | undefined, next: () => void): Promise<void> | undefined {
+  if (call !== undefined) return call.then(next);
+  next();
   return undefined;
 }
 
-/** Opens a device node: the system's errors get its path. */
+/** Opens a device node, by a function that may return a promise. A failure gets the path of the node. */
 export function openNode(path: string, open: () => number | Promise<number>): Promise<number> {
   return toPromise(open).catch((error: unknown) => {
     throw withContext(error, { path });

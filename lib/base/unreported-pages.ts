@@ -2,17 +2,17 @@ import { argumentError, requireUint64 } from './arguments.js';
 import { invalidArgument } from './errors.js';
 import { SMALLEST_IOMMU_PAGE, type DirtyRange } from './iova-range.js';
 
-/** A bitmap has a bit a page, the first in bit 0 of byte 0. */
+/** A range with its bitmap: a bit for each page, the first page in bit 0 of byte 0. */
 interface DirtyRecord extends DirtyRange {
   readonly bitmap: Uint8Array;
 }
 
-/** The most pages that a kernel tells of at a time. Source: DIRTY_BITMAP_PAGES_MAX */
+/** The most pages that type1 reports in one call. Source: vfio_iommu_type1.c, DIRTY_BITMAP_PAGES_MAX */
 const MOST_PAGES = 0x7fffffffn;
 
 /**
  * Makes the bitmap of a range.
- * @throws ERR_INVALID_ARGUMENT for a page size that is none, and for a range of too many pages
+ * @throws ERR_INVALID_ARGUMENT if the page size is not a power of two of at least 4096, or the range has too many pages
  */
 function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
   requireUint64('iova', iova);
@@ -32,19 +32,23 @@ function bitmapFor({ iova, size, pageSize }: DirtyRange): Uint8Array {
   return new Uint8Array(Number((pages + 7n) / 8n));
 }
 
-/** Adds what another one tells. */
+/** Sets the bits of `source` in `target`. */
 function join(target: Uint8Array, source: Uint8Array): void {
   for (let index = 0; index < target.length; index += 1) target[index]! |= source[index] ?? 0;
 }
 
 /**
- * Pages whose record was read, and so made clean, by a call that then failed. Who asks next is told of them, in whatever
- * ranges and page sizes.
+ * Dirty pages that the caller has not got. Reading a dirty bitmap clears it in the kernel: if a later step of the same call
+ * fails, the pages that were read are kept here. The next call for their range reports them, whatever its page size.
+ * Thread: the one that made it.
  */
 export class UnreportedPages {
   #kept: DirtyRecord[] = [];
 
-  /** Reads records one after the other and joins them; what was read before one fails is kept. */
+  /**
+   * Reads bitmaps of a range one after the other and joins them. If a read fails, the bits of the reads before it are kept.
+   * @throws ERR_INVALID_ARGUMENT for a wrong range; the error of the read that failed
+   */
   async read(range: DirtyRange, records: Iterable<() => Promise<Uint8Array>>): Promise<Uint8Array> {
     const bitmap = bitmapFor(range);
     this.#move(range, bitmap);
@@ -57,15 +61,17 @@ export class UnreportedPages {
     }
   }
 
+  /** Keeps the dirty pages of a bitmap for the next call. */
   keep(range: DirtyRange, bitmap: Uint8Array): void {
     if (bitmap.some((byte) => byte !== 0)) this.#kept.push({ ...range, bitmap });
   }
 
-  /** Forgets those of a range: what was there is there no more. */
+  /** Forgets the pages of a range that is no longer mapped. */
   forget(iova: bigint, size: bigint): void {
     if (this.#kept.length > 0) this.#move({ iova, size, pageSize: SMALLEST_IOMMU_PAGE });
   }
 
+  /** Forgets all pages. */
   forgetAll(): void {
     this.#kept = [];
   }
@@ -76,7 +82,7 @@ export class UnreportedPages {
   }
 }
 
-/** A page that was only asked for in part stays for who asks for the rest. */
+/** Moves the dirty pages of a range to its bitmap. A page that lies only partly in the range also stays kept. */
 function move(kept: DirtyRecord, range: DirtyRange, bitmap: Uint8Array | undefined): void {
   const end = range.iova + range.size;
   for (let page = 0; page < kept.bitmap.length * 8; page += 1) {

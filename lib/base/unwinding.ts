@@ -1,21 +1,21 @@
 import { VfioError } from './errors.js';
 
-/** What undoes one step. */
+/** A function that undoes one step. */
 export type UndoStep = () => Promise<void> | void;
 
 /**
- * The steps that undo what has been done so far. They run in the reverse order and all of them, whatever fails.
+ * A stack of steps that undo the work done so far. They run in reverse order, and all of them run even if some fail.
  * Thread: the one that made it.
  */
 export class Unwinding {
   #steps: UndoStep[] = [];
 
-  /** Adds what undoes the step that has just succeeded. */
+  /** Adds the step that undoes what has just succeeded. */
   push(step: UndoStep): void {
     this.#steps.push(step);
   }
 
-  /** Gives the steps to another owner: this one has nothing left to undo. */
+  /** Moves the steps to a new owner. This one has nothing left to undo. */
   release(): Unwinding {
     const owner = new Unwinding();
     owner.#steps = this.#steps;
@@ -23,13 +23,13 @@ export class Unwinding {
     return owner;
   }
 
-  /** Undoes everything once; a second call finds nothing to do. @returns the errors, in the order they came */
+  /** Runs all steps. A second call finds no steps. @returns the errors, in the order in which they occurred */
   async run(): Promise<unknown[]> {
     const errors: unknown[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
         const undoing = step();
-        // A step that is done is not waited for: the next one may start what takes its time.
+        // Do not wait for a step that is already done: the next step may start slow work.
         if (undoing !== undefined) await undoing;
       } catch (error) {
         errors.push(error);
@@ -38,22 +38,22 @@ export class Unwinding {
     return errors;
   }
 
-  /** Undoes everything after a failure. @returns the failure, with what the undoing met as the cause */
+  /** Runs all steps after a failure. @returns the failure; errors of the steps become its cause */
   async failed(failure: unknown): Promise<unknown> {
     return withFurther(failure, await this.run());
   }
 
-  /** Undoes everything. @throws the first error, with the further ones as its cause */
+  /** Runs all steps. @throws the first error, with the further errors as its cause */
   async runOrThrow(): Promise<void> {
     throwFirst(await this.run());
   }
 }
 
-/** Waits for all that is under way, whatever fails. @throws the first error, with the further ones as its cause */
+/** Waits for all promises, even if some fail. @throws the first error, with the further errors as its cause */
 export async function allOf<T extends readonly unknown[] | []>(
   doing: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  // What fails while an earlier one is waited for is seen when its turn comes.
+  // A promise may fail while an earlier one is awaited: its error is handled when its turn comes.
   for (const each of doing) if (each instanceof Promise) each.catch(() => undefined);
   const values: unknown[] = [];
   const errors: unknown[] = [];
@@ -68,16 +68,16 @@ export async function allOf<T extends readonly unknown[] | []>(
   return values as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
 
-/** Throws the first of some errors, with the further ones as its cause; nothing where there is none. */
+/** Throws the first of some errors, with the further errors as its cause. Does nothing if there are none. */
 export function throwFirst(errors: readonly unknown[]): void {
   if (errors.length > 0) throw withFurther(errors[0], errors.slice(1));
 }
 
-/** Keeps the first error in front: the further ones become an AggregateError that is its cause. */
+/** Returns the first error with the further errors as its cause, in an AggregateError. */
 export function withFurther(first: unknown, further: readonly unknown[]): unknown {
   if (further.length === 0 || !(first instanceof Error)) return first;
   const causes = first.cause === undefined ? further : [first.cause, ...further];
-  const cause = new AggregateError(causes, 'undoing met further errors');
+  const cause = new AggregateError(causes, 'further errors while undoing');
   if (!(first instanceof VfioError)) {
     first.cause = cause;
     return first;

@@ -5,7 +5,7 @@ import { FirstThatAttaches } from '../backends/first-that-attaches.js';
 import { hasIommufd, IommufdBackend } from '../backends/iommufd/backend.js';
 import { isUuid } from '../sysfs/device-id.js';
 import { Device } from '../device/device.js';
-import { announced } from '../base/diagnostics.js';
+import { announced, isAttachObserved } from '../base/diagnostics.js';
 import { DmaSpace } from '../dma/dma-space.js';
 import { type AttachOptions, checkAttach, checkEngine, type EngineOptions } from './options.js';
 import { KernelSet, type LocatedDevice } from './kernel-set.js';
@@ -16,8 +16,15 @@ import type { VfioKernel } from '../kernel/kernel.js';
 import { Once } from '../base/once.js';
 import { WorkerPool } from '../pool/pool.js';
 import { Unwinding } from '../base/unwinding.js';
+import { queryGroupId } from '../sysfs/pci.js';
 
 export type { AttachOptions, EngineOptions } from './options.js';
+
+/** An attached device: the steps that detach it, and the number of its IOMMU group. */
+interface AttachedEntry {
+  readonly undo: Unwinding;
+  readonly group: string | undefined;
+}
 
 /**
  * Attaches devices and detaches them; owns the address space that they share by default. Everything that it says it
@@ -28,7 +35,7 @@ export class Engine {
   readonly dma = new DmaSpace();
   readonly #options: EngineOptions;
   readonly #backends = new Map<VfioKernel, Map<BackendName, Backend>>();
-  readonly #devices = new Map<Device, Unwinding>();
+  readonly #devices = new Map<Device, AttachedEntry>();
   readonly #attaching = new Set<Promise<unknown>>();
   readonly #kernels = new Once<KernelSet>();
   /** Its own one. */
@@ -90,14 +97,16 @@ export class Engine {
     const located = await (await this.#openedKernels()).locate(name);
     const wanted = options.backend ?? this.#options.backend ?? 'auto';
     const attacher = this.#attacher(located.kernel, wanted);
-    return announced('attach', { device: located.name, backend: wanted }, () => this.#open(located, attacher, options));
+    const facts = {
+      device: located.name,
+      backend: wanted,
+      group: isAttachObserved() ? await groupOf(located) : undefined,
+    };
+    return announced('attach', facts, () => this.#open(located, attacher, options));
   }
 
-  async #open(
-    { name, sysfsPath }: LocatedDevice,
-    backend: Pick<Backend, 'attach'>,
-    options: AttachOptions,
-  ): Promise<Device> {
+  async #open(located: LocatedDevice, backend: Pick<Backend, 'attach'>, options: AttachOptions): Promise<Device> {
+    const { name, sysfsPath } = located;
     const { dma = this.dma, reset = true, busMaster = false, ids, onRequest = 'detach', trap = false } = options;
     const undo = new Unwinding();
     try {
@@ -112,8 +121,9 @@ export class Engine {
       const attached = await backend.attach({ name, sysfsPath, space: dma.mappings, reset, meanwhile });
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const parts = { name, dma, ids, busMaster, trap, pool, lane, detach };
+      const group = attached.groupId ?? (await groupOf(located));
       const device = await openDevice(attached, parts, undo);
-      this.#devices.set(device, undo);
+      this.#devices.set(device, { undo, group });
       await request.arm(device);
       if (!device.attached) throw await askedBack(device);
       return device;
@@ -123,11 +133,11 @@ export class Engine {
   }
 
   #detach(device: Device): Promise<void> {
-    const undo = this.#devices.get(device);
-    if (undo === undefined) throw new VfioError('the device is not of this engine', { code: 'ERR_INVALID_ARGUMENT' });
-    return announced('detach', { device: device.name, backend: device.backend }, async () => {
+    const entry = this.#devices.get(device);
+    if (entry === undefined) throw new VfioError('the device is not of this engine', { code: 'ERR_INVALID_ARGUMENT' });
+    return announced('detach', { device: device.name, backend: device.backend, group: entry.group }, async () => {
       try {
-        await undo.runOrThrow();
+        await entry.undo.runOrThrow();
       } finally {
         this.#devices.delete(device);
       }
@@ -179,6 +189,10 @@ export class Engine {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new VfioError('the engine is closed', { code: 'ERR_CLOSED' });
   }
+}
+
+function groupOf({ kernel, sysfsPath }: LocatedDevice): Promise<string | undefined> {
+  return queryGroupId(kernel.sysfs, sysfsPath);
 }
 
 /** The kernel may ask for a device back before anybody has got it: it is given back by then, or is being. */

@@ -47,6 +47,14 @@ export async function queryGroup(sysfs: Sysfs, devicePath: string, device: strin
   return { id, noiommu: name === NOIOMMU_NAME && !mediated };
 }
 
+/**
+ * Finds the number of a device's IOMMU group.
+ * @returns undefined if the device has no group, or /sys cannot be read. Never throws
+ */
+export async function queryGroupId(sysfs: Sysfs, devicePath: string): Promise<string | undefined> {
+  return ifFound(async () => baseName(await sysfs.readlink(`${devicePath}/iommu_group`)));
+}
+
 /** Gives the driver that a device is bound to; null for none. */
 export async function queryDriver(sysfs: Sysfs, devicePath: string): Promise<string | null> {
   const target = await unlessMissing(sysfs.readlink(`${devicePath}/driver`), `${devicePath}/driver`);

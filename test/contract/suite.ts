@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdirSync, readSync } from 'node:fs';
 
+import type { AttachMessage } from '../../lib/base/diagnostics.js';
 import type { Device } from '../../lib/device/device.js';
 import { VfioError } from '../../lib/base/errors.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
@@ -68,6 +69,26 @@ export function describeContract(target: ContractTarget): void {
         } finally {
           await second.detach();
         }
+      });
+
+      it('publishes attaches and detaches with the device, the backend and the IOMMU group', async () => {
+        const messages = ['attach', 'detach'].map((verb) => messagesOf(`vfio-engine:${verb}`));
+        const second = await subject.engine.attach(subject.secondEdu);
+        await second.detach();
+        const [attached = [], detached = []] = messages.map((each) => each.end() as AttachMessage[]);
+        const group = detached[0]?.group;
+        assert.match(String(group), /^\d+$/);
+        if (target.capabilities.groups) assert.equal(group, second.groupId);
+        const common = { device: second.name, group };
+        assert.deepEqual(
+          attached.map(({ backend: _, ...message }) => message),
+          ['start', 'end'].map((phase) => ({ ...common, phase })),
+        );
+        const { backend } = target.capabilities;
+        assert.deepEqual(
+          detached,
+          ['start', 'end'].map((phase) => ({ ...common, backend, phase })),
+        );
       });
 
       it('answers what is asked of a detached device by ERR_CLOSED', async () => {
