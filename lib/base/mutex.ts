@@ -1,25 +1,42 @@
-/** Runs asynchronous sections one after the other, in the order they asked. Thread: one. */
+/** Runs sections one after the other, in the order in which they were asked for. Not recursive. Thread: one. */
 export class Mutex {
-  /** The end of the last section, undefined when there is none to wait for. */
-  #last: Promise<unknown> | undefined;
+  #held = false;
+  readonly #waiting: (() => void)[] = [];
 
-  /** Runs a section when all before it have ended, however they ended: at once where there is none. */
-  run<T>(section: () => Promise<T>): Promise<T> {
-    const result = this.#last === undefined ? started(section) : this.#last.then(section, section);
-    const ended = (): void => {
-      if (this.#last === last) this.#last = undefined;
-    };
-    // A section's failure is its caller's to see, not the next section's.
-    const last: Promise<void> = result.then(ended, ended);
-    this.#last = last;
+  /**
+   * Runs a section after all earlier ones have ended, even if they failed. If none is running, the section starts at once.
+   * A section that calls `run` of the same mutex gets the next turn: awaiting that in the section would never end.
+   * @returns a promise of the section's result, which rejects if the section throws or rejects
+   */
+  run<T>(section: () => Promise<T> | T): Promise<T> {
+    const result = this.#held ? this.#turn().then(section) : this.#start(section);
+    result.then(this.#release, this.#release);
     return result;
   }
+
+  #start<T>(section: () => Promise<T> | T): Promise<T> {
+    // Before the section starts: the section itself can lead to another call of `run`, which has to wait.
+    this.#held = true;
+    return started(section);
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Gives the mutex to the next section, or to nobody. */
+  readonly #release = (): void => {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#held = false;
+    else next();
+  };
 }
 
-/** Starts a section now; one that throws instead of rejecting rejects too. */
-export function started<T>(section: () => Promise<T>): Promise<T> {
+/** Runs a section now. @returns a promise of its result, which rejects if the section throws */
+export function started<T>(section: () => Promise<T> | T): Promise<T> {
   try {
-    return section();
+    const result = section();
+    return result instanceof Promise ? result : Promise.resolve(result);
   } catch (error) {
     return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }

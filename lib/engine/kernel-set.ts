@@ -2,7 +2,7 @@ import { parseDeviceId } from '../sysfs/device-id.js';
 import { systemError } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { linuxKernel } from '../kernel/linux/linux.js';
-import type { SoftwareMachine } from '../software/machine/machine.js';
+import type { SoftwareMachine } from '../software/machine/software-machine.js';
 
 /** A device, and the kernel that has it. */
 export interface LocatedDevice {

@@ -14,7 +14,7 @@ import type { TrapRegions } from '../device/open-regions.js';
 import type { OnRequest } from '../device/request-watch.js';
 import { DmaSpace } from '../dma/dma-space.js';
 import type { VfioKernel } from '../kernel/kernel.js';
-import type { SoftwareMachine } from '../software/machine/machine.js';
+import type { SoftwareMachine } from '../software/machine/software-machine.js';
 import type { PoolOptions } from '../pool/options.js';
 import type { WorkerPool } from '../pool/pool.js';
 

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
-export { SoftwareMachine } from './machine/machine.js';
+export { SoftwareMachine } from './machine/software-machine.js';
 export { createDefaultMachine, defaultMachine } from './machine/default-machine.js';
-export type { DeviceOptions, MachineOptions, ProcessOptions } from './machine/options.js';
+export type { SoftwareProcess } from './machine/software-process.js';
+export type { DeviceOptions, MachineOptions, ProcessOptions } from './machine/machine-options.js';

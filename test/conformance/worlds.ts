@@ -1,5 +1,5 @@
 import { linuxKernel } from '../../lib/kernel/linux/linux.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { addon } from '../../lib/native/addon.js';
 import { BDF } from '../guest/devices.js';
 import { bindToVfio } from './bind.js';

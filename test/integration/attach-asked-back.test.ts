@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { OnRequest } from '../../lib/device/request-watch.js';
 import { Engine } from '../../lib/engine/engine.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_NONE, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { eventually } from '../support/open-fds.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Engine } from '../../lib/engine/engine.js';
 import { IrqVector } from '../../lib/irq/vector.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { eventually } from '../support/open-fds.js';
 
 const DEVICE = 'f000:00:04.0';

@@ -1,5 +1,5 @@
 import { Engine } from '../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { describeContract } from '../contract/suite.js';
 
 for (const isolation of ['thread', 'process'] as const) {

@@ -4,7 +4,7 @@ import { hotReset, queryHotReset } from '../../lib/device/hot-reset.js';
 import type { AttachedDevice } from '../../lib/backends/backend.js';
 import { Engine } from '../../lib/engine/engine.js';
 import { systemError } from '../../lib/base/errors.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, VFIO_PCI_HOT_RESET_FLAG_DEV_ID } from '../../lib/uapi/vfio.js';
 
 const NAME = 'f000:00:06.0';

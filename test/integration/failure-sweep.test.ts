@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
 import { VfioError } from '../../lib/base/errors.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { type FailingKernel, failingKernel } from '../support/failing-kernel.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { IrqCounters, WAYS } from '../support/irq-counters.js';
 import { randomOf } from '../stress/random.js';

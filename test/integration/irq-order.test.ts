@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 
 const NAME = 'f000:00:06.0';
 

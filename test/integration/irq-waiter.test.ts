@@ -6,7 +6,7 @@ import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
 import type { DeviceIrq } from '../../lib/irq/device-irq.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { openDescriptors } from '../support/resources.js';
 import type { IrqThreadData } from '../support/irq-thread.js';

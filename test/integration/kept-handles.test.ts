@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { PCI_COMMAND, PCI_COMMAND_MASTER } from '../../lib/uapi/pci.js';
 import type { Device } from '../../lib/device/device.js';
 import { Engine } from '../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { holdingKernel, type HoldingKernel } from '../support/held-calls.js';
 import { reusingKernel } from '../support/reusing-kernel.js';

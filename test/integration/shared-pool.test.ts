@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { Engine } from '../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { EDU_IDENT } from '../../lib/models/edu/registers.js';
 

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 
 import { Engine } from '../../lib/engine/engine.js';
 import { VfioError } from '../../lib/base/errors.js';
-import { SoftwareMachine } from '../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { collectGarbage } from '../support/own-memory.js';
 import { assertNothingLeft, quietResources } from '../support/resources.js';
 import { type Random, randomOf } from './random.js';

@@ -3,14 +3,8 @@ import { addon } from '../../native/addon.js';
 import type { Unmapped } from '../../native/linux.js';
 import { linuxSysfs } from '../../sysfs/linux-sysfs.js';
 import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../../uapi/vfio.js';
-import {
-  IOMMU_INFO_SIZE,
-  parseDeviceInfos,
-  parseIommuInfo,
-  parseRegionInfo,
-  REGION_INFO_SIZE,
-  wantedArgsz,
-} from './parse-infos.js';
+import { VFIO_IOMMU_TYPE1_INFO_SIZE, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
+import { parseDeviceInfos, parseIommuInfo, parseRegionInfo, wantedArgsz } from './parse-infos.js';
 import type { DeviceExtras } from '../device-extras.js';
 import { dmaScheduler } from './dma-scheduler.js';
 import type { IommufdKernel } from '../iommufd.js';
@@ -148,7 +142,7 @@ const deviceCalls: Pick<
 };
 
 /** What the last answer took: containers of one machine answer alike, so most are asked once. */
-let iommuInfoRoom = IOMMU_INFO_SIZE;
+let iommuInfoRoom = VFIO_IOMMU_TYPE1_INFO_SIZE;
 
 function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
   const answer = withRoom((room) => addon.type1GetInfo(container, room), argsz, iommuInfoRoom);
@@ -158,7 +152,7 @@ function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
 
 function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
   const ask = (room: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
-  return parseRegionInfo(withRoom(ask, argsz, REGION_INFO_SIZE));
+  return parseRegionInfo(withRoom(ask, argsz, VFIO_REGION_INFO_MINSZ));
 }
 
 /** Asks once with the caller's argsz; without one, with `room`, and again where the answer wants more. */

@@ -9,11 +9,8 @@ import {
   VFIO_REGION_INFO_CAP_TYPE,
   VFIO_REGION_INFO_FLAG_CAPS,
 } from '../../uapi/vfio.js';
+import { VFIO_IOMMU_TYPE1_INFO_SIZE, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import type { DeviceInfos, IommuInfo, IrqInfo, RegionCapabilities, RegionInfo } from '../kernel.js';
-
-/** Bytes of struct vfio_region_info and of struct vfio_iommu_type1_info before their capabilities. */
-export const REGION_INFO_SIZE = 32;
-export const IOMMU_INFO_SIZE = 24;
 
 /** The room that the whole answer wants: what the kernel wrote into `argsz`. */
 export function wantedArgsz(answer: Uint8Array): number {
@@ -82,7 +79,7 @@ export function parseIommuInfo(answer: Uint8Array): IommuInfo {
 
 function regionCapabilities(view: DataView, first: number): RegionCapabilities {
   const found: { -readonly [Key in keyof RegionCapabilities]: RegionCapabilities[Key] } = {};
-  for (const { id, body } of chain(view, first, REGION_INFO_SIZE)) {
+  for (const { id, body } of chain(view, first, VFIO_REGION_INFO_MINSZ)) {
     if (id === VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
       found.sparseMmap = pairs(body).map(([offset, size]) => ({ offset, size }));
     } else if (id === VFIO_REGION_INFO_CAP_TYPE) {
@@ -99,7 +96,7 @@ type IommuCapabilities = Pick<IommuInfo, 'iovaRanges' | 'migration' | 'dmaAvaila
 
 function iommuCapabilities(view: DataView, first: number): IommuCapabilities {
   const found: { -readonly [Key in keyof IommuCapabilities]: IommuCapabilities[Key] } = {};
-  for (const { id, body } of chain(view, first, IOMMU_INFO_SIZE)) {
+  for (const { id, body } of chain(view, first, VFIO_IOMMU_TYPE1_INFO_SIZE)) {
     if (id === VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) {
       found.iovaRanges = pairs(body).map(([start, last]) => ({ start, last }));
     } else if (id === VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION) {

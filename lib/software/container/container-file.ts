@@ -1,11 +1,9 @@
-import type { Container } from './container.js';
-import { Counted } from '../counted.js';
+import { ReferenceCounted } from '../base/reference-counted.js';
+import type { VfioContainer } from './vfio-container.js';
 
-/** An open /dev/vfio/vfio: its descriptors hold it, and it holds the container. */
-export class ContainerFile extends Counted {
-  readonly kind = 'container';
-
-  constructor(readonly container: Container) {
+/** An open /dev/vfio/vfio. Its descriptors hold it, and it holds the container. */
+export class ContainerFile extends ReferenceCounted {
+  constructor(readonly container: VfioContainer) {
     super();
   }
 

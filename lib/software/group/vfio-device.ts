@@ -1,53 +1,27 @@
-import type { DeviceInfo, IoTarget, IrqInfo, IrqSet, MappingHandle, RegionInfo } from '../../kernel/kernel.js';
-import { Counted } from '../counted.js';
-import type { VfioGroup } from './group.js';
-import type { IommufdContext } from './iommufd-compat.js';
-import type { MachineDevice } from '../machine/machine-device.js';
-import { Mutex } from '../mutex.js';
-import type { SoftwareProcess } from '../machine/process.js';
-import { refuse } from '../refusal.js';
-import { warn } from '../warnings.js';
+import type { GroupDevice, KvmReference, VfioGroup } from './vfio-group.js';
+import type { IommufdContext } from '../container/iommufd-compat.js';
+import type { Caller } from '../base/caller.js';
+import type { GroupMember } from '../iommu/iommu-group.js';
+import { DeviceFile, type OpenableDevice } from './device-file.js';
+import type { VfioDriver } from './vfio-driver.js';
+import { Mutex } from '../../base/mutex.js';
+import { failWith } from '../base/errno-failure.js';
+import { logKernelWarning } from '../base/kernel-log.js';
 
-/** A virtual machine of KVM's, as a device sees it: something to hold while it is open. */
-export interface KvmReference {
-  /** Takes a reference. @returns false when the virtual machine is going away */
-  tryGet(): boolean;
-  put(): void;
-}
-
-/** What a VFIO driver does for its device, whose calls are those of `VfioKernel`. Source: struct vfio_device_ops */
-export interface VfioDriver {
-  getInfo(argsz: number | undefined): DeviceInfo;
-  getRegionInfo(regionIndex: number, argsz: number | undefined): RegionInfo;
-  getIrqInfo(irqIndex: number, argsz: number | undefined): IrqInfo;
-  setIrqs(set: IrqSet): Promise<void>;
-  reset(): Promise<void>;
-  read(fileOffset: bigint, length: number): Promise<Uint8Array>;
-  write(fileOffset: bigint, data: Uint8Array): Promise<number>;
-  map(fileOffset: bigint, length: number, prot: { read: boolean; write: boolean }): MappingHandle;
-  readonly ioTarget: IoTarget;
-
-  /** Compares the argument of GET_DEVICE_FD. @throws Refusal */
-  match(argument: string): boolean;
-  /** The first open. */
-  open(): Promise<void>;
-  /** The last close. */
-  close(): Promise<void>;
-  /** Asks the user to let go: the device is to be unregistered. */
-  request(): void;
-}
-
-/** The kernel asks a user again after this time. Source: vfio_unregister_group_dev, HZ * 10 */
+/** The kernel repeats its request to the user after this time. Source: vfio_unregister_group_dev, HZ * 10 */
 const REQUEST_INTERVAL_MS = 10_000;
 
-/** A device bound to a VFIO driver: registered in its group, opened any number of times. Source: struct vfio_device */
-export class VfioDevice {
-  /** Held while the devices that reset together open and close. */
-  readonly deviceSetLock = new Mutex();
+/**
+ * A device that is bound to a VFIO driver: registered in its group, and open any number of times.
+ * Source: struct vfio_device
+ */
+export class VfioDevice implements GroupDevice, OpenableDevice {
+  /** Held while the device opens and closes. A model resets alone, so that each device is its own set. Source: dev_set */
+  readonly #deviceSetLock = new Mutex();
   #registrations = 1;
   #openCount = 0;
   #kvm: KvmReference | null = null;
-  /** The iommufd that stood for a container at the first open; the group may let it go before the device does. */
+  /** The iommufd that took the container's place at the first open. The device holds it longer than the group can. */
   #iommufd: IommufdContext | null = null;
   #unused!: () => void;
   readonly #completion = new Promise<void>((resolve) => {
@@ -55,27 +29,31 @@ export class VfioDevice {
   });
 
   constructor(
-    readonly device: MachineDevice,
+    private readonly member: GroupMember,
     readonly group: VfioGroup,
     readonly driver: VfioDriver,
   ) {}
 
-  get openCount(): number {
-    return this.#openCount;
+  get name(): string {
+    return this.member.name;
   }
 
-  /** The virtual machine that the device holds while it is open. */
-  get kvm(): KvmReference | null {
-    return this.#kvm;
+  get enforcesCoherency(): boolean {
+    return this.member.enforcesCoherency;
   }
 
+  match(argument: string): boolean {
+    return this.driver.match(argument);
+  }
+
+  /** Adds the device to its group. The kernel adds new devices at the head of its list. */
   async register(): Promise<void> {
     await this.group.deviceLock.run(() => {
       this.group.devices.unshift(this);
     });
   }
 
-  /** Takes the device out of its group, asks its users to close it and waits until they have. */
+  /** Removes the device from its group, asks its user to close it, and waits until it is closed. */
   async unregister(): Promise<void> {
     await this.group.deviceLock.run(() => {
       this.group.devices.splice(this.group.devices.indexOf(this), 1);
@@ -88,7 +66,6 @@ export class VfioDevice {
     clearInterval(again);
   }
 
-  /** @returns false when the device is unregistered and nobody uses it */
   tryGetRegistration(): boolean {
     if (this.#registrations === 0) return false;
     this.#registrations += 1;
@@ -100,26 +77,24 @@ export class VfioDevice {
     if (this.#registrations === 0) this.#unused();
   }
 
-  /** Opens the device; the caller holds a registration, which goes to the file. @throws EINVAL, EPERM, the driver's */
-  async open(caller: SoftwareProcess): Promise<DeviceFile> {
-    // The group's file is dropped after the group's lock, which its release takes.
+  async open(caller: Caller): Promise<DeviceFile> {
+    // The release of the group's file takes the group's lock, so that it runs after the lock is released.
     const afterwards: (() => Promise<void>)[] = [];
     try {
       await this.group.lock.run(() => {
-        if (!this.group.hasIommu) refuse('EINVAL');
-        return this.deviceSetLock.run(async () => {
+        if (!this.group.hasIommu) failWith('EINVAL');
+        return this.#deviceSetLock.run(async () => {
           if (this.#openCount === 0) await this.#firstOpen(caller, afterwards);
           this.#openCount += 1;
         });
       });
-      if (this.group.noiommu) warn(this.device.name, 'vfio-noiommu device opened by user');
+      if (this.group.noiommu) logKernelWarning(this.name, 'vfio-noiommu device opened by user');
       return new DeviceFile(this);
     } finally {
       for (const step of afterwards) await step();
     }
   }
 
-  /** A file of the device was closed for the last time. */
   async close(): Promise<void> {
     const afterwards: (() => Promise<void>)[] = [];
     try {
@@ -132,7 +107,7 @@ export class VfioDevice {
 
   #lastClose(afterwards: (() => Promise<void>)[]): Promise<void> {
     return this.group.lock.run(() =>
-      this.deviceSetLock.run(async () => {
+      this.#deviceSetLock.run(async () => {
         this.#openCount -= 1;
         if (this.#openCount > 0) return;
         try {
@@ -145,7 +120,7 @@ export class VfioDevice {
     );
   }
 
-  async #firstOpen(caller: SoftwareProcess, afterwards: (() => Promise<void>)[]): Promise<void> {
+  async #firstOpen(caller: Caller, afterwards: (() => Promise<void>)[]): Promise<void> {
     if (this.group.kvm?.tryGet() === true) this.#kvm = this.group.kvm;
     try {
       await this.#useIommu(caller);
@@ -161,17 +136,17 @@ export class VfioDevice {
     }
   }
 
-  async #useIommu(caller: SoftwareProcess): Promise<void> {
+  async #useIommu(caller: Caller): Promise<void> {
     const { group } = this;
     if (group.iommufd === null) {
       group.useContainer(caller);
       return;
     }
-    await group.iommufd.attachGroup(group, caller);
+    await group.iommufd.attachGroup(group);
     this.#iommufd = group.iommufd.get();
   }
 
-  /** @returns what drops the group's file */
+  /** @returns a function that drops the group's file, to be run after the group's lock is released */
   async #unuseIommu(): Promise<() => Promise<void>> {
     const iommufd = this.#iommufd;
     if (iommufd === null) return this.group.unuseContainer();
@@ -184,18 +159,5 @@ export class VfioDevice {
   #putKvm(): void {
     this.#kvm?.put();
     this.#kvm = null;
-  }
-}
-
-/** An open device: its descriptors hold it. */
-export class DeviceFile extends Counted {
-  readonly kind = 'device';
-
-  constructor(readonly vfioDevice: VfioDevice) {
-    super();
-  }
-
-  protected override release(): Promise<void> {
-    return this.vfioDevice.close();
   }
 }

@@ -1,34 +1,41 @@
 import { addon } from '../../native/addon.js';
 import type { DmaFault, DomainHandle } from '../../native/vfio-user.js';
-import { reportFaults } from './faults.js';
+import { publishDmaFaults } from './dma-faults.js';
 
-/** What an IOMMU can put behind a domain: a device's DMA. */
+/** A device whose DMA an IOMMU can put behind a domain. */
 export interface DmaSource {
-  /** Puts the device's DMA behind a domain, or (0) behind none: all of it then faults. */
+  /** Puts the device's DMA behind a domain. @param domain 0 for no domain: every access faults */
   setDomain(domain: DomainHandle): void;
 }
 
-/** One set of translations, which the devices of one or several groups share. Source: struct iommu_domain */
+/** A set of translations that the devices of one or more groups share. Source: struct iommu_domain */
 export interface IommuDomain {
-  /** Lets devices reach `size` bytes from `vaddr` on. `access` is VFIO_DMA_MAP_FLAG_READ, _WRITE or both. */
+  /**
+   * Maps memory of this process for the devices. The caller has checked that the range is free.
+   * @param size bytes
+   * @param access VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both
+   */
   map(iova: bigint, vaddr: bigint, size: bigint, access: number): void;
-  /** Takes a range away; no device touches its memory once the promise is fulfilled. */
+  /** Unmaps a range. After the promise resolves, no device touches its memory. */
   unmap(iova: bigint, size: bigint): Promise<void>;
+  /** Puts a device's DMA behind the domain. */
   attach(device: DmaSource): Promise<void>;
+  /** Puts a device's DMA behind no domain. */
   detach(device: DmaSource): void;
-  /** Starts the record of the pages that devices write (0n stops it). `pageSize` in bytes. */
+  /** Starts to record the pages that devices write. @param pageSize bytes; 0n stops the record */
   setDirtyTracking(pageSize: bigint): void;
-  /** Takes the record of a range: a bit a page, clean again afterwards. */
+  /** Reads the record of a range and clears it. @returns one bit for each page of `pageSize` bytes */
   takeDirty(iova: bigint, size: bigint, pageSize: bigint): Uint8Array;
+  /** Frees the domain. */
   close(): void;
 }
 
-/** The domain in the addon, through which the memory accesses of hosted models go. */
+/** The addon's domain, which translates the DMA of the models. Thread: the one that made it. */
 export class NativeDomain implements IommuDomain {
   readonly #handle = addon.domainCreate();
   readonly #watcher = addon.watcherCreate(addon.domainFaultEvent(this.#handle), () => this.#report());
 
-  constructor(private readonly onFault: (faults: { count: number; recent: DmaFault[] }) => void = reportFaults) {
+  constructor(private readonly onFault: (faults: { count: number; recent: DmaFault[] }) => void = publishDmaFaults) {
     addon.watcherSetRef(this.#watcher, false);
   }
 

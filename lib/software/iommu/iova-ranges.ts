@@ -1,23 +1,24 @@
 import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
 
-/** The interrupt window of x86, where a write is a message and no memory. */
+/** The interrupt window of x86. A write to it is an interrupt message, not a memory access. */
 export const X86_MSI_WINDOW: ReservedRange = { start: 0xfee00000n, last: 0xfeefffffn, type: 'msi' };
 
-/** Gives the range of iovas that an IOMMU of this address width (in bits) translates. */
+/** Returns the range of IOVAs that an IOMMU translates. @param addressWidth bits of an IOVA, 1 to 64 */
 export function apertureOf(addressWidth: number): IovaRange {
   return { start: 0n, last: (1n << BigInt(addressWidth)) - 1n };
 }
 
+/** Tells whether two ranges have an IOVA in common. */
 export function intersects(a: IovaRange, b: IovaRange): boolean {
   return a.start <= b.last && b.start <= a.last;
 }
 
-/** Tells whether a whole range lies in one of the ranges. */
+/** Tells whether one of the ranges contains all of `range`. */
 export function contains(ranges: readonly IovaRange[], range: IovaRange): boolean {
-  return ranges.some((one) => one.start <= range.start && range.last <= one.last);
+  return ranges.some(({ start, last }) => start <= range.start && range.last <= last);
 }
 
-/** Gives what is left of the ranges inside of the aperture. */
+/** Returns the parts of the ranges that lie in the aperture. */
 export function clip(ranges: readonly IovaRange[], aperture: IovaRange): IovaRange[] {
   return ranges
     .filter((range) => intersects(range, aperture))
@@ -27,7 +28,7 @@ export function clip(ranges: readonly IovaRange[], aperture: IovaRange): IovaRan
     }));
 }
 
-/** Gives what is left of the ranges without the hole. */
+/** Returns the parts of the ranges that lie outside the hole. */
 export function exclude(ranges: readonly IovaRange[], hole: IovaRange): IovaRange[] {
   return ranges.flatMap((range) => {
     if (!intersects(range, hole)) return [range];

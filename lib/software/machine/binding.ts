@@ -1,24 +1,28 @@
-import { VfioGroup, type VfioGroupType } from '../group/group.js';
-import type { IommuGroup } from '../group/iommu-group.js';
+import { VfioGroup } from '../group/vfio-group.js';
+import type { VfioGroupType } from '../iommu/iommu-driver.js';
+import type { IommuGroup } from '../iommu/iommu-group.js';
 import type { MachineDevice } from './machine-device.js';
-import type { Mutex } from '../mutex.js';
-import { refuse } from '../refusal.js';
+import type { Mutex } from '../../base/mutex.js';
+import { failWith } from '../base/errno-failure.js';
 import { VfioDevice } from '../group/vfio-device.js';
 import { VfioPci } from '../pci/vfio-pci.js';
-import { warn } from '../warnings.js';
+import { logKernelWarning } from '../base/kernel-log.js';
 
-/** What binding to VFIO drivers shares. */
+/** The parts of the machine that VFIO drivers use when they bind. */
 export interface DriverCore {
   /** The module parameter vfio.enable_unsafe_noiommu_mode. */
   readonly noiommu: boolean;
-  /** Held while VFIO groups come and go. */
+  /** Held while VFIO groups come and go. Source: vfio.group_lock */
   readonly lock: Mutex;
+  /** The VFIO group of each IOMMU group that has a device with a VFIO driver. */
   readonly vfioGroups: Map<IommuGroup, VfioGroup>;
+  /** Makes an empty IOMMU group with a free number. */
   createIommuGroup(): IommuGroup;
+  /** Forgets an empty IOMMU group. */
   dropIommuGroup(group: IommuGroup): void;
 }
 
-/** Registers a device with VFIO, in its IOMMU group's VFIO group. @throws EINVAL without a group */
+/** Registers a device with VFIO, in the VFIO group of its IOMMU group. @throws EINVAL if the device has no group */
 export async function bindVfio(core: DriverCore, device: MachineDevice): Promise<void> {
   const type = groupType(core, device);
   const group = await core.lock.run(() => {
@@ -37,7 +41,7 @@ export async function bindVfio(core: DriverCore, device: MachineDevice): Promise
   await vfio.register();
 }
 
-/** Unregisters a device: waits for its users. The last one of a group takes the group from those who have it open. */
+/** Unregisters a device. Waits until its users closed it. The last device of a group revokes the group. */
 export async function unbindVfio(core: DriverCore, device: MachineDevice): Promise<void> {
   const { vfio } = device;
   if (vfio === null) return;
@@ -58,12 +62,12 @@ export async function unbindVfio(core: DriverCore, device: MachineDevice): Promi
 function groupType(core: DriverCore, device: MachineDevice): VfioGroupType {
   if (device.mediated) return 'emulated';
   if (device.iommuGroup !== null) return 'iommu';
-  if (!core.noiommu) refuse('EINVAL');
-  warn(device.name, 'bound without an IOMMU: a noiommu group has no protection');
+  if (!core.noiommu) failWith('EINVAL');
+  logKernelWarning(device.name, 'bound without an IOMMU: a noiommu group has no protection');
   return 'noiommu';
 }
 
-/** A mediated device, or any where there is no IOMMU, gets a group of its own for as long as it is bound. */
+/** Makes a group for a mediated device, or for a device without an IOMMU. The group exists while the device is bound. */
 function makeGroup(core: DriverCore, device: MachineDevice): IommuGroup {
   const group = core.createIommuGroup();
   group.devices.push(device);

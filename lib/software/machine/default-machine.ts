@@ -1,14 +1,14 @@
 import { Once } from '../../base/once.js';
-import { SoftwareMachine } from './machine.js';
-import type { MachineOptions } from './options.js';
+import { SoftwareMachine } from './software-machine.js';
+import type { MachineOptions } from './machine-options.js';
 
-/** The bus addresses of the default machine; a PCI domain that no hardware has, so that names never clash. */
+/** The names of the devices of the default machine. No hardware has this PCI domain, so that names never collide. */
 export const DEFAULT_EDU = 'f000:00:04.0';
 export const DEFAULT_TESTDEV = 'f000:00:05.0';
 
-const machine = new Once<SoftwareMachine>();
+const defaultMachineOnce = new Once<SoftwareMachine>();
 
-/** Makes a machine with the two built-in models, each in a group of its own, under the aliases `edu` and `testdev`. */
+/** Makes a machine with the two built-in models, each in its own group, with the aliases `edu` and `testdev`. */
 export async function createDefaultMachine(options: MachineOptions = {}): Promise<SoftwareMachine> {
   const made = new SoftwareMachine(options);
   await made.addDevice({ name: DEFAULT_EDU, group: 0, model: 'edu' });
@@ -19,9 +19,9 @@ export async function createDefaultMachine(options: MachineOptions = {}): Promis
 }
 
 /**
- * Gives the process's default machine, made at the first call; its models run from their first open on. One that could not
- * be made is made anew.
+ * Returns the default machine of this process. The first call makes it; a call after a failure tries again. A model
+ * starts when its device is opened for the first time.
  */
 export function defaultMachine(): Promise<SoftwareMachine> {
-  return machine.run(createDefaultMachine);
+  return defaultMachineOnce.run(createDefaultMachine);
 }

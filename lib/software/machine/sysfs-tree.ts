@@ -1,9 +1,22 @@
-import type { IommuGroup } from '../group/iommu-group.js';
+import type { IommuGroup } from '../iommu/iommu-group.js';
 import type { MachineDevice } from './machine-device.js';
-import type { SoftwareMachine } from './machine.js';
-import { refuse } from '../refusal.js';
+import type { MachineSettings } from './machine-options.js';
+import { failWith } from '../base/errno-failure.js';
 
-/** A file, a folder or a link of /sys, made anew for each look. */
+/** The machine, as its /sys shows and changes it. `SoftwareMachine` implements it. */
+export interface SysfsMachine {
+  readonly settings: MachineSettings;
+  readonly devices: ReadonlyMap<string, MachineDevice>;
+  readonly iommuGroups: ReadonlyMap<number, IommuGroup>;
+  /** The drivers that have a folder in sysfs. */
+  readonly drivers: ReadonlySet<string>;
+  /** Returns a device by its name. @throws ENODEV */
+  device(name: string): MachineDevice;
+  bindDriver(name: string, driver: string): Promise<void>;
+  unbindDriver(name: string): Promise<void>;
+}
+
+/** A file, a folder or a link of /sys. Every access makes the tree anew, from the present state of the machine. */
 export type SysfsNode =
   | { readonly kind: 'directory'; readonly entries: () => Map<string, SysfsNode> }
   | { readonly kind: 'link'; readonly target: string }
@@ -11,8 +24,8 @@ export type SysfsNode =
 
 type Entries = readonly (readonly [name: string, node: SysfsNode])[];
 
-/** The tree from `/` on. */
-export function sysfsRoot(machine: SoftwareMachine): SysfsNode {
+/** Makes the tree that begins at `/`. */
+export function sysfsRoot(machine: SysfsMachine): SysfsNode {
   return folder(() => [
     [
       'sys',
@@ -30,7 +43,7 @@ function folder(entries: () => Entries): SysfsNode {
   return { kind: 'directory', entries: () => new Map(entries()) };
 }
 
-function text(read: () => string): SysfsNode {
+function textFile(read: () => string): SysfsNode {
   return { kind: 'file', read: () => `${read()}\n` };
 }
 
@@ -38,7 +51,7 @@ function link(target: string): SysfsNode {
   return { kind: 'link', target };
 }
 
-function pciBus(machine: SoftwareMachine): SysfsNode {
+function pciBus(machine: SysfsMachine): SysfsNode {
   const devices = pciDevices(machine);
   return folder(() => [
     ['devices', folder(() => devices.map((device) => [device.name, link(`../../../${pathOf(device)}`)]))],
@@ -47,7 +60,7 @@ function pciBus(machine: SoftwareMachine): SysfsNode {
   ]);
 }
 
-function driverFolder(machine: SoftwareMachine, driver: string): SysfsNode {
+function driverFolder(machine: SysfsMachine, driver: string): SysfsNode {
   const bound = pciDevices(machine).filter((device) => device.driver === driver);
   return folder(() => [
     ['bind', { kind: 'file', write: (name) => machine.bindDriver(matching(machine, name, driver), driver) }],
@@ -56,7 +69,7 @@ function driverFolder(machine: SoftwareMachine, driver: string): SysfsNode {
   ]);
 }
 
-function mdevBus(machine: SoftwareMachine): Entries {
+function mdevBus(machine: SysfsMachine): Entries {
   const devices = [...machine.devices.values()].filter((device) => device.mediated);
   if (devices.length === 0) return [];
   const entries = devices.map((device) => [device.name, link(`../../../${pathOf(device)}`)] as const);
@@ -72,7 +85,7 @@ function mdevBus(machine: SoftwareMachine): Entries {
   ];
 }
 
-function deviceFolders(machine: SoftwareMachine): Entries {
+function deviceFolders(machine: SysfsMachine): Entries {
   const parents = new Map<string, MachineDevice[]>();
   for (const device of machine.devices.values()) {
     const parent = parentOf(device);
@@ -91,9 +104,9 @@ function deviceFolder(device: MachineDevice): SysfsNode {
     ...(device.mediated
       ? []
       : ([
-          ['vendor', text(() => hex(identity.vendorId, 4))],
-          ['device', text(() => hex(identity.deviceId, 4))],
-          ['class', text(() => hex(identity.classCode, 6))],
+          ['vendor', textFile(() => idNumber(identity.vendorId, 4))],
+          ['device', textFile(() => idNumber(identity.deviceId, 4))],
+          ['class', textFile(() => idNumber(identity.classCode, 6))],
           ['driver_override', driverOverride(device)],
         ] as const)),
     ['subsystem', link(`../../../bus/${bus}`)],
@@ -112,20 +125,20 @@ function driverOverride(device: MachineDevice): SysfsNode {
   };
 }
 
-function iommuGroups(machine: SoftwareMachine): SysfsNode {
+function iommuGroups(machine: SysfsMachine): SysfsNode {
   return folder(() =>
     [...machine.iommuGroups.values()].map((group) => [String(group.id), groupFolder(machine, group)]),
   );
 }
 
-function groupFolder(machine: SoftwareMachine, group: IommuGroup): SysfsNode {
+function groupFolder(machine: SysfsMachine, group: IommuGroup): SysfsNode {
   const members = [...machine.devices.values()].filter((device) => device.iommuGroup === group);
   const noiommu = members.some((device) => device.vfio?.group.noiommu === true);
   return folder(() => [
     ['devices', folder(() => members.map((device) => [device.name, link(`../../../../${pathOf(device)}`)]))],
     ['reserved_regions', { kind: 'file', read: () => reservedRegions(group) }],
-    ['type', text(() => (group.domain === null ? 'DMA' : 'unknown'))],
-    ...(noiommu ? ([['name', text(() => 'vfio-noiommu')]] as const) : []),
+    ['type', textFile(() => (group.domain === null ? 'DMA' : 'unknown'))],
+    ...(noiommu ? ([['name', textFile(() => 'vfio-noiommu')]] as const) : []),
   ]);
 }
 
@@ -136,45 +149,45 @@ function reservedRegions(group: IommuGroup): string {
     .join('');
 }
 
-function modules(machine: SoftwareMachine): Entries {
+function modules(machine: SysfsMachine): Entries {
   const { noiommu, allowUnsafeInterrupts, dmaEntryLimit } = machine.settings;
   const parameters = (entries: Entries): SysfsNode => folder(() => [['parameters', folder(() => entries)]]);
   return [
-    ['vfio', parameters([['enable_unsafe_noiommu_mode', text(() => yesNo(noiommu))]])],
+    ['vfio', parameters([['enable_unsafe_noiommu_mode', textFile(() => yesNo(noiommu))]])],
     [
       'vfio_iommu_type1',
       parameters([
-        ['allow_unsafe_interrupts', text(() => yesNo(allowUnsafeInterrupts))],
-        ['dma_entry_limit', text(() => String(dmaEntryLimit))],
+        ['allow_unsafe_interrupts', textFile(() => yesNo(allowUnsafeInterrupts))],
+        ['dma_entry_limit', textFile(() => String(dmaEntryLimit))],
       ]),
     ],
   ];
 }
 
-/** Binds a device to the driver that its override names, else to its own; does nothing where there is none. */
-async function probe(machine: SoftwareMachine, name: string): Promise<void> {
+/** Binds the driver that `driver_override` names, else the device's native driver. Does nothing if there is neither. */
+async function probe(machine: SysfsMachine, name: string): Promise<void> {
   const device = machine.device(name);
   const driver = device.driverOverride ?? device.options.nativeDriver;
   if (driver !== undefined && device.driver === null) await machine.bindDriver(name, driver);
 }
 
-/** Gives a device that a driver would take. @throws ENODEV */
-function matching(machine: SoftwareMachine, name: string, driver: string): string {
+/** Returns the name of a device if the driver accepts the device. @throws ENODEV */
+function matching(machine: SysfsMachine, name: string, driver: string): string {
   const device = machine.device(name);
   const takes = device.driverOverride ?? device.options.nativeDriver;
-  return takes === driver ? name : refuse('ENODEV');
+  return takes === driver ? name : failWith('ENODEV');
 }
 
-async function unbind(machine: SoftwareMachine, name: string, driver: string): Promise<void> {
-  if (machine.device(name).driver !== driver) refuse('ENODEV');
+async function unbind(machine: SysfsMachine, name: string, driver: string): Promise<void> {
+  if (machine.device(name).driver !== driver) failWith('ENODEV');
   await machine.unbindDriver(name);
 }
 
-function pciDevices(machine: SoftwareMachine): MachineDevice[] {
+function pciDevices(machine: SysfsMachine): MachineDevice[] {
   return [...machine.devices.values()].filter((device) => !device.mediated);
 }
 
-/** `pciDDDD:BB` for a bus address, as the host bridge is named. */
+/** Returns the name of the host bridge, `pciDDDD:BB`. */
 function parentOf(device: MachineDevice): string {
   return device.mediated ? 'mdev-parent' : `pci${device.name.slice(0, device.name.lastIndexOf(':'))}`;
 }
@@ -183,7 +196,7 @@ function pathOf(device: MachineDevice): string {
   return `devices/${parentOf(device)}/${device.name}`;
 }
 
-function hex(value: number, digits: number): string {
+function idNumber(value: number, digits: number): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;
 }
 

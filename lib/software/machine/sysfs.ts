@@ -1,15 +1,15 @@
 import { systemError, VfioError } from '../../base/errors.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
 import type { ErrnoName } from '../../uapi/errno.js';
-import type { SoftwareMachine } from './machine.js';
-import { Refusal } from '../refusal.js';
-import { sysfsRoot, type SysfsNode } from './sysfs-tree.js';
+import { started } from '../../base/mutex.js';
+import { ErrnoFailure } from '../base/errno-failure.js';
+import { sysfsRoot, type SysfsMachine, type SysfsNode } from './sysfs-tree.js';
 
-/** As many links as the kernel follows on one path. */
+/** The kernel follows at most this many links on one path. Source: MAXSYMLINKS */
 const LINKS_MAX = 40;
 
-/** Shows a software machine's devices, groups and drivers under the paths that /sys has. */
-export function softwareSysfs(machine: SoftwareMachine): Sysfs {
+/** Makes the /sys of a machine: its devices, groups and drivers, under the paths of the real /sys. */
+export function softwareSysfs(machine: SysfsMachine): Sysfs {
   const find = (call: string, path: string, followLast = true): SysfsNode => {
     const node = walk(sysfsRoot(machine), path, followLast);
     return typeof node === 'string' ? fail(node, call, path) : node;
@@ -21,38 +21,38 @@ export function softwareSysfs(machine: SoftwareMachine): Sysfs {
     try {
       await node.write(data.trim());
     } catch (error) {
-      if (error instanceof Refusal) fail(error.code, 'write', path);
+      if (error instanceof ErrnoFailure) fail(error.code, 'write', path);
       throw error;
     }
   };
   return {
     readlink: (path) =>
-      promised(() => {
+      started(() => {
         const node = find('readlink', path, false);
         return node.kind === 'link' ? node.target : fail('EINVAL', 'readlink', path);
       }),
     readFile: (path) =>
-      promised(() => {
+      started(() => {
         const node = find('read', path);
         if (node.kind !== 'file') return fail('EISDIR', 'read', path);
         return node.read === undefined ? fail('EACCES', 'open', path) : new TextEncoder().encode(node.read());
       }),
     readdir: (path) =>
-      promised(() => {
+      started(() => {
         const node = find('scandir', path);
         return node.kind === 'directory' ? [...node.entries().keys()] : fail('ENOTDIR', 'scandir', path);
       }),
     writeFile,
     writeSlowly: (path, data, timeoutMs) => within(writeFile(path, data), timeoutMs, path),
-    exists: (path) => promised(() => typeof walk(sysfsRoot(machine), path, true) !== 'string'),
+    exists: (path) => started(() => typeof walk(sysfsRoot(machine), path, true) !== 'string'),
   };
 }
 
-/** Gives up waiting for a write, which goes on: as for a process that writes to the real /sys. */
+/** Stops waiting for a write after a time. The write itself goes on, as a write to the real /sys does. @throws ERR_TIMEOUT */
 async function within(writing: Promise<void>, timeoutMs: number, path: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<never>((_, reject) => {
-    const message = `writing '${path}' was not done after ${timeoutMs} ms`;
+    const message = `the write to '${path}' did not end within ${timeoutMs} ms`;
     timer = setTimeout(() => reject(new VfioError(message, { code: 'ERR_TIMEOUT', path })), timeoutMs);
   });
   try {
@@ -62,15 +62,11 @@ async function within(writing: Promise<void>, timeoutMs: number, path: string): 
   }
 }
 
-function promised<T>(body: () => T): Promise<T> {
-  return new Promise((resolve) => resolve(body()));
-}
-
 function fail(code: ErrnoName, call: string, path: string): never {
   throw systemError(code, call, { path });
 }
 
-/** Finds what a path names. @returns the node, or why there is none */
+/** Finds the node of a path. @returns the node, or the errno of the failure */
 function walk(root: SysfsNode, path: string, followLast: boolean): SysfsNode | ErrnoName {
   let rest = partsOf(path);
   let trail: { readonly name: string; readonly node: SysfsNode }[] = [];

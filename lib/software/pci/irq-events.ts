@@ -1,21 +1,26 @@
 import { addon } from '../../native/addon.js';
 import type { Fd } from '../../kernel/kernel.js';
-import { refuse } from '../refusal.js';
+import { failWith } from '../base/errno-failure.js';
 
-/** The eventfds of one interrupt index. They are the core's own copies: the user may close his. */
+/** The eventfds of one interrupt index. They are copies, because the user can close the originals. */
 export class IrqEvents {
   readonly #fds = new Map<number, Fd>();
 
+  /** Tells whether a vector has an eventfd. */
   has(vector: number): boolean {
     return this.#fds.has(vector);
   }
 
-  /** Gives the eventfd of a vector, -1 for none. */
+  /** Returns the eventfd of a vector, -1 if it has none. */
   fdOf(vector: number): Fd {
     return this.#fds.get(vector) ?? -1;
   }
 
-  /** Connects a vector to another eventfd, or (-1) to none. @throws EBADF, EINVAL for a file of another kind */
+  /**
+   * Replaces the eventfd of a vector.
+   * @param fd -1 for none
+   * @throws EBADF if `fd` is not open, EINVAL if it is not an eventfd; the vector then keeps its eventfd
+   */
   replace(vector: number, fd: Fd): void {
     const copy = fd < 0 ? -1 : copyOfEventfd(fd);
     const before = this.fdOf(vector);
@@ -24,12 +29,13 @@ export class IrqEvents {
     else this.#fds.set(vector, copy);
   }
 
-  /** Adds one to a vector's eventfd, where it has one. */
+  /** Adds 1 to the eventfd of a vector. Does nothing if the vector has none. */
   signal(vector: number): void {
     const fd = this.fdOf(vector);
     if (fd >= 0) addon.eventfdWrite(fd, 1);
   }
 
+  /** Takes the eventfds away from all vectors. */
   clear(): void {
     for (const fd of this.#fds.values()) addon.closeFdSync(fd);
     this.#fds.clear();
@@ -37,10 +43,10 @@ export class IrqEvents {
 }
 
 function copyOfEventfd(fd: Fd): Fd {
-  if (!addon.isOpenFd(fd)) refuse('EBADF');
+  if (!addon.isOpenFd(fd)) failWith('EBADF');
   const copy = addon.dupFd(fd);
   try {
-    // Adding nothing tells an eventfd from other files.
+    // Writing 0 succeeds on an eventfd only, and does not change its count.
     addon.eventfdWrite(copy, 0);
     return copy;
   } catch (error) {

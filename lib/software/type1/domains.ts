@@ -1,28 +1,29 @@
-import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
 import type { IommuDomain } from '../iommu/domain.js';
-import type { IommuGroup } from '../group/iommu-group.js';
+import type { IommuGroup } from '../iommu/iommu-group.js';
 import { clip, exclude, intersects } from '../iommu/iova-ranges.js';
-import { lastOf, type Mapping, type Mappings } from './mappings.js';
-import { Refusal, refuse } from '../refusal.js';
-import { warn } from '../warnings.js';
+import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
+import { lastOf, type MappingList, type Type1Mapping } from './mapping-list.js';
+import { ErrnoFailure, failWith } from '../base/errno-failure.js';
+import { logKernelWarning } from '../base/kernel-log.js';
 
-/** Groups that share a domain. Source: struct vfio_domain */
+/** A domain and the groups that share it. Source: struct vfio_domain */
 interface SharedDomain {
   readonly domain: IommuDomain;
   readonly enforcesCoherency: boolean;
   readonly groups: Set<IommuGroup>;
 }
 
-/** Pins the memory of a mapping that no domain knew so far. @throws EFAULT, ENOMEM */
+/** Pins the memory of mappings. `MemoryPinning` implements it. */
 export interface Pinning {
-  pin(mapping: Mapping): void;
-  unpin(mapping: Mapping): void;
+  /** @throws EFAULT, ENOMEM */
+  pin(mapping: Type1Mapping): void;
+  unpin(mapping: Type1Mapping): void;
 }
 
-/** The domains behind one container, each with all of the container's mappings. */
+/** The domains of one container. Each domain has all mappings of the container. */
 export class Type1Domains {
   #shared: SharedDomain[] = [];
-  /** Mediated devices: their driver translates, so that nothing is pinned and nothing reserved. */
+  /** The domain of mediated devices. Their driver translates: nothing is pinned, and no range is reserved. */
   #emulated: SharedDomain | null = null;
   #iovaRanges: IovaRange[] = [];
   #dirtyPageSize = 0n;
@@ -30,53 +31,53 @@ export class Type1Domains {
   constructor(
     private readonly createDomain: () => IommuDomain,
     private readonly allowUnsafeInterrupts: boolean,
-    private readonly mappings: Mappings,
+    private readonly mappings: MappingList,
     private readonly pinning: Pinning,
   ) {}
 
-  /** Whether mapped memory has to be pinned: an IOMMU reaches it. */
+  /** Whether mapped memory must be pinned: a device behind an IOMMU can reach it. */
   get pins(): boolean {
     return this.#shared.length > 0;
   }
 
+  /** Whether a group of a mediated device is attached. */
   get hasEmulated(): boolean {
     return this.#emulated !== null;
   }
 
-  get count(): number {
-    return this.#shared.length;
-  }
-
-  /** What may be mapped; empty where there are mediated devices alone and anything may. */
+  /** The ranges that can be mapped. Empty if only mediated devices are attached: every range can then be mapped. */
   get iovaRanges(): readonly IovaRange[] {
     return this.#iovaRanges;
   }
 
+  /** Whether the IOMMU enforces cache coherency in every domain. */
   get allEnforceCoherency(): boolean {
     return this.#shared.every((shared) => shared.enforcesCoherency);
   }
 
+  /** Tells whether a group is attached. */
   has(group: IommuGroup): boolean {
     return this.#all().some((shared) => shared.groups.has(group));
   }
 
-  /** Puts a mediated device's group behind the mappings. */
+  /** Attaches the group of a mediated device. */
   async attachEmulated(group: IommuGroup): Promise<void> {
     const shared = this.#emulated ?? { domain: this.#newDomain(), enforcesCoherency: true, groups: new Set() };
-    if (this.#emulated === null) for (const mapping of this.mappings) mapInto(shared.domain, mapping);
+    if (this.#emulated === null) for (const mapping of this.mappings) mapInDomain(shared.domain, mapping);
     this.#emulated = shared;
     shared.groups.add(group);
     await group.attach(shared.domain);
   }
 
   /**
-   * Puts a group into a domain of its like, or into a new one with the mappings that exist.
+   * Attaches a group: to a domain with the same coherency, or to a new domain, which gets all mappings.
    * Source: vfio_iommu_type1_attach_group
-   * @throws ENODEV for a group without devices, EBUSY, EINVAL for mappings that it cannot have, EPERM, EFAULT, ENOMEM
+   * @throws ENODEV for a group without devices, EBUSY if it is attached, EINVAL if it cannot have the present mappings,
+   *   EPERM without interrupt isolation, EFAULT, ENOMEM
    */
   async attach(group: IommuGroup): Promise<void> {
     const first = group.devices[0];
-    if (first === undefined) refuse('ENODEV');
+    if (first === undefined) failWith('ENODEV');
     const domain = this.#newDomain();
     try {
       await group.attach(domain);
@@ -87,8 +88,11 @@ export class Type1Domains {
     try {
       const ranges = this.#rangesWith(group);
       if (!this.allowUnsafeInterrupts && !group.hasIsolatedInterrupts) {
-        warn(first.name, 'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts');
-        refuse('EPERM');
+        logKernelWarning(
+          first.name,
+          'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts',
+        );
+        failWith('EPERM');
       }
       if (await this.#join(group)) domain.close();
       else this.#add(domain, group);
@@ -100,7 +104,7 @@ export class Type1Domains {
     }
   }
 
-  /** Takes a group out. @returns whether it was the last, and so the mappings lost their reason */
+  /** Detaches a group. @returns true if it was the last one */
   detach(group: IommuGroup): boolean {
     const shared = this.#all().find((one) => one.groups.has(group));
     if (shared === undefined) return false;
@@ -115,12 +119,12 @@ export class Type1Domains {
     return this.#all().length === 0;
   }
 
-  /** Makes a mapping known to every domain, or to none. */
-  map(mapping: Mapping): void {
+  /** Adds a mapping to every domain. If one domain fails, none has the mapping. */
+  map(mapping: Type1Mapping): void {
     const done: IommuDomain[] = [];
     try {
       for (const { domain } of this.#all()) {
-        mapInto(domain, mapping);
+        mapInDomain(domain, mapping);
         done.push(domain);
       }
     } catch (error) {
@@ -129,17 +133,22 @@ export class Type1Domains {
     }
   }
 
+  /** Removes a range from every domain. After the promise resolves, no device touches its memory. */
   async unmap(iova: bigint, size: bigint): Promise<void> {
     for (const { domain } of this.#all()) await domain.unmap(iova, size);
   }
 
-  /** Starts the record of written pages in every domain, those to come as well; 0n stops it. */
+  /** Starts to record written pages in every domain, and in each new one. @param pageSize bytes; 0n stops the record */
   setDirtyTracking(pageSize: bigint): void {
     this.#dirtyPageSize = pageSize;
     for (const { domain } of this.#all()) domain.setDirtyTracking(pageSize);
   }
 
-  /** Takes the pages that any domain's devices wrote. @param bytes of the bitmap, which may have room for more pages */
+  /**
+   * Reads and clears the record of a range in every domain.
+   * @param bytes the size of the bitmap, at least one bit for each page of the range
+   * @returns a bitmap with a bit for each page that a device wrote
+   */
   takeDirty({ iova, size, pageSize }: DirtyRange, bytes: bigint): Uint8Array {
     const dirty = new Uint8Array(Number(bytes));
     for (const { domain } of this.#all()) {
@@ -158,7 +167,7 @@ export class Type1Domains {
     return domain;
   }
 
-  /** Moves a group, which is in a domain of its own, to one that it can share. */
+  /** Moves a group from its own domain to one that it can share. @returns false if there is none */
   async #join(group: IommuGroup): Promise<boolean> {
     const shared = this.#shared.find((one) => one.enforcesCoherency === coherent(group));
     if (shared === undefined) return false;
@@ -168,16 +177,16 @@ export class Type1Domains {
     return true;
   }
 
-  /** Replays the mappings into a new domain; what had to be pinned for it is unpinned when that fails. */
+  /** Adds all mappings to a new domain. Pins those that are not pinned, and unpins them again if that fails. */
   #add(domain: IommuDomain, group: IommuGroup): void {
-    const pinned: Mapping[] = [];
+    const pinned: Type1Mapping[] = [];
     try {
       for (const mapping of this.mappings) {
         if (!mapping.pinned) {
           this.pinning.pin(mapping);
           pinned.push(mapping);
         }
-        mapInto(domain, mapping);
+        mapInDomain(domain, mapping);
       }
     } catch (error) {
       for (const mapping of pinned) this.pinning.unpin(mapping);
@@ -186,7 +195,7 @@ export class Type1Domains {
     this.#shared.push({ domain, enforcesCoherency: coherent(group), groups: new Set([group]) });
   }
 
-  /** @throws EINVAL where existing mappings lie outside of what the group can have */
+  /** Returns the ranges with one more group. @throws EINVAL if the group cannot have a present mapping */
   #rangesWith(group: IommuGroup): IovaRange[] {
     const { aperture } = group;
     const reserved = group.reservedRegions.filter(({ type }) => type !== 'direct-relaxable');
@@ -195,7 +204,7 @@ export class Type1Domains {
     );
     const inReserved = reserved.some(({ start, last }) => this.mappings.find(start, last) !== undefined);
     const ranges = this.#rangesOf([...this.#shared.flatMap((one) => [...one.groups]), group]);
-    if (outside || inReserved || ranges.length === 0) throw new Refusal('EINVAL');
+    if (outside || inReserved || ranges.length === 0) throw new ErrnoFailure('EINVAL');
     return ranges;
   }
 
@@ -217,6 +226,6 @@ function coherent(group: IommuGroup): boolean {
   return group.devices.every((device) => device.enforcesCoherency);
 }
 
-function mapInto(domain: IommuDomain, mapping: Mapping): void {
+function mapInDomain(domain: IommuDomain, mapping: Type1Mapping): void {
   domain.map(mapping.iova, mapping.vaddr, mapping.size, mapping.access);
 }

@@ -1,4 +1,4 @@
-import type { DirtyRange } from '../../base/iova-range.js';
+import { VFIO_IOMMU_TYPE1_DMA_MAP_MINSZ, VFIO_IOMMU_TYPE1_DMA_UNMAP_MINSZ } from '../../uapi/vfio-sizes.js';
 import {
   VFIO_DMA_CC_IOMMU,
   VFIO_DMA_MAP_FLAG_READ,
@@ -15,39 +15,46 @@ import {
 } from '../../uapi/vfio.js';
 import type { DmaMap, DmaUnmap, DmaUnmapResult, IommuInfo } from '../../kernel/kernel.js';
 import type { IommuDomain } from '../iommu/domain.js';
-import type { VfioGroupType } from '../group/group.js';
-import type { IommuDriver, IommuDriverType } from '../container/iommu-driver.js';
-import type { IommuGroup } from '../group/iommu-group.js';
+import type { DirtyRange } from '../../base/iova-range.js';
+import type { MemlockAccount } from '../base/caller.js';
+import type { IommuDriver, IommuDriverType, VfioGroupType } from '../iommu/iommu-driver.js';
+import type { IommuGroup } from '../iommu/iommu-group.js';
 import { contains } from '../iommu/iova-ranges.js';
-import { lastOf, Mappings, type Mapping } from './mappings.js';
-import { MemoryPinning, type ProbeMemory } from './memlock.js';
-import { Mutex } from '../mutex.js';
-import type { MachineSettings } from '../machine/options.js';
-import type { SoftwareProcess } from '../machine/process.js';
-import { refuse } from '../refusal.js';
+import { lastOf, MappingList, type Type1Mapping } from './mapping-list.js';
+import { MemoryPinning, type ProbeMemory } from './memory-pinning.js';
+import { Mutex } from '../../base/mutex.js';
+import { failWith } from '../base/errno-failure.js';
 import { Type1Domains } from './domains.js';
 import { type1Info } from './info.js';
 import { bitmapBytes, checkBitmap, checkUnmapBitmap, isAligned, U64_MAX } from './checks.js';
 
-/** sizeof(struct vfio_iommu_type1_dma_map), up to `size` */
-const MAP_SIZE = 32;
-/** sizeof(struct vfio_iommu_type1_dma_unmap), up to `size` */
-const UNMAP_SIZE = 24;
 const ACCESS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
 const MAP_FLAGS = ACCESS | VFIO_DMA_MAP_FLAG_VADDR;
 const UNMAP_FLAGS = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
 
-/** What a type1 IOMMU needs of its machine. */
+/** The module parameters of vfio_iommu_type1, and the page sizes of the IOMMU. */
+export interface Type1Settings {
+  readonly allowUnsafeInterrupts: boolean;
+  /** How many mappings a container can have. */
+  readonly dmaEntryLimit: number;
+  /** One bit for each page size, as bytes. The smallest one is the unit of mappings. */
+  readonly pageSizes: bigint;
+}
+
+/** The parts of the machine that a type1 IOMMU uses. */
 export interface Type1Environment {
-  readonly settings: MachineSettings;
+  readonly settings: Type1Settings;
   readonly createDomain: () => IommuDomain;
   readonly probeMemory: ProbeMemory;
 }
 
-/** `v1` unmaps what starts in a range, `v2` whole mappings alone; `compat` is v2 as iommufd speaks it. */
+/**
+ * The rules of the address space. `v1`: an unmap removes each mapping that starts in the range. `v2`: an unmap that would
+ * cut a mapping fails. `compat`: v2 with the errnos of iommufd.
+ */
 export type Type1Version = 'v1' | 'v2' | 'compat';
 
-/** Makes the kind of IOMMU that SET_IOMMU knows as type 1, 3 and 6. */
+/** Makes the IOMMU type of VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU. */
 export function type1Type(environment: Type1Environment): IommuDriverType {
   return {
     noiommu: false,
@@ -55,19 +62,20 @@ export function type1Type(environment: Type1Environment): IommuDriverType {
     open: (extension) => {
       if (extension === VFIO_TYPE1_IOMMU) return new Type1(environment, 'v1');
       if (extension === VFIO_TYPE1v2_IOMMU) return new Type1(environment, 'v2');
-      // No nested translation in this IOMMU: the kernel finds that out at the first group, with the same errno.
-      return refuse('EINVAL');
+      // VFIO_TYPE1_NESTING_IOMMU: this IOMMU has no nested translation. The kernel fails at the first group, with EINVAL.
+      return failWith('EINVAL');
     },
   };
 }
 
-/** The address space of a container and its rules. Source: drivers/vfio/vfio_iommu_type1.c */
+/** The IOMMU of a container: its mappings and their rules. Source: drivers/vfio/vfio_iommu_type1.c */
 export class Type1 implements IommuDriver {
+  /** Held by every call that reads or changes mappings or groups. Source: struct vfio_iommu, lock */
   readonly #lock = new Mutex();
-  readonly #mappings = new Mappings();
+  readonly #mappings = new MappingList();
   readonly #pinning: MemoryPinning;
   readonly #domains: Type1Domains;
-  readonly #settings: MachineSettings;
+  readonly #settings: Type1Settings;
   readonly #pageSize: bigint;
   #available: number;
   #vaddrInvalidCount = 0;
@@ -95,8 +103,8 @@ export class Type1 implements IommuDriver {
 
   attachGroup(group: IommuGroup, type: VfioGroupType): Promise<void> {
     return this.#lock.run(() => {
-      if (this.#vaddrInvalidCount > 0) refuse('EBUSY');
-      if (this.#domains.has(group)) refuse('EINVAL');
+      if (this.#vaddrInvalidCount > 0) failWith('EBUSY');
+      if (this.#domains.has(group)) failWith('EINVAL');
       return type === 'emulated' ? this.#domains.attachEmulated(group) : this.#domains.attach(group);
     });
   }
@@ -122,32 +130,47 @@ export class Type1 implements IommuDriver {
     });
   }
 
-  /** @throws EINVAL, ENOENT, EEXIST, ENOSPC, EFAULT, ENOMEM */
-  map(map: DmaMap, caller: SoftwareProcess): Promise<void> {
-    if ((map.argsz ?? MAP_SIZE) < MAP_SIZE || (map.flags & ~MAP_FLAGS) !== 0) refuse('EINVAL');
+  /**
+   * Performs VFIO_IOMMU_MAP_DMA.
+   * @throws EINVAL, EEXIST if the range overlaps a mapping, ENOENT if FLAG_VADDR finds none, ENOSPC at `dmaEntryLimit`,
+   *   EFAULT, ENOMEM
+   */
+  map(map: DmaMap, account: MemlockAccount): Promise<void> {
+    if (
+      (map.argsz ?? VFIO_IOMMU_TYPE1_DMA_MAP_MINSZ) < VFIO_IOMMU_TYPE1_DMA_MAP_MINSZ ||
+      (map.flags & ~MAP_FLAGS) !== 0
+    )
+      failWith('EINVAL');
     const setsVaddr = (map.flags & VFIO_DMA_MAP_FLAG_VADDR) !== 0;
-    if (setsVaddr === ((map.flags & ACCESS) !== 0)) refuse('EINVAL');
+    if (setsVaddr === ((map.flags & ACCESS) !== 0)) failWith('EINVAL');
     return this.#lock.run(() => {
-      if (map.size === 0n || !isAligned(map.size | map.iova | map.vaddr, this.#pageSize)) refuse('EINVAL');
-      if (lastOf(map) > U64_MAX || map.vaddr + map.size - 1n > U64_MAX) refuse('EINVAL');
+      if (map.size === 0n || !isAligned(map.size | map.iova | map.vaddr, this.#pageSize)) failWith('EINVAL');
+      if (lastOf(map) > U64_MAX || map.vaddr + map.size - 1n > U64_MAX) failWith('EINVAL');
       const present = this.#mappings.find(map.iova, lastOf(map));
-      if (setsVaddr) return this.#setVaddr(map, present, caller);
-      if (present !== undefined) refuse('EEXIST');
-      return this.#add(map, caller);
+      if (setsVaddr) return this.#setVaddr(map, present, account);
+      if (present !== undefined) failWith('EEXIST');
+      return this.#add(map, account);
     });
   }
 
-  /** @throws EINVAL, ENOENT (compat), EBUSY */
+  /**
+   * Performs VFIO_IOMMU_UNMAP_DMA.
+   * @throws EINVAL (`compat`: ENOENT) if the range cuts a mapping, EBUSY for FLAG_VADDR with a mediated device
+   */
   unmap(unmap: DmaUnmap): Promise<DmaUnmapResult> {
-    if ((unmap.argsz ?? UNMAP_SIZE) < UNMAP_SIZE || (unmap.flags & ~UNMAP_FLAGS) !== 0) refuse('EINVAL');
+    if (
+      (unmap.argsz ?? VFIO_IOMMU_TYPE1_DMA_UNMAP_MINSZ) < VFIO_IOMMU_TYPE1_DMA_UNMAP_MINSZ ||
+      (unmap.flags & ~UNMAP_FLAGS) !== 0
+    )
+      failWith('EINVAL');
     const all = (unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0;
     const vaddrOnly = (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) !== 0;
     const wantsBitmap = (unmap.flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) !== 0;
     if (wantsBitmap) checkUnmapBitmap(unmap, all || vaddrOnly);
     return this.#lock.run(async () => {
-      if (vaddrOnly && this.#domains.hasEmulated) refuse('EBUSY');
+      if (vaddrOnly && this.#domains.hasEmulated) failWith('EBUSY');
       const last = this.#lastToUnmap(unmap, all);
-      if (wantsBitmap && (!this.#tracksDirty || unmap.bitmap?.pageSize !== this.#pageSize)) refuse('EINVAL');
+      if (wantsBitmap && (!this.#tracksDirty || unmap.bitmap?.pageSize !== this.#pageSize)) failWith('EINVAL');
       if (this.version !== 'v1' && !all) this.#checkWhole(unmap.iova, last);
       const victims = this.#victims(unmap.iova, last);
       if (vaddrOnly) return { size: this.#invalidateVaddrs(victims) };
@@ -175,30 +198,30 @@ export class Type1 implements IommuDriver {
     this.#checkDirtyTracking();
     checkBitmap(range);
     return this.#lock.run(() => {
-      if (range.pageSize !== this.#pageSize || !isAligned(range.iova | range.size, this.#pageSize)) refuse('EINVAL');
-      if (!this.#tracksDirty) refuse('EINVAL');
+      if (range.pageSize !== this.#pageSize || !isAligned(range.iova | range.size, this.#pageSize)) failWith('EINVAL');
+      if (!this.#tracksDirty) failWith('EINVAL');
       this.#checkWhole(range.iova, lastOf(range));
       return this.#domains.takeDirty(range, bitmapBytes(range.size / range.pageSize));
     });
   }
 
-  /** VFIO_IOMMU_DIRTY_PAGES is v2's alone; iommufd does not know it. */
+  /** VFIO_IOMMU_DIRTY_PAGES needs v2. iommufd does not have the call. @throws EACCES, ENOTTY */
   #checkDirtyTracking(): void {
-    if (this.version === 'v1') refuse('EACCES');
-    if (this.version === 'compat') refuse('ENOTTY');
+    if (this.version === 'v1') failWith('EACCES');
+    if (this.version === 'compat') failWith('ENOTTY');
   }
 
-  #add(map: DmaMap, caller: SoftwareProcess): void {
-    if (this.#available === 0) refuse('ENOSPC');
+  #add(map: DmaMap, account: MemlockAccount): void {
+    if (this.#available === 0) failWith('ENOSPC');
     const { iovaRanges } = this.#domains;
-    if (iovaRanges.length > 0 && !contains(iovaRanges, { start: map.iova, last: lastOf(map) })) refuse('EINVAL');
-    const mapping: Mapping = {
+    if (iovaRanges.length > 0 && !contains(iovaRanges, { start: map.iova, last: lastOf(map) })) failWith('EINVAL');
+    const mapping: Type1Mapping = {
       iova: map.iova,
       size: map.size,
       access: map.flags & ACCESS,
       vaddr: map.vaddr,
       vaddrInvalid: false,
-      owner: caller,
+      account,
       pinned: false,
     };
     if (this.#domains.pins) this.#pinning.pin(mapping);
@@ -212,11 +235,11 @@ export class Type1 implements IommuDriver {
     this.#available -= 1;
   }
 
-  /** Gives a mapping its memory's new address, after UNMAP_DMA with FLAG_VADDR. */
-  async #setVaddr(map: DmaMap, present: Mapping | undefined, caller: SoftwareProcess): Promise<void> {
-    if (present === undefined) refuse('ENOENT');
-    if (!present.vaddrInvalid || present.iova !== map.iova || present.size !== map.size) refuse('EINVAL');
-    this.#pinning.changeOwner(present, caller);
+  /** Sets the new address of a mapping's memory, after UNMAP_DMA with FLAG_VADDR. */
+  async #setVaddr(map: DmaMap, present: Type1Mapping | undefined, account: MemlockAccount): Promise<void> {
+    if (present === undefined) failWith('ENOENT');
+    if (!present.vaddrInvalid || present.iova !== map.iova || present.size !== map.size) failWith('EINVAL');
+    this.#pinning.changeAccount(present, account);
     present.vaddr = map.vaddr;
     present.vaddrInvalid = false;
     this.#vaddrInvalidCount -= 1;
@@ -225,36 +248,36 @@ export class Type1 implements IommuDriver {
   }
 
   #lastToUnmap(unmap: DmaUnmap, all: boolean): bigint {
-    if (!isAligned(unmap.iova, this.#pageSize)) refuse('EINVAL');
-    if (all) return unmap.iova === 0n && unmap.size === 0n ? U64_MAX : refuse('EINVAL');
+    if (!isAligned(unmap.iova, this.#pageSize)) failWith('EINVAL');
+    if (all) return unmap.iova === 0n && unmap.size === 0n ? U64_MAX : failWith('EINVAL');
     const last = lastOf(unmap);
-    if (unmap.size === 0n || !isAligned(unmap.size, this.#pageSize) || last > U64_MAX) refuse('EINVAL');
+    if (unmap.size === 0n || !isAligned(unmap.size, this.#pageSize) || last > U64_MAX) failWith('EINVAL');
     return last;
   }
 
-  /** Refuses a range that cuts a mapping in two. */
+  /** @throws EINVAL (`compat`: ENOENT) if an end of the range lies inside a mapping */
   #checkWhole(start: bigint, last: bigint): void {
     const first = this.#mappings.find(start, start);
     const end = this.#mappings.find(last, last);
-    if (first !== undefined && first.iova !== start) refuse(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
-    if (end !== undefined && lastOf(end) !== last) refuse(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
+    if (first !== undefined && first.iova !== start) failWith(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
+    if (end !== undefined && lastOf(end) !== last) failWith(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
   }
 
-  /** v1 takes what starts in the range, to its own end; and nothing when the range starts within a mapping. */
-  #victims(start: bigint, last: bigint): Mapping[] {
+  /** Returns the mappings to unmap. v1 takes whole mappings that start in the range, none if the range starts inside one. */
+  #victims(start: bigint, last: bigint): Type1Mapping[] {
     const victims = [...this.#mappings.overlapping(start, last)];
     const first = victims[0];
     return this.version === 'v1' && first !== undefined && first.iova < start ? [] : victims;
   }
 
-  #invalidateVaddrs(victims: readonly Mapping[]): bigint {
-    if (victims.some((mapping) => mapping.vaddrInvalid)) refuse('EINVAL');
+  #invalidateVaddrs(victims: readonly Type1Mapping[]): bigint {
+    if (victims.some((mapping) => mapping.vaddrInvalid)) failWith('EINVAL');
     for (const mapping of victims) mapping.vaddrInvalid = true;
     this.#vaddrInvalidCount += victims.length;
     return victims.reduce((sum, mapping) => sum + mapping.size, 0n);
   }
 
-  async #remove(victims: readonly Mapping[]): Promise<void> {
+  async #remove(victims: readonly Type1Mapping[]): Promise<void> {
     const first = victims[0];
     const last = victims.at(-1);
     if (first === undefined || last === undefined) return;
@@ -265,20 +288,20 @@ export class Type1 implements IommuDriver {
     }
   }
 
-  /** What is mapped there next is clean. */
-  #dropRecord(victims: readonly Mapping[]): void {
+  /** Clears the dirty record of unmapped ranges, so that the next mapping there starts clean. */
+  #dropRecord(victims: readonly Type1Mapping[]): void {
     for (const { iova, size } of victims) {
       this.#domains.takeDirty({ iova, size, pageSize: this.#pageSize }, bitmapBytes(size / this.#pageSize));
     }
   }
 
-  /** Drops every mapping; the domains that had them are gone. */
+  /** Drops every mapping. The domains that had them are closed. */
   #forgetAll(): void {
     for (const mapping of this.#mappings) this.#forget(mapping);
     this.#mappings.clear();
   }
 
-  #forget(mapping: Mapping): void {
+  #forget(mapping: Type1Mapping): void {
     this.#pinning.unpin(mapping);
     if (mapping.vaddrInvalid) this.#vaddrInvalidCount -= 1;
     this.#available += 1;

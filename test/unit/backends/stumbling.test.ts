@@ -7,8 +7,8 @@ import type { AttachOptions } from '../../../lib/engine/engine.js';
 import type { Device } from '../../../lib/device/device.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { systemError } from '../../../lib/base/errors.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { MachineOptions, ProcessOptions } from '../../../lib/software/machine/options.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { MachineOptions, ProcessOptions } from '../../../lib/software/machine/machine-options.js';
 import { describeLockedMemory, readLockedMemory } from '../../../lib/kernel/locked-memory.js';
 import { refuses } from '../../guest/support/refuses.js';
 

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import type { DmaBuffer } from '../../../lib/dma/dma-buffer.js';
 import { Engine } from '../../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 
 const PAGE = 4096;
 const PCI = 'f000:00:04.0';

@@ -4,7 +4,7 @@ import type { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { systemError } from '../../../lib/base/errors.js';
 import type { DmaMap, DmaPieces } from '../../../lib/kernel/kernel.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 import { allocateShared } from '../../support/allocate-shared.js';
 
 const EDU = 'f000:00:04.0';

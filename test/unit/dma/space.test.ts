@@ -4,7 +4,7 @@ import type { DmaLimits, DmaTarget } from '../../../lib/backends/dma-target.js';
 import type { Device } from '../../../lib/device/device.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 import { bytesOf, dmaToMemory, rejects } from '../../contract/edu-dma.js';
 import { allocateShared } from '../../support/allocate-shared.js';
 

@@ -1,8 +1,8 @@
 import { addon } from '../../../lib/native/addon.js';
 import type { Fd } from '../../../lib/kernel/kernel.js';
-import type { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { ProcessOptions } from '../../../lib/software/machine/options.js';
-import type { SoftwareProcess } from '../../../lib/software/machine/process.js';
+import type { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { ProcessOptions } from '../../../lib/software/machine/machine-options.js';
+import type { SoftwareProcess } from '../../../lib/software/machine/software-process.js';
 import { VFIO_PCI_OFFSET_SHIFT, VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 
 /** The machine of a section, and which device and group a row is about when it does not say. */

@@ -38,7 +38,7 @@ export function table(section: string, createWorld: () => Promise<World>, rows: 
     after(async () => {
       await world.machine.close();
       assert.equal(world.machine.containerCount, 0, 'containers that nobody released');
-      assert.equal(world.machine.placeholders.count, 0, 'descriptors that nobody closed');
+      assert.equal(world.machine.descriptorNumbers.count, 0, 'descriptors that nobody closed');
     });
     rows.forEach((one) => test(one, () => world));
   });

@@ -1,5 +1,5 @@
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { DeviceOptions, MachineOptions } from '../../../lib/software/machine/options.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { DeviceOptions, MachineOptions } from '../../../lib/software/machine/machine-options.js';
 import type { World } from './scenario.js';
 
 const model = (name: string): URL => new URL(`./models/${name}.js`, import.meta.url);

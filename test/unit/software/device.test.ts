@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 import type { Fd } from '../../../lib/kernel/kernel.js';
 import { createDefaultMachine } from '../../../lib/software/machine/default-machine.js';
-import type { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { SoftwareProcess } from '../../../lib/software/machine/process.js';
+import type { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { SoftwareProcess } from '../../../lib/software/machine/software-process.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { EDU_BUFFER, EDU_DMA, EDU_REG } from '../../../lib/models/edu/registers.js';

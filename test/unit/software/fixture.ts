@@ -1,8 +1,8 @@
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 import type { IrqSet } from '../../../lib/kernel/kernel.js';
 import type { DmaSource, IommuDomain } from '../../../lib/software/iommu/domain.js';
-import type { DeviceHost, HostRegion } from '../../../lib/software/pci/host.js';
-import { Refusal } from '../../../lib/software/refusal.js';
+import type { RunningDevice, DeviceRegion } from '../../../lib/software/pci/running-device.js';
+import { ErrnoFailure } from '../../../lib/software/base/errno-failure.js';
 
 /** A domain that only writes down what it was told. */
 export class RecordingDomain implements IommuDomain {
@@ -48,7 +48,7 @@ export class RecordingDomain implements IommuDomain {
 }
 
 /** A device without a thread behind it: config space is plain memory, a BAR of 4 KiB, one MSI. */
-export class PlainHost implements DeviceHost {
+export class PlainHost implements RunningDevice {
   readonly connection = 0;
   readonly alive = true;
   readonly info = { flags: 2, numRegions: 9, numIrqs: 5 };
@@ -56,7 +56,7 @@ export class PlainHost implements DeviceHost {
   readonly irqSets: IrqSet[] = [];
   closed = false;
   readonly irqs = [0, 1, 0, 0].map((count, index) => ({ index, flags: 9, count }));
-  readonly regions: HostRegion[] = Array.from({ length: 9 }, (_, index) => ({
+  readonly regions: DeviceRegion[] = Array.from({ length: 9 }, (_, index) => ({
     info: { index, flags: SIZES[index] === 0n ? 0 : 3, size: SIZES[index] ?? 0n, offset: 0n, capabilities: {} },
   }));
 
@@ -94,7 +94,7 @@ export async function outcome<T>(call: () => T | Promise<T>, show: (value: T) =>
   try {
     return show(await call());
   } catch (error) {
-    if (error instanceof Refusal || (error instanceof VfioError && error.errno !== undefined))
+    if (error instanceof ErrnoFailure || (error instanceof VfioError && error.errno !== undefined))
       return `-1 ${error.code}`;
     throw error;
   }

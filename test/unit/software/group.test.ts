@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { MachineOptions } from '../../../lib/software/machine/options.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { MachineOptions } from '../../../lib/software/machine/machine-options.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { outcome, PlainHost, RecordingDomain } from './fixture.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import type { SoftwareProcess } from '../../../lib/software/machine/process.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import type { SoftwareProcess } from '../../../lib/software/machine/software-process.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { outcome, PlainHost, RecordingDomain } from './fixture.js';
 

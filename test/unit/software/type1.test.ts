@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { IommuGroup } from '../../../lib/software/group/iommu-group.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
-import { machineSettings, type DeviceOptions, type ProcessOptions } from '../../../lib/software/machine/options.js';
-import type { SoftwareProcess } from '../../../lib/software/machine/process.js';
+import { IommuGroup } from '../../../lib/software/iommu/iommu-group.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import {
+  machineSettings,
+  type DeviceOptions,
+  type ProcessOptions,
+} from '../../../lib/software/machine/machine-options.js';
+import type { SoftwareProcess } from '../../../lib/software/machine/software-process.js';
 import { Type1, type Type1Environment } from '../../../lib/software/type1/type1.js';
 import { outcome, RecordingDomain } from './fixture.js';
 

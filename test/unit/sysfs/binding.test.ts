@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { bindDriver, restoreDriver } from '../../../lib/sysfs/binding.js';
 import { VfioError } from '../../../lib/base/errors.js';
 import { describeFileUsers, findFileUsers } from '../../../lib/sysfs/file-users.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 import type { Sysfs } from '../../../lib/kernel/sysfs.js';
 import { writeInChild } from '../../../lib/sysfs/write-in-child.js';
 

@@ -5,7 +5,7 @@ import type { Device } from '../../../lib/device/device.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { IrqWaiter } from '../../../lib/irq/waiter.js';
-import { SoftwareMachine } from '../../../lib/software/machine/machine.js';
+import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../lib/uapi/vfio.js';
 import { refuses } from '../../support/wrong-arguments.js';

@@ -1,43 +1,55 @@
 import { addon } from '../../native/addon.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
 import { bindVfio, unbindVfio, type DriverCore } from './binding.js';
-import { Container } from '../container/container.js';
-import { Placeholders } from './descriptors.js';
+import { VfioContainer } from '../container/vfio-container.js';
+import { DescriptorNumbers } from './descriptor-numbers.js';
 import { NativeDomain } from '../iommu/domain.js';
-import type { VfioGroup } from '../group/group.js';
-import { noiommuType, type IommuDriverType } from '../container/iommu-driver.js';
-import { IommuGroup } from '../group/iommu-group.js';
-import { IommufdContext } from '../group/iommufd-compat.js';
-import { MachineDevice, type DeviceIdentity } from './machine-device.js';
-import { ModelRunner } from '../pci/model-runner.js';
-import { Mutex } from '../mutex.js';
-import { machineSettings, type DeviceOptions, type MachineOptions, type ProcessOptions } from './options.js';
-import { SoftwareProcess } from './process.js';
-import { answerLater, refuse } from '../refusal.js';
+import type { VfioGroup } from '../group/vfio-group.js';
+import { noiommuType } from '../container/noiommu-driver.js';
+import type { IommuDriverType } from '../iommu/iommu-driver.js';
+import { IommuGroup } from '../iommu/iommu-group.js';
+import { IommufdContext } from '../container/iommufd-compat.js';
+import { MachineDevice } from './machine-device.js';
+import { Mutex } from '../../base/mutex.js';
+import {
+  machineSettings,
+  type DeviceOptions,
+  type MachineOptions,
+  type MachineSettings,
+  type ProcessOptions,
+} from './machine-options.js';
+import { SoftwareProcess, type ProcessMachine } from './software-process.js';
+import { runSyscallAsync, failWith } from '../base/errno-failure.js';
 import { softwareSysfs } from './sysfs.js';
+import type { SysfsMachine } from './sysfs-tree.js';
 import { Type1, type1Type, type Type1Environment } from '../type1/type1.js';
 
-/** Ordinary drivers that leave their device's DMA to others. Source: driver_managed_dma */
+/** Drivers that do not use their device's DMA, so that its group stays viable. Source: driver_managed_dma */
 const DRIVERS_WITHOUT_DMA = new Set(['pci-stub', 'pcieport']);
-/** The drivers whose devices VFIO groups open. */
+/** The VFIO drivers. */
 const VFIO_DRIVERS = new Set(['vfio-pci', 'vfio_mdev']);
 
 /**
- * A machine of the software core: devices, IOMMU groups and drivers, all in this process. Its processes are kernel
- * objects; `close` ends them and everything they opened. Thread: the one that made it.
+ * A simulated machine: devices, IOMMU groups and drivers, all in this process. Its processes are kernel objects.
+ * Thread: the one that made it.
  */
-export class SoftwareMachine {
-  readonly settings;
+export class SoftwareMachine implements ProcessMachine, SysfsMachine {
+  /** The options with their defaults. @internal */
+  readonly settings: MachineSettings;
+  /** The machine's /sys. */
   readonly sysfs: Sysfs;
-  readonly placeholders = new Placeholders();
+  /** @internal */
+  readonly descriptorNumbers = new DescriptorNumbers();
+  /** @internal */
   readonly devices = new Map<string, MachineDevice>();
+  /** @internal */
   readonly iommuGroups = new Map<number, IommuGroup>();
-  /** Drivers that have a folder in sysfs. */
+  /** The drivers that have a folder in sysfs. @internal */
   readonly drivers = new Set<string>(['vfio-pci']);
   readonly #core: DriverCore;
   readonly #aliases = new Map<string, string>();
   readonly #processes = new Set<SoftwareProcess>();
-  readonly #containers = new Set<Container>();
+  readonly #containers = new Set<VfioContainer>();
   readonly #types: readonly IommuDriverType[];
   readonly #type1: Type1Environment;
 
@@ -59,99 +71,110 @@ export class SoftwareMachine {
     this.sysfs = softwareSysfs(this);
   }
 
-  /** How many containers live: open, or held by a group. */
+  /** How many containers exist: each is open, or holds a group. @internal */
   get containerCount(): number {
     return this.#containers.size;
   }
 
-  /** Adds a device and binds it. @throws EEXIST, and what binding throws */
-  async addDevice(options: DeviceOptions): Promise<MachineDevice> {
-    return answerLater('addDevice', { device: options.name }, async () => {
-      if (this.devices.has(options.name)) refuse('EEXIST');
-      const runner = await ModelRunner.of(options);
-      const device = new MachineDevice(options, options.identity ?? runner?.identity ?? UNKNOWN, this.settings, runner);
+  /**
+   * Adds a device and binds its driver.
+   * @throws EEXIST if the name is taken, ERR_INVALID_ARGUMENT if the model's module has no `PciModel`, and the errors of
+   *   `bindDriver`; the device is then in the machine without a driver
+   */
+  async addDevice(options: DeviceOptions): Promise<void> {
+    return runSyscallAsync('addDevice', { device: options.name }, async () => {
+      if (this.devices.has(options.name)) failWith('EEXIST');
+      const device = await MachineDevice.create(options, this.settings);
       this.devices.set(device.name, device);
       this.#joinGroup(device);
       const driver = options.driver === undefined ? defaultDriver(device) : options.driver;
       if (driver !== null) await this.#bind(device, driver);
-      return device;
     });
   }
 
-  /** Takes a device away, as a hot unplug: waits until its users have closed it. @throws ENODEV */
+  /** Removes a device, as a hot unplug does. Waits until its users have closed it. @throws ENODEV */
   async removeDevice(name: string): Promise<void> {
-    return answerLater('removeDevice', { device: name }, async () => {
+    return runSyscallAsync('removeDevice', { device: name }, async () => {
       const device = this.device(name);
       await device.lock.run(() => this.#unbindLocked(device));
-      if (!this.devices.delete(device.name)) refuse('ENODEV');
+      if (!this.devices.delete(device.name)) failWith('ENODEV');
       this.#leaveGroup(device);
-      await device.runner?.stop();
+      await device.stop();
     });
   }
 
-  /** Binds a device to a driver. @throws EBUSY when it has one, or when a user owns its group's DMA; EINVAL, ENODEV */
+  /**
+   * Binds a driver to a device.
+   * @param driver the name of a driver: `vfio-pci`, `vfio_mdev`, or any other, which then owns the device's DMA
+   * @throws ENODEV, EBUSY if the device has a driver or a user owns the DMA of its group, EINVAL for a VFIO driver if the
+   *   device has no IOMMU group
+   */
   async bindDriver(name: string, driver: string): Promise<void> {
-    return answerLater('bind', { device: name }, () => this.#bind(this.device(name), driver));
+    return runSyscallAsync('bind', { device: name }, () => this.#bind(this.device(name), driver));
   }
 
-  /** Takes a device's driver away: waits until the driver's users have closed it. @throws ENODEV */
+  /** Unbinds the driver of a device. Waits until its users have closed the device. @throws ENODEV if it has no driver */
   async unbindDriver(name: string): Promise<void> {
-    return answerLater('unbind', { device: name }, () => this.#unbind(this.device(name)));
+    return runSyscallAsync('unbind', { device: name }, () => this.#unbind(this.device(name)));
   }
 
-  /** Gives a device's whole name for an alias; other names stay as they are. */
+  /** Returns the name of the device that an alias stands for, other names unchanged. */
   resolve(name: string): string {
     return this.#aliases.get(name) ?? name;
   }
 
+  /** Gives a device a short name, which `Engine.attach` accepts. */
   setAlias(alias: string, name: string): void {
     this.#aliases.set(alias, name);
   }
 
-  /** @throws ENODEV */
+  /** Returns a device by its name or its alias. @throws ENODEV @internal */
   device(name: string): MachineDevice {
-    return this.devices.get(this.resolve(name)) ?? refuse('ENODEV');
+    return this.devices.get(this.resolve(name)) ?? failWith('ENODEV');
   }
 
-  /** Starts a process. */
+  /** Starts a process: a kernel for an engine. `exit` ends it. */
   process(options: ProcessOptions = {}): SoftwareProcess {
     const process = new SoftwareProcess(this, options);
     this.#processes.add(process);
     return process;
   }
 
-  /** A process ended. */
+  /** Forgets a process that ended. @internal */
   forget(process: SoftwareProcess): void {
     this.#processes.delete(process);
   }
 
-  /** Ends all processes and all devices. */
+  /** Ends all processes and removes all devices. */
   async close(): Promise<void> {
     for (const process of [...this.#processes]) await process.exit();
     for (const device of [...this.devices.values()]) {
       await device.lock.run(() => this.#unbindLocked(device));
-      // Somebody else may have been waiting to take it away.
+      // The lock may have been awaited by a call of removeDevice, which has then removed the device.
       if (this.devices.has(device.name)) await this.removeDevice(device.name);
     }
   }
 
+  /** @internal */
   vfioGroup(name: string): VfioGroup | undefined {
     return [...this.#core.vfioGroups.values()].find((group) => group.name === name);
   }
 
-  createContainer(): Container {
-    const container = new Container(this.#types, (released) => this.#containers.delete(released));
+  /** @internal */
+  createContainer(): VfioContainer {
+    const container = new VfioContainer(this.#types, (released) => this.#containers.delete(released));
     this.#containers.add(container);
     return container;
   }
 
+  /** @internal */
   createIommufd(): IommufdContext {
     return new IommufdContext(this.settings.iommufdCompat, () => new Type1(this.#type1, 'compat'));
   }
 
   #bind(device: MachineDevice, driver: string): Promise<void> {
     return device.lock.run(async () => {
-      if (device.driver !== null) refuse('EBUSY');
+      if (device.driver !== null) failWith('EBUSY');
       if (VFIO_DRIVERS.has(driver)) await bindVfio(this.#core, device);
       else if (!DRIVERS_WITHOUT_DMA.has(driver)) device.iommuGroup?.useDefaultDomain();
       this.drivers.add(driver);
@@ -161,7 +184,7 @@ export class SoftwareMachine {
 
   #unbind(device: MachineDevice): Promise<void> {
     return device.lock.run(() => {
-      if (device.driver === null) refuse('ENODEV');
+      if (device.driver === null) failWith('ENODEV');
       return this.#unbindLocked(device);
     });
   }
@@ -173,7 +196,7 @@ export class SoftwareMachine {
     device.driver = null;
   }
 
-  /** A PCI device has a group of the IOMMU's; without an IOMMU, or for a mediated device, the driver makes one. */
+  /** Puts a PCI device into its IOMMU group. Without an IOMMU, and for a mediated device, the VFIO driver makes a group. */
   #joinGroup(device: MachineDevice): void {
     if (!this.settings.iommu || device.mediated) return;
     const id = device.options.group;
@@ -199,9 +222,7 @@ export class SoftwareMachine {
   }
 }
 
-const UNKNOWN: DeviceIdentity = { vendorId: 0xffff, deviceId: 0xffff, classCode: 0 };
-
 function defaultDriver(device: MachineDevice): string | null {
-  if (device.runner === null) return null;
+  if (!device.canRun) return null;
   return device.mediated ? 'vfio_mdev' : 'vfio-pci';
 }

@@ -1,42 +1,44 @@
-import type { SoftwareProcess } from '../machine/process.js';
+import type { MemlockAccount } from '../base/caller.js';
 
-/** One MAP_DMA. Source: struct vfio_dma */
-export interface Mapping {
+/** The mapping that one VFIO_IOMMU_MAP_DMA made. Source: struct vfio_dma */
+export interface Type1Mapping {
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
   /** VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both. */
   readonly access: number;
+  /** Where the memory is in the address space of this process. */
   vaddr: bigint;
-  /** UNMAP_DMA with FLAG_VADDR was called, MAP_DMA with FLAG_VADDR not yet. */
+  /** True between UNMAP_DMA with FLAG_VADDR and MAP_DMA with FLAG_VADDR. */
   vaddrInvalid: boolean;
-  /** Who pays for the locked memory. */
-  owner: SoftwareProcess;
-  /** Whether the pages are locked: not before a domain exists. */
+  /** The process that pays for the pinned memory. */
+  account: MemlockAccount;
+  /** Whether the pages are pinned. They are while the container has an IOMMU domain. */
   pinned: boolean;
 }
 
-/** Gives the last iova of a mapping. */
+/** Returns the last IOVA of a mapping. */
 export function lastOf(mapping: { readonly iova: bigint; readonly size: bigint }): bigint {
   return mapping.iova + mapping.size - 1n;
 }
 
-/** The most mappings in one chunk; with 65,535 mappings both levels stay short. */
+/** A chunk has at most this many mappings. With 65,535 mappings, both levels of the list stay short. */
 const CHUNK = 512;
 
 /**
- * Mappings that do not overlap, in the order of their iova: a list of short sorted lists, so that finding is
- * logarithmic and inserting moves at most a chunk.
+ * The mappings of an address space, ordered by IOVA. They never overlap. The list is a list of short sorted chunks: a
+ * search takes logarithmic time, and an insertion moves at most one chunk. Source: struct vfio_iommu, dma_list
  */
-export class Mappings<T extends { readonly iova: bigint; readonly size: bigint } = Mapping> {
-  #chunks: T[][] = [];
+export class MappingList {
+  #chunks: Type1Mapping[][] = [];
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  /** Adds a mapping, which must not overlap another. */
-  insert(mapping: T): void {
+  /** Adds a mapping. The caller has checked that it overlaps no other. */
+  insert(mapping: Type1Mapping): void {
     this.#count += 1;
     const at = Math.max(this.#chunkOf(mapping.iova), 0);
     const chunk = this.#chunks[at];
@@ -48,8 +50,8 @@ export class Mappings<T extends { readonly iova: bigint; readonly size: bigint }
     if (chunk.length > CHUNK) this.#chunks.splice(at + 1, 0, chunk.splice(CHUNK / 2));
   }
 
-  /** Takes a mapping out. */
-  delete(mapping: T): void {
+  /** Removes a mapping. */
+  delete(mapping: Type1Mapping): void {
     const at = this.#chunkOf(mapping.iova);
     const chunk = this.#chunks[at];
     const index = chunk === undefined ? -1 : countBefore(chunk, mapping.iova);
@@ -59,26 +61,29 @@ export class Mappings<T extends { readonly iova: bigint; readonly size: bigint }
     if (chunk.length === 0) this.#chunks.splice(at, 1);
   }
 
-  /** Takes all mappings out. */
+  /** Removes all mappings. */
   clear(): void {
     this.#chunks = [];
     this.#count = 0;
   }
 
-  /** Gives the first mapping that touches the inclusive range. */
-  find(start: bigint, last: bigint): T | undefined {
+  /** Returns the first mapping that overlaps the range. @param last the last IOVA of the range */
+  find(start: bigint, last: bigint): Type1Mapping | undefined {
     const first = this.overlapping(start, last).next();
     return first.done === true ? undefined : first.value;
   }
 
-  /** Walks the mappings that touch the inclusive range, in order. The list must not change meanwhile. */
-  *overlapping(start: bigint, last: bigint): Generator<T, undefined> {
+  /**
+   * Iterates over the mappings that overlap the range, in their order. The list must not change during the iteration.
+   * @param last the last IOVA of the range
+   */
+  *overlapping(start: bigint, last: bigint): Generator<Type1Mapping, undefined> {
     let chunkIndex = Math.max(this.#chunkOf(start), 0);
     let index = Math.max(countBefore(this.#chunks[chunkIndex] ?? [], start + 1n) - 1, 0);
     for (; chunkIndex < this.#chunks.length; chunkIndex += 1, index = 0) {
       const chunk = this.#chunks[chunkIndex] ?? [];
       for (; index < chunk.length; index += 1) {
-        const mapping = chunk[index] as T;
+        const mapping = chunk[index] as Type1Mapping;
         if (mapping.iova > last) return undefined;
         if (lastOf(mapping) >= start) yield mapping;
       }
@@ -86,31 +91,31 @@ export class Mappings<T extends { readonly iova: bigint; readonly size: bigint }
     return undefined;
   }
 
-  *[Symbol.iterator](): Generator<T, undefined> {
+  *[Symbol.iterator](): Generator<Type1Mapping, undefined> {
     for (const chunk of this.#chunks) yield* chunk;
     return undefined;
   }
 
-  /** Gives the chunk in which `iova` lies or belongs: the last one that starts at or below it; -1 for none. */
+  /** Returns the index of the last chunk that starts at or below `iova`, -1 if there is none. */
   #chunkOf(iova: bigint): number {
     let low = 0;
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#chunks[middle]?.[0] as T).iova <= iova) low = middle + 1;
+      if ((this.#chunks[middle]?.[0] as Type1Mapping).iova <= iova) low = middle + 1;
       else high = middle;
     }
     return low - 1;
   }
 }
 
-/** Counts the mappings of a chunk that start below `iova`. */
-function countBefore<T extends { readonly iova: bigint }>(chunk: readonly T[], iova: bigint): number {
+/** Returns how many mappings of a chunk start below `iova`. */
+function countBefore(chunk: readonly Type1Mapping[], iova: bigint): number {
   let low = 0;
   let high = chunk.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((chunk[middle] as T).iova < iova) low = middle + 1;
+    if ((chunk[middle] as Type1Mapping).iova < iova) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -7,16 +7,19 @@ import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
 import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
 import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
-import type { DeviceHost, HostRegion } from './host.js';
+import type { DeviceRegion, RunningDevice } from './running-device.js';
 
-/** What a model is started with. */
+/** A model and how to start it. */
 export interface ModelStart {
+  /** `edu`, `testdev`, or the URL of a module whose default export is a `PciModel`. */
   readonly model: string | URL;
+  /** The argument of the model's `create`. */
   readonly options?: unknown;
+  /** Where the model runs. Default `thread`. */
   readonly isolation?: 'thread' | 'process';
 }
 
-/** Reads what a model says of itself, without starting it. @throws ERR_INVALID_ARGUMENT for a module that is no model */
+/** Reads the description of a model without starting it. @throws ERR_INVALID_ARGUMENT if the module has no `PciModel` */
 export async function modelDescription(model: string | URL): Promise<ModelDescription> {
   const module = (await import(modelUrl(model))) as { readonly default?: PciModel };
   if (module.default?.identity === undefined) {
@@ -25,25 +28,25 @@ export async function modelDescription(model: string | URL): Promise<ModelDescri
   return describeModel(module.default);
 }
 
-/** A model in a thread or process of its own, behind a vfio-user client. */
-export class ModelHost implements DeviceHost {
+/** A model that runs in its own thread or process, behind a vfio-user client. */
+export class RunningModel implements RunningDevice {
   private constructor(
     private readonly hosted: HostedModel,
     private readonly client: VfioUserClient,
     readonly info: DeviceInfo,
-    readonly regions: readonly (HostRegion | undefined)[],
+    readonly regions: readonly (DeviceRegion | undefined)[],
     readonly irqs: readonly (IrqInfo | undefined)[],
   ) {}
 
-  /** Starts a model and asks it all that does not change. @throws what `startModel` and the client throw */
-  static async start({ model, options, isolation = 'thread' }: ModelStart): Promise<ModelHost> {
+  /** Starts a model and reads its facts that do not change. @throws the errors of `startModel` and of the client */
+  static async start({ model, options, isolation = 'thread' }: ModelStart): Promise<RunningModel> {
     const hosted = await startModel({ model, options }, { isolation });
     try {
       const client = await VfioUserClient.connect(hosted.socket);
       try {
         const info = await client.deviceInfo();
         const irqs = await allIrqs(client, info.numIrqs);
-        return new ModelHost(hosted, client, info, await allRegions(client, info.numRegions), irqs);
+        return new RunningModel(hosted, client, info, await allRegions(client, info.numRegions), irqs);
       } catch (error) {
         await client.close();
         throw error;
@@ -92,10 +95,10 @@ export class ModelHost implements DeviceHost {
   }
 }
 
-async function allRegions(client: VfioUserClient, count: number): Promise<(HostRegion | undefined)[]> {
-  const regions: (HostRegion | undefined)[] = [];
+async function allRegions(client: VfioUserClient, count: number): Promise<(DeviceRegion | undefined)[]> {
+  const regions: (DeviceRegion | undefined)[] = [];
   try {
-    for (let index = 0; index < count; index += 1) regions.push(await unlessAbsent(client.regionInfo(index)));
+    for (let index = 0; index < count; index += 1) regions.push(await undefinedIfAbsent(client.regionInfo(index)));
     return regions;
   } catch (error) {
     closeFiles(regions);
@@ -103,18 +106,18 @@ async function allRegions(client: VfioUserClient, count: number): Promise<(HostR
   }
 }
 
-function closeFiles(regions: readonly (HostRegion | undefined)[]): void {
+function closeFiles(regions: readonly (DeviceRegion | undefined)[]): void {
   for (const region of regions) if (region?.fd !== undefined) addon.closeFdSync(region.fd);
 }
 
 async function allIrqs(client: VfioUserClient, count: number): Promise<(IrqInfo | undefined)[]> {
   const irqs: (IrqInfo | undefined)[] = [];
-  for (let index = 0; index < count; index += 1) irqs.push(await unlessAbsent(client.irqInfo(index)));
+  for (let index = 0; index < count; index += 1) irqs.push(await undefinedIfAbsent(client.irqInfo(index)));
   return irqs;
 }
 
-/** A region or an interrupt that a device lacks is answered with EINVAL, as vfio-pci answers for it. */
-async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+/** The server answers EINVAL for a region or an interrupt index that the device does not have. */
+async function undefinedIfAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {

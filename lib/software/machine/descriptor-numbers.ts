@@ -1,0 +1,43 @@
+import type { Fd } from '../../kernel/kernel.js';
+import { addon } from '../../native/addon.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
+
+/**
+ * The descriptor numbers of a machine. Each number is a real descriptor of this process: an empty memfd with the name of
+ * the file that the number stands for. So the number means no other file, and a leak shows in /proc/self/fd. A process
+ * and its forked children share numbers.
+ */
+export class DescriptorNumbers {
+  readonly #users = new Map<Fd, number>();
+
+  /** How many numbers are in use. */
+  get count(): number {
+    return this.#users.size;
+  }
+
+  /** Takes a new number, for one process. @param name shown in /proc/self/fd */
+  open(name: string): Fd {
+    const fd = addon.memfdCreate(name, PAGE_SIZE_BIGINT, 0);
+    this.#users.set(fd, 1);
+    return fd;
+  }
+
+  /** Adds a process that uses the number. */
+  share(fd: Fd): void {
+    this.#users.set(fd, (this.#users.get(fd) ?? 0) + 1);
+  }
+
+  /** Removes a process that uses the number. Without a user, the number is closed. */
+  close(fd: Fd): void {
+    const users = (this.#users.get(fd) ?? 1) - 1;
+    this.#users.set(fd, users);
+    if (users > 0) return;
+    this.#users.delete(fd);
+    addon.closeFdSync(fd);
+  }
+
+  /** Tells whether a process uses the number. */
+  has(fd: Fd): boolean {
+    return this.#users.has(fd);
+  }
+}

@@ -1,0 +1,39 @@
+import type { DomainHandle } from '../../native/vfio-user.js';
+import type { ConnectionHandle, DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
+
+/**
+ * A running device, as the core's vfio-pci driver uses it: a model behind a vfio-user connection. Facts that do not
+ * change are read once, at the start, so that the kernel's cheap queries answer without a message.
+ */
+export interface RunningDevice {
+  readonly connection: ConnectionHandle;
+  /** False after the device's thread or process ended. */
+  readonly alive: boolean;
+  readonly info: DeviceInfo;
+  /** By region index. Undefined for a region that the device does not have. */
+  readonly regions: readonly (DeviceRegion | undefined)[];
+  /** By interrupt index. Undefined for an index that the device does not have. */
+  readonly irqs: readonly (IrqInfo | undefined)[];
+  /** Puts the device's DMA behind a domain. @param domain 0 for no domain */
+  setDomain(domain: DomainHandle): void;
+  /** Reads from a region. @returns fewer bytes than `length` where the region ends @throws the device's errno */
+  readRegion(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array>;
+  /** Writes to a region. @returns how many bytes were written @throws the device's errno */
+  writeRegion(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number>;
+  /** Performs VFIO_DEVICE_SET_IRQS on the device. @throws the device's errno */
+  setIrqs(set: IrqSet): Promise<void>;
+  /** Resets the device. @throws the device's errno */
+  reset(): Promise<void>;
+  /** Ends the device's thread or process. */
+  close(): Promise<void>;
+}
+
+/** A region of a running device. */
+export interface DeviceRegion {
+  readonly info: RegionInfo;
+  /** The file behind the mappable areas, owned by the running device. Offsets in the file are offsets in the region. */
+  readonly fd?: Fd;
+}
+
+/** Starts a device. The caller closes it. */
+export type StartDevice = () => Promise<RunningDevice>;
