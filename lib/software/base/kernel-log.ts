@@ -5,6 +5,7 @@ import { emitWarning } from 'node:process';
 export interface KernelWarning {
   /** The device's name, for example `f000:00:04.0`. */
   readonly device: string;
+  /** The warning, without the device's name. */
   readonly message: string;
 }
 

@@ -3,7 +3,13 @@ import { channel } from 'node:diagnostics_channel';
 import type { DmaFault } from '../../native/vfio-user.js';
 
 /** A message of the channel `vfio-engine:dma-fault`: a DMA access of a device that no mapping allows. */
-export interface DmaFaultMessage extends DmaFault {
+export interface DmaFaultMessage {
+  /** The first IOVA of the access. */
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  /** Whether the device wrote. */
+  readonly write: boolean;
   /** How many faults the domain has counted. The count includes faults that were dropped: the addon keeps the newest 64. */
   readonly count: number;
 }

@@ -18,10 +18,9 @@ import {
   type MachineSettings,
   type ProcessOptions,
 } from './machine-options.js';
-import { SoftwareProcess, type ProcessMachine } from './software-process.js';
+import { SoftwareProcess } from './software-process.js';
 import { runSyscallAsync, failWith } from '../base/errno-failure.js';
 import { softwareSysfs } from './sysfs.js';
-import type { SysfsMachine } from './sysfs-tree.js';
 import { Type1, type1Type, type Type1Environment } from '../type1/type1.js';
 
 /** Drivers that do not use their device's DMA, so that its group stays viable. Source: driver_managed_dma */
@@ -33,7 +32,7 @@ const VFIO_DRIVERS = new Set(['vfio-pci', 'vfio_mdev']);
  * A simulated machine: devices, IOMMU groups and drivers, all in this process. Its processes are kernel objects.
  * Thread: the one that made it.
  */
-export class SoftwareMachine implements ProcessMachine, SysfsMachine {
+export class SoftwareMachine {
   /** The options with their defaults. @internal */
   readonly settings: MachineSettings;
   /** The machine's /sys. */
@@ -53,6 +52,7 @@ export class SoftwareMachine implements ProcessMachine, SysfsMachine {
   readonly #types: readonly IommuDriverType[];
   readonly #type1: Type1Environment;
 
+  /** Makes a machine without devices. */
   constructor(options: MachineOptions = {}) {
     this.settings = machineSettings(options);
     this.#type1 = {

@@ -23,7 +23,6 @@ import type { IommuDriver } from '../iommu/iommu-driver.js';
 import { IommufdContext } from '../container/iommufd-compat.js';
 import type { DescriptorNumbers } from './descriptor-numbers.js';
 import type { VfioContainer } from '../container/vfio-container.js';
-import type { Caller, MemlockAccount } from '../base/caller.js';
 import type { DirtyRange } from '../../base/iova-range.js';
 import type { ProcessOptions } from './machine-options.js';
 import { runSyscall, runSyscallAsync, failWith } from '../base/errno-failure.js';
@@ -52,14 +51,18 @@ export interface ProcessMachine {
  * A simulated process: a kernel object with its own descriptors, capabilities and limit of locked memory.
  * Thread: the one that made the machine.
  */
-export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
+export class SoftwareProcess implements VfioKernel {
+  /** Tells this kernel from the real one. */
   readonly kind = 'software';
+  /** The machine's /sys. */
   readonly sysfs: Sysfs;
+  /** @internal */
   readonly capSysRawio: boolean;
   /** How many bytes of memory the mappings of this process lock. @internal */
   lockedBytes = 0n;
   readonly #files: FileTable;
 
+  /** Use `SoftwareMachine.process`. @internal */
   constructor(
     private readonly machine: ProcessMachine,
     private readonly options: ProcessOptions = {},
@@ -107,10 +110,12 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     return runSyscall('dup', {}, () => this.#files.duplicate(fd));
   }
 
+  /** Closes a descriptor: close(2). The last descriptor of a file releases it. @throws EBADF */
   close(fd: Fd): Promise<void> {
     return runSyscallAsync('close', {}, () => this.#files.close(fd));
   }
 
+  /** Opens /dev/vfio/vfio. */
   openContainer(): Promise<Fd> {
     return runSyscallAsync('open', CONTAINER_PATH, () =>
       this.#files.install(new ContainerFile(this.machine.createContainer()), 'vfio-container'),
@@ -124,6 +129,7 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     );
   }
 
+  /** Answers VFIO_GET_API_VERSION. @throws EBADF, ENOTTY */
   getApiVersion(container: Fd): number {
     return runSyscall('ioctl(VFIO_GET_API_VERSION)', CONTAINER_PATH, () => {
       this.#contextOf(container);
@@ -131,42 +137,50 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     });
   }
 
+  /** Answers VFIO_CHECK_EXTENSION. @returns 0 for an extension that is not supported @throws EBADF, ENOTTY */
   checkExtension(container: Fd, extension: number): number {
     return runSyscall('ioctl(VFIO_CHECK_EXTENSION)', CONTAINER_PATH, () =>
       this.#contextOf(container).checkExtension(extension),
     );
   }
 
+  /** Performs VFIO_SET_IOMMU. @throws EINVAL, ENODEV, EPERM, and the errno of the attach of a group */
   setIommu(container: Fd, type: number): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_SET_IOMMU)', CONTAINER_PATH, () =>
       this.#contextOf(container).setIommu(type, this),
     );
   }
 
+  /** Answers VFIO_IOMMU_GET_INFO. @param argsz bytes, the room for the answer @throws EINVAL before VFIO_SET_IOMMU */
   getIommuInfo(container: Fd, argsz?: number): IommuInfo {
     return runSyscall('ioctl(VFIO_IOMMU_GET_INFO)', CONTAINER_PATH, () => this.#iommuOf(container).getInfo(argsz));
   }
 
+  /** Performs VFIO_IOMMU_MAP_DMA. @throws EINVAL, EEXIST, ENOENT, ENOSPC, EFAULT, ENOMEM */
   mapDma(container: Fd, map: DmaMap): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_IOMMU_MAP_DMA)', CONTAINER_PATH, () => this.#iommuOf(container).map(map, this));
   }
 
+  /** Performs VFIO_IOMMU_UNMAP_DMA. @throws EINVAL, ENOENT, EBUSY */
   unmapDma(container: Fd, unmap: DmaUnmap): Promise<DmaUnmapResult> {
     return runSyscallAsync('ioctl(VFIO_IOMMU_UNMAP_DMA)', CONTAINER_PATH, () => this.#iommuOf(container).unmap(unmap));
   }
 
+  /** Performs VFIO_IOMMU_DIRTY_PAGES with START or STOP. @throws EINVAL, EACCES, ENOTTY */
   setDirtyTracking(container: Fd, enabled: boolean): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, () =>
       this.#iommuOf(container).setDirtyTracking(enabled),
     );
   }
 
+  /** Performs VFIO_IOMMU_DIRTY_PAGES with GET_BITMAP. @returns one bit for each page @throws EINVAL, EACCES, ENOTTY */
   getDirtyBitmap(container: Fd, range: DirtyRange): Promise<Uint8Array> {
     return runSyscallAsync('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, () =>
       this.#iommuOf(container).getDirtyBitmap(range),
     );
   }
 
+  /** Opens /dev/vfio/NAME. @param name for example `26` or `noiommu-0` @throws ENOENT, ENODEV, EPERM, EBUSY */
   openGroup(name: string): Promise<Fd> {
     return runSyscallAsync('open', { path: `/dev/vfio/${name}` }, async () => {
       const group = this.machine.vfioGroup(name) ?? failWith('ENOENT');
@@ -174,12 +188,14 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     });
   }
 
+  /** Answers VFIO_GROUP_GET_STATUS. @param argsz bytes, the room for the answer @throws EINVAL, ENODEV */
   getGroupStatus(group: Fd, argsz?: number): GroupStatus {
     return runSyscall('ioctl(VFIO_GROUP_GET_STATUS)', this.#where(group), () =>
       this.#groupOf(group).group.getStatus(argsz),
     );
   }
 
+  /** Performs VFIO_GROUP_SET_CONTAINER. @throws EINVAL, EBADF, EBADFD, ENODEV, EPERM */
   setContainer(group: Fd, container: Fd): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_GROUP_SET_CONTAINER)', this.#where(group), () => {
       const file = this.#groupOf(group);
@@ -189,12 +205,14 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     });
   }
 
+  /** Performs VFIO_GROUP_UNSET_CONTAINER. @throws EINVAL, EBUSY */
   unsetContainer(group: Fd): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_GROUP_UNSET_CONTAINER)', this.#where(group), () =>
       this.#groupOf(group).group.unsetContainer(),
     );
   }
 
+  /** Performs VFIO_GROUP_GET_DEVICE_FD. @throws ENODEV, EINVAL, EPERM, and the error of the model's start */
   getDeviceFd(group: Fd, name: string): Promise<Fd> {
     return runSyscallAsync('ioctl(VFIO_GROUP_GET_DEVICE_FD)', { ...this.#where(group), device: name }, async () => {
       const device = await this.#groupOf(group).group.findDevice(name);
@@ -207,44 +225,56 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     });
   }
 
+  /** Answers VFIO_DEVICE_GET_INFO. @param argsz bytes, the room for the answer @throws EINVAL */
   getDeviceInfo(device: Fd, argsz?: number): DeviceInfo {
     return runSyscall('ioctl(VFIO_DEVICE_GET_INFO)', this.#where(device), () => this.#driverOf(device).getInfo(argsz));
   }
 
+  /** Answers VFIO_DEVICE_GET_REGION_INFO. @param argsz bytes, the room for the answer @throws EINVAL */
   getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
     return runSyscall('ioctl(VFIO_DEVICE_GET_REGION_INFO)', this.#where(device), () =>
       this.#driverOf(device).getRegionInfo(regionIndex, argsz),
     );
   }
 
+  /** Answers VFIO_DEVICE_GET_IRQ_INFO. @param argsz bytes, the room for the answer @throws EINVAL */
   getIrqInfo(device: Fd, irqIndex: number, argsz?: number): IrqInfo {
     return runSyscall('ioctl(VFIO_DEVICE_GET_IRQ_INFO)', this.#where(device), () =>
       this.#driverOf(device).getIrqInfo(irqIndex, argsz),
     );
   }
 
+  /** Performs VFIO_DEVICE_SET_IRQS. @throws EINVAL, ENOTTY, ERANGE, EBADF, and the errno of the device */
   setIrqs(device: Fd, set: IrqSet): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_DEVICE_SET_IRQS)', this.#where(device), () =>
       this.#driverOf(device).setIrqs(set),
     );
   }
 
+  /** Performs VFIO_DEVICE_RESET. @throws EINVAL if the device has no reset, and the errno of the device */
   resetDevice(device: Fd): Promise<void> {
     return runSyscallAsync('ioctl(VFIO_DEVICE_RESET)', this.#where(device), () => this.#driverOf(device).reset());
   }
 
+  /**
+   * Reads from a region of a device: pread(2).
+   * @param length bytes
+   * @throws EINVAL, EFAULT, and the errno of the device
+   */
   pread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array> {
     return runSyscallAsync('pread', this.#where(device), () =>
       this.#driverOf(device, 'EINVAL').read(fileOffset, length),
     );
   }
 
+  /** Writes to a region of a device: pwrite(2). @throws EINVAL, EFAULT, and the errno of the device */
   pwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number> {
     return runSyscallAsync('pwrite', this.#where(device), () =>
       this.#driverOf(device, 'EINVAL').write(fileOffset, data),
     );
   }
 
+  /** Maps a part of a region: mmap(2). @param length bytes @throws EINVAL, ENODEV for a file that is not a device */
   mmap(
     device: Fd,
     fileOffset: bigint,
@@ -256,6 +286,7 @@ export class SoftwareProcess implements VfioKernel, Caller, MemlockAccount {
     );
   }
 
+  /** Returns the connection through which native code reads and writes the device's regions. @throws EBADF, ENOTTY */
   ioTarget(device: Fd): IoTarget {
     return runSyscall('ioTarget', this.#where(device), () => this.#driverOf(device).ioTarget);
   }
