@@ -4,14 +4,14 @@ import type { BackingFiles } from './devices.js';
 
 /** The bytes of the image behind nvme. */
 const NVME_SIZE = 16 << 20;
-/** What a spec reads back at the start of nvme's first block. */
-export const NVME_FIRST_BYTES = 'vfio-guest nvme block 0';
+/** The text at the start of nvme's first block. */
+const NVME_FIRST_BYTES = 'vfio-guest nvme block 0';
 /** The bytes of pci-testdev's option ROM. */
 export const OPTION_ROM_SIZE = 2048;
-/** What follows the ROM's headers, up to its end. */
-export const OPTION_ROM_FILL = 0xa5;
+/** The byte that fills the ROM after its headers. */
+const OPTION_ROM_FILL = 0xa5;
 
-/** Makes the host files behind the guest's devices in a folder, which its maker removes after the run. */
+/** Creates the host files of the guest's devices. The caller removes the folder after the run. */
 export async function makeBackingFiles(folder: string): Promise<BackingFiles> {
   const files = { nvmeImage: join(folder, 'nvme.raw'), optionRom: join(folder, 'option.rom') };
   await writeFile(files.nvmeImage, NVME_FIRST_BYTES);
@@ -21,8 +21,8 @@ export async function makeBackingFiles(folder: string): Promise<BackingFiles> {
 }
 
 /**
- * An expansion ROM that Linux takes for one (signature, pointer to a PCIR structure) and that no firmware runs: its code
- * type is none of those that exist.
+ * Makes an expansion ROM with a signature and a PCIR structure, which Linux accepts. No firmware runs it, because its code type
+ * does not exist.
  * Source: PCI Firmware Specification 3.x, "PCI Expansion ROMs"; drivers/pci/rom.c pci_get_rom_size
  */
 export function optionRom(): Uint8Array {

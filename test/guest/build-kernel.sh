@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the guest's kernel from Debian's source and kernel.config, once: into the cache, by one rename at the end.
+# Builds the guest's kernel from Debian's source and kernel.config, once. One rename at the end puts it into the cache.
 set -euo pipefail
 . "$(dirname "$0")/lab.sh"
 
@@ -7,21 +7,21 @@ target=$(kernel_dir)
 mkdir -p "$(cache_dir)"
 exec 9>"$(cache_dir)/lock"
 if ! flock -n 9; then
-  echo 'build-kernel.sh: another run builds a kernel; waiting for it'
-  flock -w 3600 9 || { echo 'build-kernel.sh: it did not end within an hour' >&2; exit 1; }
+  echo 'build-kernel.sh: another run builds a kernel; waiting'
+  flock -w 3600 9 || { echo 'build-kernel.sh: the other run did not end within an hour' >&2; exit 1; }
 fi
 if [ -f "$target/bzImage" ]; then
-  echo "build-kernel.sh: the kernel is there: $target/bzImage"
+  echo "build-kernel.sh: the kernel exists: $target/bzImage"
   exit 0
 fi
 
-# The lock is ours, so a build that is lying there was killed.
+# This run has the lock, so any other build folder belongs to a killed run.
 rm -rf "$(cache_dir)"/build-*
 
-# Beside the target, so that the rename stays on one file system; a tmpfs on /tmp may be too small for 2 GB.
+# In the cache, so that the rename stays on one file system. A tmpfs on /tmp can be too small for 2 GB.
 work=$(mktemp -d "$(cache_dir)/build-XXXXXX")
 build_pid=
-# A job in the background of a script does not hear Ctrl-C: it is ended here, before its folder goes.
+# A background job does not receive Ctrl-C: end it before its folder is removed.
 clean_up() {
   if [ -n "$build_pid" ]; then
     kill "$build_pid" 2>/dev/null || true
@@ -34,7 +34,7 @@ trap 'exit 130' INT TERM
 log=$work/log
 SECONDS=0
 
-# Runs a step with its output in the log; shows its end when it fails.
+# Runs a step with its output in the log. Prints the end of the log if the step fails.
 step() {
   local name=$1
   shift
@@ -42,7 +42,7 @@ step() {
   "$@" >>"$log" 2>&1 || { tail -n 40 "$log" >&2; echo "build-kernel.sh: $name failed" >&2; exit 1; }
 }
 
-# Says every 15 seconds how far make is, so that a silent CI log is not taken for a hang.
+# Prints make's progress every 15 seconds, so that CI does not look like it hangs.
 with_progress() {
   local status=0
   "$@" &
@@ -56,7 +56,7 @@ with_progress() {
   return "$status"
 }
 
-# olddefconfig drops an option whose dependencies are not met, silently: each one asked for is looked up by name.
+# olddefconfig silently drops an option whose dependencies are not met: check each option by name.
 verify_config() {
   local option value lost=()
   while IFS='=' read -r option value; do
@@ -66,7 +66,7 @@ verify_config() {
     esac
   done < <(grep -E '^CONFIG_' "$lab_dir/kernel.config")
   [ ${#lost[@]} = 0 ] && return
-  echo "the kernel's configuration lost: ${lost[*]}"
+  echo "the kernel's configuration does not have: ${lost[*]}"
   return 1
 }
 

@@ -1,21 +1,21 @@
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 
-/** The root of the checkout, seen from dist/test/guest. */
+/** The root of the checkout. This file is compiled to dist/test/guest. */
 export const CHECKOUT = resolve(import.meta.dirname, '../../..');
 
 /** The folder of the guest's scripts, which are not compiled. */
 export const GUEST_SCRIPTS = join(CHECKOUT, 'test/guest');
 
-/** Says what this machine lacks to boot the guest, and what to run. */
+/** This machine cannot boot the guest. The message names what is missing and the command that installs it. */
 export class NotSetUpError extends Error {
   override readonly name = 'NotSetUpError';
 }
 
 /**
- * Finds the kernel that setup.sh has built; changes nothing on the machine.
+ * Finds the kernel that setup.sh has built. Changes nothing on the machine.
  * @returns the path of its bzImage
- * @throws NotSetUpError
+ * @throws NotSetUpError if a package or the kernel is missing
  */
 export function kernelImage(): string {
   const { status, stdout, stderr, error } = spawnSync(join(GUEST_SCRIPTS, 'setup.sh'), ['--check'], {

@@ -1,12 +1,12 @@
-/** How much of the kernel's console is kept for the report of a failure, in characters. */
+/** How many characters of the kernel's console are kept for the report of a failure. */
 const KEPT = 65536;
 
-/** The kernel's console: its last part, and whether the kernel said that it died. */
+/** Keeps the end of the kernel's console and looks for a panic. */
 export class ConsoleLog {
   #text = '';
   #panic: string | undefined;
 
-  /** The line in which the kernel says why it gave up. */
+  /** The line of the kernel's panic; undefined without one. */
   get panic(): string | undefined {
     return this.#panic;
   }
@@ -16,7 +16,7 @@ export class ConsoleLog {
     this.#panic ??= /Kernel panic - not syncing[^\r\n]*(?=[\r\n])/.exec(this.#text)?.[0];
   }
 
-  /** The last lines, for a person to read. */
+  /** @returns the last lines, for the report of a failure */
   tail(lines: number): string {
     return this.#text.replaceAll('\r', '').trimEnd().split('\n').slice(-lines).join('\n');
   }

@@ -1,6 +1,6 @@
 /**
- * The guest's control channel: lines of `TOKEN booted` and `TOKEN exit N` on a port of its own. The token is drawn anew
- * for each run, so that nothing a test prints, wherever it ends up, counts as the command's exit code.
+ * The guest's control channel: a port that carries the lines `TOKEN booted` and `TOKEN exit N`. Each run has a new random
+ * token, so that no output of a test is taken for the command's exit code.
  */
 export class ControlChannel {
   #rest = '';
@@ -13,12 +13,12 @@ export class ControlChannel {
     return this.#booted;
   }
 
-  /** The command's exit code, 0 to 255, once the guest has sent it. */
+  /** The command's exit code, 0 to 255; undefined until the guest has sent it. */
   get exitCode(): number | undefined {
     return this.#exitCode;
   }
 
-  /** Takes the next piece of the channel's text; a line may come in several. */
+  /** Reads the next part of the channel's text. A line can arrive in several parts. */
   push(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';

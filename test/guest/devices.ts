@@ -1,9 +1,9 @@
 /**
- * The guest's PCI devices and where they sit: the one list that the QEMU command line and the specs both read.
- * Addresses are fixed, so that a spec names a device by its bdf and a failure can be looked up here.
+ * The guest's PCI devices and their addresses, for the QEMU command line and for the specs. The addresses are fixed, so that
+ * a spec names a device by its bdf.
  */
 
-/** The host files that devices are made of; `backing.ts` makes them. */
+/** The host files of devices; `backing.ts` creates them. */
 export interface BackingFiles {
   /** The raw image behind nvme. */
   readonly nvmeImage: string;
@@ -11,7 +11,7 @@ export interface BackingFiles {
   readonly optionRom: string;
 }
 
-/** Where each device is found in the guest. Those of one slot, and those behind one bridge, share an IOMMU group. */
+/** The bdf of each device. The devices of one slot, and the devices behind one bridge, share an IOMMU group. */
 export const BDF = {
   /** edu alone in its group, DMA mask of 28 bits (QEMU's default). */
   edu: '0000:00:04.0',
@@ -19,9 +19,9 @@ export const BDF = {
   testdev: '0000:00:05.0',
   nvme: '0000:00:08.0',
   rootPort: '0000:00:09.0',
-  /** Below the root port, on the first bus that the firmware numbers. */
+  /** Behind the root port, on the first bus that the firmware numbers. */
   e1000e: '0000:01:00.0',
-  /** One group of two functions that no kernel driver of the guest's takes. */
+  /** One group of two functions. The guest's kernel has no driver for them. */
   pairEdu: '0000:00:0a.0',
   pairTestdev: '0000:00:0a.1',
   bridge: '0000:00:0b.0',
@@ -29,14 +29,14 @@ export const BDF = {
   bridgedEdu: '0000:02:01.0',
   bridgedTestdev: '0000:02:02.0',
   ivshmem: '0000:00:0c.0',
-  /** A group whose other function virtio-pci has taken: not viable until that one is unbound. */
+  /** Its group is not viable until `blocker`, which virtio-pci has bound, is unbound. */
   blockedEdu: '0000:00:0d.0',
   blocker: '0000:00:0d.1',
-  /** A second edu alone in its group, with a DMA mask of 64 bits: for several devices in one address space. */
+  /** A second edu alone in its group, with a DMA mask of 64 bits, for several devices in one address space. */
   eduWide: '0000:00:0e.0',
 } as const;
 
-export type DeviceName = keyof typeof BDF;
+type DeviceName = keyof typeof BDF;
 
 /** Vendor and device ids, as sysfs prints them without `0x`. */
 export const IDS = {
@@ -50,7 +50,7 @@ export const IDS = {
   virtioRng: '1af4:1005',
 } as const;
 
-/** The slot and function that `-device` wants, of a bdf on bus 0. */
+/** @returns the `addr` option of `-device` for a device on bus 0 */
 function slot(name: DeviceName): string {
   return `addr=${BDF[name].slice('0000:00:'.length)}`;
 }
@@ -59,8 +59,8 @@ function slot(name: DeviceName): string {
 export const IVSHMEM_SIZE = 1 << 20;
 
 /**
- * Gives the QEMU options of every device.
- * @param files host paths; a comma in one is doubled as QEMU wants it
+ * @param files host paths; commas are doubled, as QEMU requires
+ * @returns the QEMU options of all devices
  */
 export function deviceOptions(files: BackingFiles): string[] {
   const devices = [
@@ -68,7 +68,7 @@ export function deviceOptions(files: BackingFiles): string[] {
     `pci-testdev,${slot('testdev')},membar=1M,romfile=${escapeComma(files.optionRom)}`,
     `nvme,${slot('nvme')},drive=nvme0,serial=vfio-guest`,
     `pcie-root-port,${slot('rootPort')},id=port0,chassis=1`,
-    // Without its boot ROM, which is another package's file and costs a second of firmware time.
+    // Without its boot ROM: that is a file of another package, and the firmware runs it for a second.
     'e1000e,bus=port0,addr=0,romfile=',
     `edu,${slot('pairEdu')},multifunction=on`,
     `pci-testdev,${slot('pairTestdev')}`,

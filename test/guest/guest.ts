@@ -11,17 +11,17 @@ import { runMachine, type GuestRun } from './machine.js';
 import { PERIODIC_TICK, type Profile, PROFILES, type ProfileName } from './profiles.js';
 import { qemuArguments } from './qemu.js';
 
-/** One command to run in a guest of its own. */
+/** A command to run in a guest of its own. */
 export interface GuestRequest {
   readonly profile: ProfileName;
-  /** Whether it takes the time alone that nobody else wants. */
+  /** Whether QEMU runs at low priority. Default false. */
   readonly aside?: boolean;
-  /** Whether the guest's CPUs tick by themselves; see PERIODIC_TICK. */
+  /** Whether the guest's CPUs have a periodic tick; see PERIODIC_TICK. Default false. */
   readonly periodicTick?: boolean;
   /** Program and arguments. */
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** A folder of the host's, made where it is missing, that the guest may write under the same path. */
+  /** A host folder that the guest can write under the same path. It is created if it is missing. */
   readonly out?: string | undefined;
   readonly cpus: number;
   /** MiB. */
@@ -30,7 +30,7 @@ export interface GuestRequest {
   readonly silenceMs: number;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Where the guest's console goes live, undefined for nowhere. */
+  /** Receives the guest's console while it runs; undefined: the console is not shown. */
   readonly echoConsole?: Writable | undefined;
   readonly stop: AbortSignal;
 }
@@ -40,8 +40,8 @@ const ASIDE = ['nice', '-n', '15'];
 export const GUEST_DEFAULTS = { cpus: 2, memory: 2048, deadlineMs: 900_000, silenceMs: 180_000 } as const;
 
 /**
- * Boots a guest, runs the command in it, in this checkout, and powers it off. Nothing of it stays but the out folder.
- * @throws NotSetUpError
+ * Boots a guest, runs the command in this checkout, and powers the guest off. Only the out folder keeps changes.
+ * @throws NotSetUpError if a package or the kernel is missing
  */
 export async function runGuest(request: GuestRequest): Promise<GuestRun> {
   const kernel = kernelImage();

@@ -4,23 +4,23 @@ import { dirname, join } from 'node:path';
 import { GUEST_SCRIPTS } from './checkout.js';
 import { shellAssignments, shellQuote } from './shell.js';
 
-/** What the guest is to run; it travels in the initramfs. */
+/** The command that the guest runs. The initramfs contains it. */
 export interface GuestCommand {
-  /** Program and arguments, not parsed by any shell. */
+  /** Program and arguments, not parsed by a shell. */
   readonly argv: readonly string[];
-  /** Where it runs: a path of the host's, which the guest has too. */
+  /** The working directory: a path of the host, which the guest has too. */
   readonly cwd: string;
-  /** What is added to its environment. */
+  /** Variables that are added to its environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** The folder of the host's that the guest may write, under the same path; empty for none. */
+  /** The host folder that the guest can write under the same path; empty for none. */
   readonly out: string;
   readonly profile: string;
   readonly token: string;
 }
 
 /**
- * Packs a static busybox, the guest's two scripts and the command into a cpio archive that the kernel unpacks.
- * @param folder a folder of this run's own
+ * Packs a static busybox, the guest's two scripts and the command into a cpio archive, which the kernel unpacks.
+ * @param folder an empty folder of this run
  * @returns the archive's path
  */
 export async function makeInitramfs(folder: string, command: GuestCommand): Promise<string> {
@@ -53,14 +53,14 @@ function environment(command: GuestCommand): string {
     GUEST_CWD: command.cwd,
     GUEST_OUT: command.out,
     GUEST_PROFILE: command.profile,
-    // `node` in the guest is the one that runs this.
+    // The guest runs the same `node` as this process.
     PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`,
     HOME: process.env['HOME'] ?? '/root',
     TMPDIR: '/tmp',
   });
 }
 
-/** The command as a shell file. The token is not in its environment. */
+/** @returns the command as a shell script. The token is not in its environment. */
 function commandFile(command: GuestCommand): string {
   const exports = Object.entries(command.env).map(([name, value]) => `export ${shellAssignments({ [name]: value })}`);
   return `${exports.join('')}exec ${command.argv.map(shellQuote).join(' ')}\n`;

@@ -1,12 +1,12 @@
-# Sourced by the scripts beside it: what the guest needs on this machine, and where its kernel is kept.
+# Sourced by setup.sh and build-kernel.sh: the packages that the guest needs, and the path of its kernel.
 lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_package=linux-source-6.12
 
-# What booting needs, and what building the kernel needs on top of it.
+# The packages that booting needs, and those that building the kernel needs in addition.
 run_packages=(qemu-system-x86 busybox-static cpio)
 build_packages=("$source_package" gcc make libc6-dev xz-utils flex bison bc libelf-dev libssl-dev)
 
-# Prints those of its arguments that are not installed.
+# Prints the packages among its arguments that are not installed.
 missing_packages() {
   local package
   for package in "$@"; do
@@ -18,8 +18,8 @@ cache_dir() {
   echo "${XDG_CACHE_HOME:-$HOME/.cache}/vfio-engine"
 }
 
-# The folder of the kernel that this checkout's options and the installed source make: a change of either is another
-# kernel, and the old one stays for the checkouts that still want it.
+# Prints the kernel's folder. Its name is made from kernel.config and the version of the source, so that checkouts with different
+# options have different kernels.
 kernel_dir() {
   local version key
   version=$(dpkg-query -W -f '${Version}' "$source_package") || return

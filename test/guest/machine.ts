@@ -5,10 +5,10 @@ import type { ControlChannel } from './control.js';
 import { CHANNEL_FDS } from './qemu.js';
 
 /** How a run of the guest ended. */
-export type GuestEnd =
+type GuestEnd =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'panic'; readonly line: string }
-  /** The overall deadline passed, or nothing came from the guest for too long. */
+  /** The guest ran longer than its deadline, or sent nothing for too long. */
   | { readonly kind: 'deadline' | 'silent'; readonly afterMs: number }
   /** QEMU ended before the command did. */
   | { readonly kind: 'died'; readonly detail: string }
@@ -16,20 +16,20 @@ export type GuestEnd =
 
 export interface RunOptions {
   readonly control: ControlChannel;
-  /** The guest's console goes on here beside the log, undefined for nowhere. */
+  /** Receives the guest's console while it runs; undefined: the console goes to the log only. */
   readonly echoConsole: Writable | undefined;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly deadlineMs: number;
   readonly silenceMs: number;
-  /** Aborting it, with a signal's name as the reason, ends QEMU. */
+  /** Aborting it ends QEMU. The reason is the name of a signal. */
   readonly stop: AbortSignal;
 }
 
 export interface GuestRun {
   readonly end: GuestEnd;
   readonly console: ConsoleLog;
-  /** From QEMU's start to the guest's word that it is up; undefined when it never came. */
+  /** From QEMU's start to the guest's message that it has booted; undefined if that message did not arrive. */
   readonly bootMs: number | undefined;
   readonly totalMs: number;
 }
@@ -38,7 +38,7 @@ export interface GuestRun {
 const POWER_OFF_MS = 15_000;
 
 /**
- * Boots QEMU, passes its output on and waits for its end, whatever that is; leaves no QEMU behind.
+ * Starts QEMU, forwards its output and waits for its exit. QEMU has exited in every case when this settles.
  * @param command QEMU and its arguments
  */
 export async function runMachine(command: readonly string[], options: RunOptions): Promise<GuestRun> {
@@ -52,7 +52,7 @@ export async function runMachine(command: readonly string[], options: RunOptions
   }
 }
 
-/** One boot, from QEMU's start to its end. */
+/** One boot, from QEMU's start to its exit. */
 class Machine {
   readonly #started = performance.now();
   readonly #log = new ConsoleLog();
@@ -66,13 +66,13 @@ class Machine {
     readonly options: RunOptions,
   ) {}
 
-  /** Sets up everything that may end QEMU early. @returns what takes it down again */
+  /** Starts the timers and listeners that can end QEMU early. @returns a function that removes them */
   watch(): () => void {
     const { deadlineMs, silenceMs, stop, stdout, stderr } = this.options;
     const deadline = setTimeout(() => this.#end({ kind: 'deadline', afterMs: deadlineMs }), deadlineMs);
     this.#silence = setTimeout(() => this.#end({ kind: 'silent', afterMs: silenceMs }), silenceMs);
     const onStop = (): void => this.#end({ kind: 'stopped', signal: stop.reason as NodeJS.Signals });
-    // Who read the output has gone (`| head`): what is left to say has no reader.
+    // The reader of the output has exited, as `head` does.
     const onError = (): void => this.#end({ kind: 'stopped', signal: 'SIGPIPE' });
     stop.addEventListener('abort', onStop, { once: true });
     for (const stream of [stdout, stderr]) stream.on('error', onError);
@@ -116,7 +116,7 @@ class Machine {
     if (control.exitCode !== undefined) this.#powerOff ??= setTimeout(() => this.qemu.kill('SIGKILL'), POWER_OFF_MS);
   }
 
-  /** An exit code that has arrived stands; else a panic explains more than the silence that follows it. */
+  /** An exit code that has arrived decides. A panic comes before the silence that follows it, because it explains more. */
   #verdict(detail: string): GuestEnd {
     const { exitCode } = this.options.control;
     if (this.#early?.kind === 'stopped') return this.#early;
@@ -126,23 +126,23 @@ class Machine {
   }
 }
 
-/** Starts QEMU so that it dies with this process, even by SIGKILL: setpriv asks the kernel for that and then execs. */
+/** Starts QEMU through setpriv, so that the kernel kills QEMU when this process dies, even by SIGKILL. */
 function startQemu(command: readonly string[]): ChildProcess {
   return spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-    // Ctrl-C at a terminal reaches this process, which decides; QEMU would stop at once and look like a crash.
+    // In a process group of its own, QEMU does not receive the terminal's Ctrl-C. It would exit at once, like a crash.
     detached: true,
   });
 }
 
-/** Waits until QEMU and its channels are closed. @returns what it said of itself */
+/** Waits until QEMU has exited and its channels are closed. @returns its exit status and its output */
 function ended(qemu: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = '';
     qemu.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
     qemu.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
     qemu.on('error', reject);
-    qemu.on('close', (code, signal) => resolve(`QEMU ended (${signal ?? `exit code ${code}`}) ${said.trim()}`.trim()));
+    qemu.on('close', (code, signal) => resolve(`${signal ?? `exit code ${code}`}: ${said.trim()}`));
   });
 }
 
@@ -150,9 +150,9 @@ function channels(qemu: ChildProcess): Readable[] {
   return (Object.keys(CHANNEL_FDS) as (keyof typeof CHANNEL_FDS)[]).map((name) => channel(qemu, name));
 }
 
-/** The host's end of a channel. */
+/** @returns the host's end of a channel */
 function channel(qemu: ChildProcess, name: keyof typeof CHANNEL_FDS): Readable {
-  // The type knows five descriptors; CHANNEL_FDS has as many as were asked for.
+  // The type has five descriptors; CHANNEL_FDS names all that were requested.
   const stdio: readonly unknown[] = qemu.stdio;
   return stdio[CHANNEL_FDS[name]] as Readable;
 }

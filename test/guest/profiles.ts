@@ -1,10 +1,10 @@
-/** A boot of the guest: what the kernel's command line says about the IOMMU and VFIO, and how the machine is divided. */
+/** A way to boot the guest: the kernel's options for IOMMU and VFIO, and the NUMA nodes. */
 export interface Profile {
   readonly name: ProfileName;
-  /** What one has it for. */
+  /** What the profile tests, in a few words. */
   readonly summary: string;
   readonly kernelOptions: readonly string[];
-  /** NUMA nodes, each with a share of the CPUs and of the memory. */
+  /** The number of NUMA nodes. CPUs and memory are divided among them. */
   readonly numaNodes: number;
 }
 
@@ -26,15 +26,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
 };
 
 /**
- * QEMU 7.2 without KVM loses a CPU's one-shot timer every quarter of an hour or so; the kernel on that CPU then waits for
- * ever for a wake-up that it set ("Possible timer handling issue"). A tick that comes by itself ends such a wait, and makes
- * everything slower, so it is for long runs alone.
+ * Kernel options for long runs. QEMU 7.2 without KVM loses a one-shot timer of a CPU about every 15 minutes; the kernel on that
+ * CPU then waits forever ("Possible timer handling issue"). A periodic tick ends such a wait, but makes the guest slower.
  */
 export const PERIODIC_TICK = ['nohz=off', 'highres=off'] as const;
 
 export const PROFILE_NAMES = Object.keys(PROFILES) as readonly ProfileName[];
-
-/** Tells a profile's name from other text. */
-export function isProfileName(text: string): text is ProfileName {
-  return Object.hasOwn(PROFILES, text);
-}

@@ -1,27 +1,27 @@
 import { deviceOptions, escapeComma, type BackingFiles } from './devices.js';
 import type { Profile } from './profiles.js';
 
-/** What one boot of the guest needs. */
+/** The parts of one boot. */
 export interface BootOptions {
   readonly profile: Profile;
   /** bzImage. */
   readonly kernel: string;
   readonly initramfs: string;
   readonly files: BackingFiles;
-  /** The host folder that the guest may write, undefined for none. */
+  /** The host folder that the guest can write; undefined for none. */
   readonly out: string | undefined;
   readonly cpus: number;
   /** MiB. */
   readonly memory: number;
 }
 
-/** QEMU's descriptors for the guest's channels, in the order that `supervise` counts its ports. */
+/** QEMU's descriptors for the guest's channels, in the order of the ports in `supervise`. */
 export const CHANNEL_FDS = { stdout: 3, stderr: 4, control: 5, console: 6 } as const;
 
-/** Gives QEMU's arguments for a boot. */
+/** @returns QEMU's arguments for a boot */
 export function qemuArguments(boot: BootOptions): string[] {
   return [
-    // The IOMMU is always there; whether the kernel uses it is the profile's choice.
+    // The machine always has an IOMMU; the profile decides whether the kernel uses it.
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
     ...['-smp', String(boot.cpus), '-m', `${boot.memory}M`],
     ...numaOptions(boot),
@@ -34,7 +34,7 @@ export function qemuArguments(boot: BootOptions): string[] {
   ];
 }
 
-/** One node is none: the kernel makes it of the whole machine. */
+/** One node needs no options: the kernel makes one node of the whole machine. */
 function numaOptions({ profile: { numaNodes }, cpus, memory }: BootOptions): string[] {
   if (numaNodes === 1) return [];
   return Array.from({ length: numaNodes }, (_, node) => {
@@ -49,12 +49,12 @@ function numaOptions({ profile: { numaNodes }, cpus, memory }: BootOptions): str
   }).flat();
 }
 
-/** A panic or an oops ends QEMU at once (panic=-1 with -no-reboot) instead of leaving a guest that hangs. */
+/** A panic or an oops ends QEMU at once (panic=-1 with -no-reboot), so that the guest does not hang. */
 function kernelCommandLine(profile: Profile): string {
   return ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', ...profile.kernelOptions].join(' ');
 }
 
-/** The console on a serial port; the command's output and control on ports that carry bytes and nothing else. */
+/** The console is a serial port. The command's output and the control channel are virtio ports, which do not change bytes. */
 function channelOptions(): string[] {
   const chardevs = Object.entries(CHANNEL_FDS).flatMap(([name, fd]) => ['-chardev', `socket,id=${name},fd=${fd}`]);
   return [
@@ -67,7 +67,7 @@ function channelOptions(): string[] {
   ];
 }
 
-/** `multidevs=remap`: the host's root may hold several file systems, whose inode numbers would clash. */
+/** `multidevs=remap`: the host's root can contain several file systems with equal inode numbers. */
 function shareOptions(out: string | undefined): string[] {
   const root = [
     ...['-fsdev', 'local,id=hostroot,path=/,security_model=none,readonly=on,multidevs=remap'],

@@ -1,5 +1,5 @@
-// Runs mocha on the specs of a profile, in the guest: by mocha's API, for its command line takes two more seconds to load there.
-// Usage: node run-mocha.js '{"profile":…,"countsFile":…,"timeout":…,"grep":…}'. The exit code is 1 when a test failed.
+// Runs mocha on the specs of a profile, in the guest. It uses mocha's API, because the command line needs two more seconds to load.
+// Usage: node run-mocha.js '{"profile":…,"countsFile":…,"timeout":…,"grep":…}'. The exit code is 1 if a test failed.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,19 +8,19 @@ import CountsReporter from '../support/counts-reporter.js';
 import '../support/unhandled-rejections.js';
 import type { ProfileName } from './profiles.js';
 
-/** What is to be run. */
+/** The program's argument, as JSON. */
 export interface MochaRequest {
   readonly profile: ProfileName;
-  /** Where the counts go. */
+  /** The file for the counts. */
   readonly countsFile: string;
-  /** Of one test, milliseconds. */
+  /** The time limit of one test, in milliseconds. */
   readonly timeout: number;
-  /** As mocha's --grep. */
+  /** Mocha's --grep; undefined for all tests. */
   readonly grep?: string | undefined;
 }
 
 const SPECS = fileURLToPath(new URL('./specs/', import.meta.url));
-/** Twice what a test may take that is not marked as slow, milliseconds. */
+/** Mocha marks a test as slow after this time, in milliseconds. */
 const SLOW = 2000;
 
 const { profile, countsFile, timeout, grep } = JSON.parse(process.argv[2] ?? '') as MochaRequest;
@@ -36,5 +36,5 @@ const folder = join(SPECS, profile);
 const specs = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.js'));
 for (const file of specs.sort()) mocha.addFile(join(folder, file));
 await mocha.loadFilesAsync();
-// The process ends by itself: what keeps it from ending was left behind by a test.
+// No process.exit: a resource that a test left open keeps the process alive, so that the leak is seen.
 mocha.run((failures) => (process.exitCode = failures > 0 ? 1 : 0));

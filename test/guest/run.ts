@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run guest -- COMMAND...`: runs a command in the guest, in this checkout, and ends with its exit code.
+// `npm run guest -- COMMAND...` runs a command in the guest, in this checkout, and exits with the command's exit code.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { NotSetUpError } from './checkout.js';
 import { GUEST_DEFAULTS, runGuest } from './guest.js';
@@ -21,28 +21,28 @@ interface Options {
 
 const program = new Command('guest')
   .description(
-    "Runs COMMAND in a guest that has a kernel with all of VFIO and this machine's files (its writes are lost).",
+    "Runs COMMAND in a guest with a VFIO kernel and this machine's files. The guest's changes to files are lost.",
   )
   .argument('<command...>', 'program and arguments; for a pipeline: sh -c "..."')
   .addOption(new Option('--profile <name>', 'boot profile').choices(PROFILE_NAMES).default('default'))
   .option('--smp <cpus>', 'processors', count, GUEST_DEFAULTS.cpus)
   .option('--memory <mib>', 'memory in MiB', count, GUEST_DEFAULTS.memory)
-  .option('--deadline <seconds>', 'end the guest after this time', count, GUEST_DEFAULTS.deadlineMs / 1000)
+  .option('--deadline <seconds>', 'stop the guest after this time', count, GUEST_DEFAULTS.deadlineMs / 1000)
   .option(
     '--silence <seconds>',
-    'end the guest when it says nothing for this time',
+    'stop the guest if it prints nothing for this time',
     count,
     GUEST_DEFAULTS.silenceMs / 1000,
   )
-  .option('--long', 'for runs of more than ten minutes: slower, but survives timers that QEMU loses')
-  .option('--env <name=value>', "added to the command's environment; may be repeated", variable, {})
-  .option('--out <dir>', 'folder that the guest may write, under the same path (in GUEST_OUT)')
+  .option('--long', 'for runs of more than ten minutes: slower, but not stopped by timers that QEMU loses')
+  .option('--env <name=value>', "add a variable to the command's environment; can be repeated", variable, {})
+  .option('--out <dir>', 'folder that the guest can write under the same path; its name is in GUEST_OUT')
   .option('-v, --verbose', "show the guest's console and the times")
   .passThroughOptions()
   .addHelpText(
     'after',
     `
-Exit code: the command's, or ${EXIT.died} the guest died, ${EXIT.panic} kernel panic, ${EXIT.silent} silent, ${EXIT.deadline} deadline, ${EXIT.notSetUp} not set up.`,
+Exit code: that of the command, or ${EXIT.died}: QEMU exited, ${EXIT.panic}: kernel panic, ${EXIT.silent}: no output, ${EXIT.deadline}: deadline, ${EXIT.notSetUp}: not set up.`,
   )
   .action(async (argv: string[], options: Options) => {
     process.exitCode = await runCommand(argv, options);
@@ -69,7 +69,7 @@ async function runCommand(argv: readonly string[], options: Options): Promise<nu
     });
     reportFailure(run);
     if (options.verbose === true) {
-      const boot = run.bootMs === undefined ? 'never up' : `up after ${seconds(run.bootMs)}`;
+      const boot = run.bootMs === undefined ? 'did not boot' : `booted after ${seconds(run.bootMs)}`;
       process.stderr.write(`guest: ${boot}, off after ${seconds(run.totalMs)}\n`);
     }
     return exitCodeOf(run);
@@ -82,12 +82,12 @@ async function runCommand(argv: readonly string[], options: Options): Promise<nu
 
 function count(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is wanted.');
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be an integer of at least 1.');
   return value;
 }
 
 function variable(text: string, earlier: Readonly<Record<string, string>>): Record<string, string> {
   const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text);
-  if (match === null) throw new InvalidArgumentError('NAME=VALUE is wanted.');
+  if (match === null) throw new InvalidArgumentError('It must be NAME=VALUE.');
   return { ...earlier, [match[1] ?? '']: match[2] ?? '' };
 }

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes this machine ready for `npm run test:guest`: installs the Debian packages that are missing, and no others, and
-# builds the guest's kernel once. `setup.sh --check` changes nothing: it prints the kernel's path, or what is missing.
+# Prepares this machine for `npm run test:guest`: installs the missing Debian packages and builds the guest's kernel once.
+# `setup.sh --check` changes nothing: it prints the kernel's path, or what is missing.
 set -euo pipefail
 . "$(dirname "$0")/lab.sh"
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "setup.sh: the guest's kernel is made of Debian's package $source_package; this machine has no dpkg." >&2
+  echo "setup.sh: the guest's kernel is built from Debian's package $source_package, but this machine has no dpkg." >&2
   exit 1
 fi
 mapfile -t missing < <(missing_packages "${run_packages[@]}" "${build_packages[@]}")
 
 check() {
-  # A machine whose kernel is built needs no compiler, but the source package names the kernel's version.
+  # A machine with a built kernel needs no compiler. It needs the source package, whose version is part of the kernel's path.
   mapfile -t missing < <(missing_packages "${run_packages[@]}" "$source_package")
   if [ ${#missing[@]} -gt 0 ]; then
     echo "not installed: ${missing[*]}" >&2
@@ -28,14 +28,14 @@ check() {
 
 install_missing() {
   if [ "$(id -u)" != 0 ]; then
-    echo "setup.sh: not root; install these and run it again:" >&2
+    echo "setup.sh: not root. Install these packages and run setup.sh again:" >&2
     echo "  sudo apt-get install --no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
   echo "setup.sh: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  # A source list of somebody else's may be unreachable: what counts is whether the packages come.
-  apt-get update -q || echo "setup.sh: apt-get update failed in part; trying with the lists there are" >&2
+  # An unrelated package source can be unreachable. Only the installation decides.
+  apt-get update -q || echo "setup.sh: apt-get update failed in part; trying with the existing lists" >&2
   apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 

@@ -1,6 +1,6 @@
 /**
- * Makes a signal that is aborted by the first Ctrl-C, SIGTERM or SIGHUP, with the signal's name as its reason: who waits
- * for QEMU ends it and then this process. Thread: main.
+ * Makes an AbortSignal that the first SIGINT, SIGTERM or SIGHUP aborts, with the signal's name as the reason. The caller then
+ * stops QEMU and exits. Thread: main.
  */
 export function stopOnSignals(): AbortSignal {
   const controller = new AbortController();

@@ -7,30 +7,30 @@ import type { ProfileName } from './profiles.js';
 import type { MochaRequest } from './run-mocha.js';
 import { complaintOf, exitCodeOf, reportFailure, seconds } from './verdict.js';
 
-/** Code runs some ten times slower in the guest than on the host. */
+/** Code runs about ten times slower in the guest than on the host. */
 const TEST_TIMEOUT_MS = 60_000;
-/** Longer than any test may take: past it, mocha itself hangs. */
+/** More than a test's time limit: after this time, mocha itself hangs. */
 const SILENCE_MS = 100_000;
 
-/** Without KVM the compiler's threads take more of a short run than what they compile gives back. */
+/** Without KVM, V8's optimizing compiler costs a short run more time than it saves. */
 const IN_TCG = ['--no-opt', '--no-sparkplug'];
 
 export interface SpecsRequest {
   readonly profile: ProfileName;
-  /** Mocha's --grep, undefined for every test. */
+  /** Mocha's --grep; undefined for all tests. */
   readonly grep: string | undefined;
   /** An empty folder for the results. */
   readonly results: string;
-  /** Whether the guest has to make do with one CPU and the time that others leave. */
+  /** Whether the guest has one CPU and QEMU runs at low priority. */
   readonly aside: boolean;
-  /** Where the report goes. */
+  /** Receives the report. */
   readonly stdout: Writable;
   readonly stop: AbortSignal;
 }
 
 /**
- * Boots a profile and runs mocha on its specs inside, with its report on `stdout`.
- * @returns the counts; a guest that did not get through its specs counts as one failed test, so that no sum can hide it
+ * Boots a profile and runs mocha on its specs inside. The report goes to `stdout`.
+ * @returns the counts; a guest that did not finish counts as one failed test
  */
 export async function runSpecs(request: SpecsRequest): Promise<Counts> {
   const countsFile = join(request.results, 'counts.json');
@@ -48,7 +48,7 @@ export async function runSpecs(request: SpecsRequest): Promise<Counts> {
   reportFailure(run);
   if (run.bootMs !== undefined) {
     request.stdout.write(
-      `guest ${request.profile}: up after ${seconds(run.bootMs)}, off after ${seconds(run.totalMs)}\n`,
+      `guest ${request.profile}: booted after ${seconds(run.bootMs)}, off after ${seconds(run.totalMs)}\n`,
     );
   }
   if (complaintOf(run) !== undefined) return { ...NO_COUNTS, failed: 1 };
@@ -60,16 +60,16 @@ function mochaCommand({ profile, grep }: SpecsRequest, countsFile: string): stri
   return [process.execPath, ...IN_TCG, join(CHECKOUT, 'dist/test/guest/run-mocha.js'), JSON.stringify(request)];
 }
 
-/** Holds mocha's exit code against its counts: one that fails without a failed test has crashed. */
+/** Compares mocha's exit code with its counts. A mocha that fails without a failed test has crashed, which counts as one failure. */
 function checkedCounts(countsFile: string, exitCode: number, profile: ProfileName): Counts {
   let counts: Counts;
   try {
     counts = readCounts(countsFile);
   } catch (error) {
-    console.error(`guest ${profile}: mocha ended with ${exitCode} and left no counts: ${String(error)}`);
+    console.error(`guest ${profile}: mocha exited with ${exitCode} and wrote no counts: ${String(error)}`);
     return { ...NO_COUNTS, failed: 1 };
   }
   if (exitCode === 0 || counts.failed > 0) return counts;
-  console.error(`guest ${profile}: mocha ended with ${exitCode} though no test failed`);
+  console.error(`guest ${profile}: mocha exited with ${exitCode}, but no test failed`);
   return { ...counts, failed: 1 };
 }

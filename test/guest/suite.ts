@@ -1,4 +1,4 @@
-// `npm run test:guest`: boots each profile, runs mocha on its specs inside, adds up. The last line is the counts.
+// `npm run test:guest` boots each profile, runs mocha on its specs inside and adds up the counts. The last line is the sum.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,14 +18,14 @@ interface Options {
   readonly counts?: string;
 }
 
-/** More than a report has: a guest whose report is not read yet goes on. */
+/** More than the size of a report, so that a guest whose report waits is not blocked. */
 const REPORT_BYTES = 64 << 20;
 
 await new Command('test:guest')
-  .description('Runs the guest specs in a guest with a kernel that has all of VFIO.')
-  .addOption(new Option('--profile <name>', 'this boot profile alone').choices(PROFILE_NAMES))
-  .option('--grep <pattern>', 'the tests whose name matches alone')
-  .option('--counts <file>', 'write the counts there as JSON')
+  .description('Runs the guest specs in a guest with a VFIO kernel.')
+  .addOption(new Option('--profile <name>', 'run this boot profile only').choices(PROFILE_NAMES))
+  .option('--grep <pattern>', 'run only the tests whose names match')
+  .option('--counts <file>', 'write the counts to this file as JSON')
   .action(async (options: Options) => {
     process.exitCode = await main(options);
   })
@@ -47,7 +47,7 @@ async function main(options: Options): Promise<number> {
   }
 }
 
-/** @returns 0 when every profile ran a test and none failed */
+/** @returns 0 if every profile ran a test and no test failed, else 1 */
 async function runProfiles(options: Options, results: string): Promise<number> {
   const profiles = options.profile === undefined ? PROFILE_NAMES : [options.profile];
   const runs = startAll(profiles, options, results);
@@ -56,7 +56,7 @@ async function runProfiles(options: Options, results: string): Promise<number> {
   for (const [index, { run, report }] of runs.entries()) {
     if (index > 0) report.pipe(process.stdout, { end: false });
     const counts = await run();
-    // The counts stand below all of it.
+    // The report is complete before the counts are printed.
     report.end();
     await finished(report);
     sum = addCounts(sum, counts);
@@ -73,8 +73,8 @@ interface ProfileRun {
 }
 
 /**
- * Boots the profiles: side by side where there is a CPU for each, with the report of a later one held back until the
- * earlier ones are through, else one after the other.
+ * Boots the profiles at the same time if there is a CPU for each, else one after the other. Reports are printed in order: that of
+ * a later profile waits for the earlier ones.
  */
 function startAll(profiles: readonly ProfileName[], { grep }: Options, results: string): ProfileRun[] {
   const stop = stopOnSignals();
@@ -95,7 +95,7 @@ function startAll(profiles: readonly ProfileName[], { grep }: Options, results: 
     };
     if (!sideBySide) return { report, run: start };
     const running = start();
-    // Seen when its turn comes; until then it is nobody's unhandled rejection.
+    // `run` reports a failure later; until then it must not count as an unhandled rejection.
     running.catch(() => undefined);
     return { report, run: () => running };
   });

@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import type { GuestRun } from './machine.js';
 
-/** Exit codes of our own, above those a command is likely to have (timeout(1) has 124 for a deadline as well). */
+/** The runner's exit codes, above those of most commands. timeout(1) also uses 124 for a deadline. */
 export const EXIT = { died: 121, panic: 122, silent: 123, deadline: 124, notSetUp: 125 } as const;
 
-/** Gives the exit code of a run: the command's own, or one that says how the guest failed. */
+/** @returns the command's exit code, or the code for the way in which the guest failed */
 export function exitCodeOf(run: GuestRun): number {
   const { end } = run;
   if (end.kind === 'exit') return end.code;
@@ -12,20 +12,20 @@ export function exitCodeOf(run: GuestRun): number {
   return EXIT[end.kind];
 }
 
-/** Says in words why the guest gave no exit code; undefined when it did. */
+/** @returns why the guest sent no exit code; undefined if it sent one */
 export function complaintOf(run: GuestRun): string | undefined {
   const { end } = run;
   switch (end.kind) {
     case 'exit':
       return undefined;
     case 'panic':
-      return `the guest's kernel died: ${end.line}`;
+      return `the guest's kernel panicked: ${end.line}`;
     case 'deadline':
-      return `the guest was ended: not done after ${seconds(end.afterMs)}`;
+      return `the guest was stopped: it had not finished after ${seconds(end.afterMs)}`;
     case 'silent':
-      return `the guest was ended: no output for ${seconds(end.afterMs)}`;
+      return `the guest was stopped: no output for ${seconds(end.afterMs)}`;
     case 'died':
-      return `the guest ended before its command did: ${end.detail}`;
+      return `QEMU exited before the command: ${end.detail}`;
     case 'stopped':
       return `stopped by ${end.signal}`;
   }
@@ -35,10 +35,10 @@ export function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** How much of the console a complaint shows. */
+/** How many lines of the console a report shows. */
 const CONSOLE_LINES = 40;
 
-/** Writes why the guest failed, with the end of its console, to stderr; nothing when the command gave its exit code. */
+/** Writes to stderr why the guest failed, with the end of its console. Writes nothing if the guest sent an exit code. */
 export function reportFailure(run: GuestRun): void {
   const complaint = complaintOf(run);
   if (complaint === undefined) return;

@@ -10,16 +10,16 @@ export interface Counts {
 export const NO_COUNTS: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 /**
- * Reads what the counts reporter wrote.
- * @throws when the file is missing or holds anything but counts: a suite without a result has not passed
+ * Reads the file of the counts reporter.
+ * @throws if the file is missing or does not contain counts: a suite without a result has not passed
  */
 export function readCounts(path: string): Counts {
   const data: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  if (typeof data !== 'object' || data === null) throw new TypeError(`'${path}' holds no counts`);
+  if (typeof data !== 'object' || data === null) throw new TypeError(`'${path}' does not contain counts`);
   const field = (name: keyof Counts): number => {
     const value = (data as Partial<Record<keyof Counts, unknown>>)[name];
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
-      throw new TypeError(`'${path}' holds no count of tests ${name}`);
+      throw new TypeError(`'${path}' does not contain the number of tests ${name}`);
     }
     return value;
   };
@@ -34,12 +34,12 @@ export function addCounts(one: Counts, other: Counts): Counts {
   };
 }
 
-/** The line that a CI log ends with. */
+/** @returns the last line of a CI log */
 export function countsLine(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
-/** Tells a suite that did its work: it ran a test, and none failed. */
+/** Tests whether a suite passed: it ran at least one test, and no test failed. */
 export function isGreen(counts: Counts): boolean {
   return counts.failed === 0 && counts.passed > 0;
 }

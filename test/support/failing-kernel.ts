@@ -2,19 +2,19 @@ import { systemError } from '../../lib/base/errors.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 
-/** A kernel whose calls are counted, and one of which fails. */
+/** A kernel that records its calls and fails one of them. */
 export interface FailingKernel {
   readonly kernel: VfioKernel;
-  /** The names of the calls made since `arm`. */
+  /** The names of the calls since the last `arm`. */
   readonly calls: readonly string[];
-  /** Has the n-th call from now on (0 the first) fail; undefined: none. */
+  /** Makes the call with this number fail, counted from now on; the first is 0. Undefined: no call fails. */
   arm(failing: number | undefined, errno: ErrnoName): void;
 }
 
-/** Calls that do not reach the kernel's state: counting them would only repeat a sweep. */
+/** Calls that do not use the kernel's state. A sweep that counted them would only repeat itself. */
 const NOT_CALLS = new Set(['ioTarget', 'resolveName', 'exit']);
 
-/** Calls that answer at once, and throw. */
+/** Calls that return a value instead of a promise, and throw. */
 const SYNCHRONOUS = new Set<string>([
   'getApiVersion',
   'checkExtension',
@@ -26,7 +26,7 @@ const SYNCHRONOUS = new Set<string>([
 ] satisfies (keyof VfioKernel)[]);
 
 /**
- * Wraps a kernel. A failing call is not made, but for `close`: the descriptor of a failed close(2) is gone as well.
+ * Wraps a kernel. A failing call does not reach the kernel, except `close`: a close(2) that fails closes the descriptor too.
  */
 export function failingKernel(inner: VfioKernel): FailingKernel {
   const state = { calls: [] as string[], failing: undefined as number | undefined, errno: 'EIO' as ErrnoName };

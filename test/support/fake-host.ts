@@ -1,6 +1,6 @@
 import type { ModelHost } from '../../lib/models/pci-model.js';
 
-/** A host for a model without a server: memory from address 0 on, and notes of what the model did. */
+/** A host for a model without a server: it has memory from address 0 on and records the model's calls. */
 export class FakeHost implements ModelHost {
   readonly memory = new Uint8Array(1 << 16);
   readonly messages: number[] = [];
@@ -44,7 +44,7 @@ export class FakeHost implements ModelHost {
     return bytes;
   }
 
-  /** Lets all timers that wait now come true. */
+  /** Runs all pending timers now. */
   tick(): void {
     for (const timer of this.timers.splice(0)) {
       if (!timer.cancelled) timer.callback();

@@ -2,15 +2,15 @@ import type { KernelWithIommufd } from '../../lib/backends/iommufd/ioas.js';
 import { systemError } from '../../lib/base/errors.js';
 import { IOMMU_HW_CAP_DIRTY_TRACKING } from '../../lib/uapi/iommufd.js';
 
-/** A device of the fake kernel's: `last` is what its IOMMU can map. */
+/** A device of the fake kernel: `last` is the last IOVA that its IOMMU can map. */
 export interface FakeDevice {
   readonly last: bigint;
   readonly tracks: boolean;
-  /** Whether attaching it to an address space fails. */
+  /** Whether attaching it to an address space fails. Default false. */
   readonly refused?: boolean;
 }
 
-/** A kernel with iommufd, in so far as attaching asks of it; device N has the folder `/sys/N` and the node `vfioN`. */
+/** Makes a kernel with the parts of iommufd that an attach uses. Device N has the folder `/sys/N` and the node `vfioN`. */
 export function fakeIommufd(devices: readonly FakeDevice[]): { kernel: KernelWithIommufd; calls: string[] } {
   const calls: string[] = [];
   const open = new Map<number, number>();

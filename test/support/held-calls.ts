@@ -1,17 +1,18 @@
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 
-/** A call of the kernel's that is made only when the test lets it. */
-export interface HeldCall {
+/** A call that reaches the kernel only after `release`. */
+interface HeldCall {
+  /** Settles when the call begins to wait. */
   readonly begun: Promise<void>;
   release(): void;
 }
 
-/** A kernel whose calls on devices are noted, and wait where a test wants them to. */
+/** A kernel that records its calls on devices and can delay them. */
 export interface HoldingKernel {
   readonly kernel: VfioKernel;
-  /** The names of the calls made, in their order. */
+  /** The names of the calls that reached the kernel, in order. */
   calls: string[];
-  /** Has the next call of a name wait. */
+  /** Delays the next call with this name. */
   hold(name: DeviceCall): HeldCall;
 }
 

@@ -16,7 +16,7 @@ export function startWorker(body: string, workerData: unknown): Worker {
   return new Worker(url, { workerData });
 }
 
-/** The next message of a worker. Fails with the worker's error, or when it does not come in 10 seconds. */
+/** Waits for the next message of a worker. @throws (rejects) the worker's error; AbortError after 10 s */
 export async function nextMessage(worker: Worker): Promise<unknown> {
   const [message] = (await once(worker, 'message', { signal: AbortSignal.timeout(10_000) })) as unknown[];
   return message;

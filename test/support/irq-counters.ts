@@ -5,15 +5,15 @@ import { addon } from '../../lib/native/addon.js';
 import type { DeviceIrq } from '../../lib/irq/device-irq.js';
 import type { IrqThreadData } from './irq-thread.js';
 
-/** The ways in which interrupts reach a user. */
+/** The ways to receive interrupts. */
 export const WAYS = ['handler', 'counts', 'eventfd', 'thread'] as const;
 export type Way = (typeof WAYS)[number];
 
-/** Turns vectors on and off, each delivered in some way, and counts what comes. */
+/** Turns vectors on and off, each with its own way of delivery, and counts the interrupts. */
 export class IrqCounters {
   readonly #irq: DeviceIrq;
   readonly #stops = new Map<number, () => number | Promise<number>>();
-  /** Of vectors that are off again. */
+  /** The interrupts of the vectors that have been turned off again. */
   total = 0;
 
   constructor(irq: DeviceIrq) {

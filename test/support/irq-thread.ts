@@ -1,15 +1,15 @@
-// A thread that takes a vector's interrupts until it is turned off, and then tells their count.
+// A thread that counts a vector's interrupts until the vector is turned off. It then sends the code of the error.
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { VfioError } from '../../lib/base/errors.js';
 import { type IrqDescriptor, IrqWaiter } from '../../lib/irq/waiter.js';
 
-/** What the thread is given. */
+/** The thread's workerData. */
 export interface IrqThreadData {
   readonly descriptor: IrqDescriptor;
-  /** `wait` blocks the thread, `next` does not. */
+  /** `wait` blocks the thread; `next` does not. */
   readonly way: 'wait' | 'next';
-  /** Counts as they come, for the other side to see. */
+  /** Element 0 is the number of interrupts so far. */
   readonly counts: Int32Array<SharedArrayBuffer>;
 }
 

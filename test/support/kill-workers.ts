@@ -2,7 +2,7 @@ import { once } from 'node:events';
 
 import type { WorkerPool } from '../../lib/pool/pool.js';
 
-/** Ends the threads of a pool as a crash of theirs would, and waits until they are gone. */
+/** Terminates the threads of a pool, as a crash would, and waits for their exit. */
 export async function killWorkers(pool: WorkerPool): Promise<void> {
   await Promise.all(
     pool.threads.map(async (thread) => {

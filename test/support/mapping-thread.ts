@@ -1,4 +1,4 @@
-// A thread that maps the memory it is given for a device of its own, until it is told to end.
+// A thread that maps its workerData for a device of its own, until it receives a message.
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { Engine } from '../../lib/engine/engine.js';

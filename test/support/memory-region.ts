@@ -3,13 +3,14 @@ import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { addon } from '../../lib/native/addon.js';
 import { Region } from '../../lib/region/region.js';
 
-/** A region over a memfd: mapped, or trapped by pread and pwrite. The memfd is the "device's file". */
+/** A region over a memfd, either mapped or trapped. The memfd takes the place of the device's descriptor. */
 export interface MemoryRegion {
   readonly region: Region;
   readonly fd: Fd;
   close(): Promise<void>;
 }
 
+/** Opens a region over a new memfd. The default is 64 KiB, mapped as a whole. */
 export async function memoryRegion(
   lane: AsyncLane,
   options: {
@@ -47,5 +48,5 @@ export async function memoryRegion(
   };
 }
 
-/** The region's flags without MMAP. */
+/** The region's flags for trapped access: READ and WRITE without MMAP. */
 export const TRAPPED = 3;

@@ -1,27 +1,27 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Counts this process's open descriptors. */
+/** Counts the open descriptors of this process. */
 export function openFds(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** Counts this process's threads. */
+/** Counts the threads of this process. */
 export function threads(): number {
   return readdirSync('/proc/self/task').length;
 }
 
-/** Counts mappings of memfds, which the tests and the models make. */
+/** Counts the process's mappings of memfds: those of the tests and of the models. */
 export function memfdMappings(): number {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
     .filter((line) => line.includes('/memfd:')).length;
 }
 
-/** Waits until a condition holds. @throws after 5 s */
+/** Waits until a condition holds. @throws if it does not hold within 5 s */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 5000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not in 5 s: ${what}`);
+    if (performance.now() > deadline) throw new Error(`did not happen within 5 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -14,13 +14,13 @@ export interface MemoryArea {
   readonly start: bigint;
   readonly end: bigint;
   readonly rights: string;
-  /** KiB, by the names of smaps: `Rss`, `KernelPageSize`. */
+  /** In KiB, by their names in smaps, such as `Rss` and `KernelPageSize`. */
   readonly facts: ReadonlyMap<string, number>;
 }
 
 const top = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Reads what the kernel tells of this process's memory, by ascending address. */
+/** Reads the process's memory areas from /proc/self/smaps, by ascending address. */
 export function memoryAreas(): MemoryArea[] {
   const blocks = readFileSync('/proc/self/smaps', 'latin1').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
   return blocks.map((block) => {
@@ -35,7 +35,7 @@ export function memoryAreas(): MemoryArea[] {
   });
 }
 
-/** Finds what is at an address. */
+/** Finds the memory area at an address. @throws if nothing is mapped there */
 export function areaAt(address: bigint): MemoryArea {
   const found = memoryAreas().find(({ start, end }) => start <= address && address < end);
   if (found === undefined) throw new Error(`nothing is mapped at 0x${address.toString(16)}`);
@@ -57,7 +57,7 @@ export function addressOf(memory: SharedArrayBuffer): bigint {
   return addon.bufferAddress(memory, 0);
 }
 
-/** How many mappings of files with this in their name the process has. */
+/** Counts the process's mappings of files whose name contains this text. */
 export function countMappings(name: string): number {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
@@ -67,13 +67,13 @@ export function countMappings(name: string): number {
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Collects garbage until the condition holds, for ten seconds; buffers of external memory are let go some time after. */
+/** Collects garbage until the condition holds, for at most 10 s. Buffers of external memory are released some time later. */
 export async function collectUntil(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!condition() && Date.now() < deadline) await collectGarbage(1);
 }
 
-/** Collects garbage some times, and lets what follows happen. */
+/** Collects garbage several times and lets finalizers run in between. */
 export async function collectGarbage(rounds = 20): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     collect();
@@ -81,14 +81,14 @@ export async function collectGarbage(rounds = 20): Promise<void> {
   }
 }
 
-/** Builds the addon that reads a byte anywhere, as nothing of ours does. @returns its path, and what removes it */
+/** Builds an addon that reads the byte at any address, as a stray pointer would. @returns its path, and a function that removes it */
 export function buildTouch(): Built {
   const config = readFileSync(join(top, 'native', 'build', 'config.gypi'), 'utf8');
   const nodedir = /"nodedir": "([^"]+)"/.exec(config)?.[1] ?? '/usr';
   return build('touch.c', 'touch.node', ['-shared', '-fPIC', `-I${join(nodedir, 'include', 'node')}`]);
 }
 
-/** Builds the program that runs a command as on a kernel without NUMA. */
+/** Builds a program that runs a command as on a kernel without NUMA. */
 export function buildWithoutNuma(): Built {
   return build('without-numa.c', 'without-numa', []);
 }

@@ -16,7 +16,7 @@ import {
 import { PCI_COMMAND } from '../../lib/uapi/pci.js';
 import { VFIO_PCI_CONFIG_REGION_INDEX } from '../../lib/uapi/vfio.js';
 
-/** A message as it came. */
+/** A received message. */
 export interface RawMessage {
   readonly header: MessageHeader;
   readonly payload: Uint8Array;
@@ -25,7 +25,7 @@ export interface RawMessage {
 
 const WAIT_MS = 5000;
 
-/** A client that sends what it is told, right or wrong, and blocks for the answer. */
+/** A client that sends any message, valid or not, and blocks until the answer arrives. */
 export class RawClient {
   readonly #buffer = new Uint8Array(2 << 20);
   readonly #slots = new Int32Array(254);
@@ -46,26 +46,27 @@ export class RawClient {
     addon.socketSend(this.socket, message, message.length, fds);
   }
 
-  /** Receives a message; undefined at the end of the connection. @throws when none comes in 5 s */
+  /** Receives a message; undefined at the end of the connection. @throws if no message arrives within 5 s */
   receive(): RawMessage | undefined {
     const length = addon.socketReceive(this.socket, this.#buffer, this.#slots, WAIT_MS);
-    if (length < 0) throw new Error('no message came');
+    if (length < 0) throw new Error('no message arrived within 5 s');
     if (length === 0) return undefined;
     const header = decodeHeader(this.#buffer.subarray(0, length));
     const fds = [...this.#slots.subarray(1, 1 + (this.#slots[0] ?? 0))];
     return { header, payload: this.#buffer.slice(HEADER_SIZE, length), fds };
   }
 
-  /** Sends a command and takes its reply. @throws when another message comes first */
+  /** Sends a command and receives its reply. @throws if another message arrives first */
   request(command: number, payload?: Uint8Array, fds: Fd[] = []): RawMessage {
     const id = this.send(command, payload, fds);
     const reply = this.receive();
-    if (reply === undefined) throw new Error('the server left');
-    if (reply.header.type !== 'reply' || reply.header.id !== id) throw new Error('another message than the reply came');
+    if (reply === undefined) throw new Error('the server closed the connection');
+    if (reply.header.type !== 'reply' || reply.header.id !== id)
+      throw new Error('a message arrived that is not the reply');
     return reply;
   }
 
-  /** The same for commands that have to go well. @throws with the errno */
+  /** Sends a command that must succeed. @throws with the errno if it fails */
   expect(command: number, payload?: Uint8Array, fds: Fd[] = []): RawMessage {
     const reply = this.request(command, payload, fds);
     if (reply.header.errno !== undefined) throw new Error(`command ${command} failed with ${reply.header.errno}`);

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** What a process holds that a leak would add to. */
+/** The resources of a process that a leak would add to. */
 export interface Resources {
   readonly descriptors: number;
-  /** Mappings of memfds and devices; those of the heap come and go. */
+  /** Mappings of memfds and devices. The number of heap mappings changes by itself. */
   readonly mappings: number;
   readonly threads: number;
 }
 
 /** Counts them now. */
-export function countResources(): Resources {
+function countResources(): Resources {
   const maps = readFileSync('/proc/self/maps', 'latin1').split('\n');
   return {
     descriptors: openDescriptors().length,
@@ -19,13 +19,13 @@ export function countResources(): Resources {
   };
 }
 
-/** Names what is open, for the message of a failure. */
+/** Lists the open descriptors, for the message of a failure. */
 export function openDescriptors(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
     } catch (error) {
-      // The descriptor by which the folder was read.
+      // The descriptor that read the folder is closed by now.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
@@ -33,9 +33,9 @@ export function openDescriptors(): string[] {
 }
 
 /**
- * Waits until nothing more is held than before, at most `timeoutMs`: handles of libuv close a turn later. Less is no
- * leak: what a test before this one held may have been collected meanwhile.
- * @throws AssertionError that names what is open
+ * Waits until the process holds no more resources than before, at most `timeoutMs`: libuv closes handles one turn later. It
+ * can hold fewer, because the resources of an earlier test may have been collected meanwhile.
+ * @throws AssertionError that lists the open descriptors
  */
 export async function assertNothingLeft(before: Resources, what: string, timeoutMs = 3000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
@@ -45,7 +45,7 @@ export async function assertNothingLeft(before: Resources, what: string, timeout
     now = countResources();
   }
   const counts = `${JSON.stringify(before)} before, ${JSON.stringify(now)} now`;
-  assert.ok(!holdsMore(now, before), `${what} left something: ${counts}: ${openDescriptors().join(', ')}`);
+  assert.ok(!holdsMore(now, before), `${what} left resources behind: ${counts}: ${openDescriptors().join(', ')}`);
 }
 
 function holdsMore(now: Resources, before: Resources): boolean {

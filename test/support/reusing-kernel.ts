@@ -1,9 +1,9 @@
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 
-/** Far above the descriptors of a software machine. */
+/** The first number, above all descriptors of a software machine. */
 const FIRST = 100_000;
 
-/** A kernel that gives a device the lowest number that is free, as Linux does. The software core never gives one again. */
+/** Wraps a kernel so that a new device gets the lowest free number, as on Linux. The software core never reuses a number. */
 export function reusingKernel(inner: VfioKernel): VfioKernel {
   const open = new Map<number, number>();
   return new Proxy(inner, {

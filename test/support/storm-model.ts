@@ -1,8 +1,8 @@
 import type { PciModel } from '../../lib/models/pci-model.js';
 
 /**
- * A model for tests: every write to BAR0 asks for one byte of DMA inside of the write, at the iova that was written;
- * reading offset 0 tells how many of them went well. Offset 8 ends the thread, offset 16 never returns.
+ * A model for tests. A write to BAR0 reads one byte by DMA before it returns, at the IOVA that was written. A read of offset 0
+ * returns how many of these DMA reads succeeded. A write to offset 8 ends the thread; one to offset 16 never returns.
  */
 const storm: PciModel<{ throwAtStart?: boolean }> = {
   name: 'storm',

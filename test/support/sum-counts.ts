@@ -1,7 +1,7 @@
-// `sum-counts FILE...`: adds up the counts of several suites; the last line is the sum, the exit code 0 if all is green.
+// `sum-counts FILE...` adds up the counts of several suites. The last line is the sum; the exit code is 0 if every suite passed.
 import { addCounts, countsLine, NO_COUNTS, readCounts, type Counts } from './counts.js';
 
-/** A suite that left no result, or ran nothing, is a failure that the sum must show. */
+/** Reads the counts of a suite. A suite without a result or without a test counts as one failed test. */
 function countsOf(file: string): Counts {
   try {
     const counts = readCounts(file);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** How many threads of this process are kept to one CPU. */
+/** Counts the threads of this process that may run on this CPU alone. */
 export function threadsOn(cpu: number): number {
   return readdirSync('/proc/self/task').filter((task) => {
     const status = readFileSync(`/proc/self/task/${task}/status`, 'latin1');

@@ -1,4 +1,4 @@
-/** Takes the uncaught exceptions of a time, which would end the test, and gives them. */
+/** Runs `body` and returns the uncaught exceptions of that time, which would otherwise fail the test. */
 export async function uncaughtDuring(body: () => Promise<unknown>): Promise<unknown[]> {
   const others = process.listeners('uncaughtException');
   const caught: unknown[] = [];

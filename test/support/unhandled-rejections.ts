@@ -1,4 +1,4 @@
-// Mocha 12 takes unhandled rejections and tells nobody: as an uncaught exception, one fails the test that runs.
+// Mocha 12 ignores unhandled rejections. Thrown as an uncaught exception, a rejection fails the running test.
 process.on('unhandledRejection', (reason) => {
   throw reason instanceof Error ? reason : new Error(`unhandled rejection: ${String(reason)}`, { cause: reason });
 });

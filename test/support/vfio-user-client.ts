@@ -8,7 +8,7 @@ import { type ScriptName, startServer } from './vfio-user-server.js';
 /** Counts this process's descriptors. */
 export const openFds = () => readdirSync('/proc/self/fd').length;
 
-/** Runs `body` with a client of a scripted server and finds no descriptor left of either afterwards. */
+/** Runs `body` with a client of a scripted server. Afterwards no descriptor of either may be open. */
 export async function withClient(
   script: ScriptName,
   body: (client: VfioUserClient) => Promise<void> | void,

@@ -1,6 +1,6 @@
 /**
- * A scripted vfio-user server, honest or lying, in a thread of its own: the device behind it is 256 bytes of memory in
- * region 0. Which lie it tells is its script's name.
+ * A scripted vfio-user server in a thread of its own. Its device has 256 bytes of memory in region 0. The script `honest`
+ * answers correctly; the name of every other script says what it does wrong.
  */
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -21,7 +21,7 @@ class Server {
   readonly #socket: number;
   readonly #buffer = new Uint8Array(wire.VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE + 4096);
   readonly #fds = new Int32Array(254);
-  /** What came while a reply to a command of the server's was waited for. */
+  /** Commands that arrived while the server waited for a reply of the client. */
   readonly #waiting: Command[] = [];
   #open = true;
 
@@ -50,17 +50,17 @@ class Server {
     this.raw(wire.encodeMessage({ id: header.id, command: header.command, type: 'reply', ...lie }, payload));
   }
 
-  /** A DMA command to the client, and its reply. */
+  /** Sends a DMA command to the client. @returns its reply */
   dma(command: number, payload: Uint8Array): Command {
     this.raw(wire.encodeMessage({ id: 0xbeef, command, type: 'command' }, payload));
     return this.nextReply();
   }
 
-  /** The next reply; commands that come before it are kept. */
+  /** Waits for the next reply and keeps the commands that arrive before it. */
   nextReply(): Command {
     for (;;) {
       const message = this.#receiveNow();
-      if (message === undefined) throw new Error('the client is gone');
+      if (message === undefined) throw new Error('the client closed the connection');
       if (message.header.type === 'reply') return message;
       this.#waiting.push(message);
     }
@@ -70,7 +70,7 @@ class Server {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
   }
 
-  /** Once is enough: a script may have hung up by itself. */
+  /** Closes the socket, unless the script has closed it. */
   close(): void {
     if (this.#open) addon.closeFdSync(this.#socket);
     this.#open = false;
@@ -114,7 +114,7 @@ const regionInfo = (server: Server, command: Command): void => {
   addon.closeFdSync(file);
 };
 
-/** Signals each eventfd with its vector's number plus 1, and keeps none. */
+/** Signals each eventfd with its vector's number plus 1, then closes it. */
 const setIrqs = (server: Server, command: Command): void => {
   const { start } = wire.decodeIrqSet(command.payload);
   for (const [i, fd] of command.fds.entries()) {
@@ -127,7 +127,7 @@ const setIrqs = (server: Server, command: Command): void => {
 const regionReply = (offset: number, count: number, data: number) =>
   wire.encodeRegionAccess({ regionOffset: offset, regionIndex: 0, count }, new Uint8Array(data));
 
-/** Lies on REGION_READ; `honest` otherwise. */
+/** Runs the script on REGION_READ and answers all other commands correctly. */
 const onRead =
   (lie: Script): Script =>
   (server, command) =>
@@ -172,7 +172,7 @@ const lies = {
     addon.closeFdSync(file);
   }),
   'hangs up': onRead((server) => server.close()),
-  /** The device copies by DMA on a write of region 0: from iova at 0 to iova at 8, count at 16, before it replies. */
+  /** A write to region 0 copies by DMA before the reply. Bytes 0 to 7 are the source IOVA, 8 to 15 the target, 16 to 19 the count. */
   dma: (server: Server, command: Command): void => {
     if (command.header.command !== wire.VFIO_USER_REGION_WRITE) return answer(server, command);
     const { data } = wire.decodeRegionData(command.payload);
@@ -188,8 +188,8 @@ const lies = {
     return server.reply(command, wire.encodeRegionAccess({ regionOffset, regionIndex, count: data.length }));
   },
   /**
-   * On a reset, replies and then sends 8 MiB of DMA writes to iova 0 to 8191 before it reads anything again; a last
-   * one of 0xee to iova 8191 says that it has all of their replies.
+   * Replies to a reset, then sends 8 MiB of DMA writes to IOVA 0 to 8191 before it reads a message again. A last write of
+   * 0xee to IOVA 8191 shows that the server has received all replies.
    */
   'dma flood': (server: Server, command: Command): void => {
     if (command.header.command === wire.VFIO_USER_REGION_WRITE) {
@@ -207,7 +207,7 @@ const lies = {
     }
     server.dma(wire.VFIO_USER_DMA_WRITE, wire.encodeDmaAccess({ iova: 8191n, count: 1 }, Uint8Array.of(0xee)));
   },
-  /** Reads nothing any more after a reset. */
+  /** Does not read its socket for 1 s after a reset. */
   'stops reading': (server: Server, command: Command): void => {
     answer(server, command);
     if (command.header.command === wire.VFIO_USER_DEVICE_RESET) server.sleep(1000);
@@ -216,7 +216,7 @@ const lies = {
 
 export type ScriptName = keyof typeof lies;
 
-/** Starts a server on one end of a socket pair and waits until it listens. @returns the other end, and what waits for the thread's end */
+/** Starts a server on one end of a socket pair. @returns the other end, and a promise of the thread's exit */
 export async function startServer(
   script: ScriptName,
   version: Partial<wire.Version> = {},
@@ -224,7 +224,7 @@ export async function startServer(
   const [socket, theirs] = addon.socketPair();
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { theirs, script, version },
-    // Descriptors are opened by Node.js and closed by the addon: a worker that kept count would close others at its end.
+    // Node.js opens the descriptors and the addon closes them. A worker that tracked them would close reused numbers at its exit.
     trackUnmanagedFds: false,
   });
   const ended = new Promise<void>((resolve, reject) => {
@@ -255,7 +255,7 @@ function serve({
       else lies[script](server, command);
     }
   } catch (error) {
-    // A client that went away, within a message perhaps, ends the server.
+    // The server ends when its client closes the connection, even in the middle of a message.
     if (!['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   } finally {
     server.close();

@@ -3,7 +3,7 @@ import { ConsoleLog } from '../../guest/console.js';
 import { ControlChannel } from '../../guest/control.js';
 
 describe("the guest's channels", () => {
-  it('reads control lines in pieces of any size', () => {
+  it('read control lines that arrive in parts of any size', () => {
     for (const size of [1, 2, 5, 100]) {
       const control = new ControlChannel('t0');
       const text = 't0 booted\nt0 exit 42\n';
@@ -13,7 +13,7 @@ describe("the guest's channels", () => {
     }
   });
 
-  it('wants the token and a whole line', () => {
+  it('accept only whole lines with the token', () => {
     const control = new ControlChannel('t0');
     control.push('exit 0\nt1 exit 0\nxt0 exit 0\nt0 exit\nt0 exit -1\nt0 exit 1234\nt0 exit 0 more\nt0 exit 3');
     assert.equal(control.booted, false);
@@ -22,13 +22,13 @@ describe("the guest's channels", () => {
     assert.equal(control.exitCode, 3);
   });
 
-  it('keeps the first exit code', () => {
+  it('keep the first exit code', () => {
     const control = new ControlChannel('t0');
     control.push('t0 exit 3\nt0 exit 0\n');
     assert.equal(control.exitCode, 3);
   });
 
-  it('finds a panic that comes in pieces, and not in other text', () => {
+  it('find a panic that arrives in parts, and no panic in other text', () => {
     const log = new ConsoleLog();
     log.push('a test about a kernel panic\r\nKernel pan');
     assert.equal(log.panic, undefined);
@@ -38,7 +38,7 @@ describe("the guest's channels", () => {
     assert.equal(log.panic, 'Kernel panic - not syncing: Fatal exception');
   });
 
-  it('keeps the end of a long console', () => {
+  it('keep the end of a long console', () => {
     const log = new ConsoleLog();
     for (let line = 0; line < 20_000; line++) log.push(`line ${line}\r\n`);
     assert.equal(log.tail(2), 'line 19998\nline 19999');

@@ -19,13 +19,13 @@ function boot(changes: Partial<BootOptions> = {}): string[] {
   });
 }
 
-/** The values of an option that may be given several times. */
+/** @returns the values of an option that can be given several times */
 function valuesOf(args: readonly string[], option: string): string[] {
   return args.filter((_, at) => args[at - 1] === option);
 }
 
 describe("the guest's command lines", () => {
-  it('give processors, memory, kernel and initramfs', () => {
+  it('name processors, memory, kernel and initramfs', () => {
     const args = boot();
     assert.deepEqual(valuesOf(args, '-smp'), ['3']);
     assert.deepEqual(valuesOf(args, '-m'), ['512M']);
@@ -33,7 +33,7 @@ describe("the guest's command lines", () => {
     assert.deepEqual(valuesOf(args, '-initrd'), ['/i']);
   });
 
-  it('put every device of bus 0 where BDF says, each place once', () => {
+  it('put every device of bus 0 at its address in BDF, and no two at one address', () => {
     const places = valuesOf(boot({ out: '/out' }), '-device')
       .filter((device) => !device.includes('bus='))
       .flatMap((device) => /,addr=([0-9a-f]+(?:\.\d)?)(?:,|$)/.exec(device)?.[1] ?? []);
@@ -45,7 +45,7 @@ describe("the guest's command lines", () => {
       assert.ok(full.includes(bdf), bdf);
   });
 
-  it('say what each profile stands for', () => {
+  it('have the kernel options of the profile', () => {
     const lines = Object.fromEntries(
       PROFILE_NAMES.map((name) => [name, valuesOf(boot({ profile: PROFILES[name] }), '-append')[0]]),
     );
@@ -69,13 +69,13 @@ describe("the guest's command lines", () => {
     assert.ok(boot({ out: '/a,b' }).some((value) => value.includes('path=/a,,b,')));
   });
 
-  it('share a writable folder only when one is asked for', () => {
+  it('share a writable folder only on request', () => {
     assert.equal(valuesOf(boot(), '-fsdev').length, 1);
     assert.ok(valuesOf(boot(), '-fsdev')[0]?.includes('readonly=on'));
     assert.equal(valuesOf(boot({ out: '/out' }), '-fsdev').length, 2);
   });
 
-  it('quote words so that a shell gives them back', () => {
+  it('quote words so that a shell returns them unchanged', () => {
     const words = ['plain', "it's", '$HOME `x` "q" \\', 'two\nlines', ''];
     const script = `printf '%s\\0' ${words.map(shellQuote).join(' ')}`;
     assert.deepEqual(execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1), words);
@@ -84,7 +84,7 @@ describe("the guest's command lines", () => {
     assert.throws(() => shellAssignments({ 'A;B': '' }), RangeError);
   });
 
-  it('give pci-testdev a ROM that has a signature and a PCIR structure', () => {
+  it('give pci-testdev a ROM with a signature and a PCIR structure', () => {
     const rom = Buffer.from(optionRom());
     assert.equal(rom.readUInt16LE(0), 0xaa55);
     assert.equal(rom.toString('latin1', rom.readUInt16LE(0x18), rom.readUInt16LE(0x18) + 4), 'PCIR');

@@ -39,7 +39,7 @@ describe('the counts of suites', () => {
     return { code: status, counts: readCounts(output) };
   }
 
-  it('are those of mocha', () => {
+  it('equal those of mocha', () => {
     const { code, counts } = mocha(`
       it('a', () => {}); it('b', () => {}); it('c', () => { throw new Error('no'); }); it.skip('d', () => {});
       console.log('99 passed, 0 failed, 0 skipped');`);
@@ -47,13 +47,13 @@ describe('the counts of suites', () => {
     assert.deepEqual(counts, { passed: 2, failed: 1, skipped: 1 });
   });
 
-  it('add up over suites', () => {
+  it('are added up', () => {
     const one = file('1', '{"passed":3,"failed":0,"skipped":1}');
     const two = file('2', '{"passed":4,"failed":0,"skipped":0}');
     assert.deepEqual(sum(one, two), { code: 0, lastLine: '7 passed, 0 failed, 1 skipped' });
   });
 
-  it('fail with any failure, a suite that ran nothing, and one without a result', () => {
+  it('fail the sum if a test failed, a suite ran no test, or a result is missing', () => {
     const good = file('1', '{"passed":3,"failed":0,"skipped":0}');
     const bad = file('2', '{"passed":4,"failed":2,"skipped":0}');
     const none = file('3', '{"passed":0,"failed":0,"skipped":5}');
@@ -63,7 +63,7 @@ describe('the counts of suites', () => {
     assert.equal(sum().code, 1);
   });
 
-  it('are refused where a file holds anything else', () => {
+  it('are rejected if the file contains anything else', () => {
     for (const text of [
       '',
       'null',
@@ -75,7 +75,7 @@ describe('the counts of suites', () => {
     }
   });
 
-  it('make a suite green when it ran tests and none failed', () => {
+  it('make a suite pass if it ran a test and no test failed', () => {
     assert.equal(isGreen({ passed: 1, failed: 0, skipped: 1 }), true);
     assert.equal(isGreen({ passed: 0, failed: 0, skipped: 1 }), false);
     assert.equal(isGreen({ passed: 1, failed: 1, skipped: 0 }), false);
