@@ -1,7 +1,7 @@
 /**
  * Attaches PCI devices to a program: regions, DMA, interrupts, config space, and the threads that do the work.
  *
- * @packageDocumentation
+ * @module vfio-engine
  */
 export { Engine, type AttachOptions, type EngineOptions } from './engine/engine.js';
 export { Device, type DriverOptions } from './device/device.js';

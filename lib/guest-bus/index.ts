@@ -1,7 +1,7 @@
 /**
  * For an emulator: places regions and whole devices on the bus of its guest.
  *
- * @packageDocumentation
+ * @module vfio-engine/guest-bus
  */
 export type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
 export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceOptions } from './placed-device.js';

@@ -1,7 +1,7 @@
 /**
  * Lanes: rings of operations between a thread of the user's own and an I/O worker.
  *
- * @packageDocumentation
+ * @module vfio-engine/lane
  */
 export { LaneProducer, type LaneDescriptor } from './producer.js';
 export { SyncLane, type SyncLaneOptions } from './sync-lane.js';

@@ -1,7 +1,7 @@
 /**
  * For the author of a device model: the model's interface, and functions that host a model.
  *
- * @packageDocumentation
+ * @module vfio-engine/model
  */
 export { serveModel, type ServedModel, type ServeOptions } from './hosting/serve-model.js';
 export { startModel, type HostedModel, type HostOptions } from './hosting/start-model.js';

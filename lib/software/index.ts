@@ -1,7 +1,7 @@
 /**
  * The software core: a machine in this process, with the devices and the answers of a VFIO kernel.
  *
- * @packageDocumentation
+ * @module vfio-engine/software
  */
 export { SoftwareMachine } from './machine/software-machine.js';
 export type { SoftwareProcess } from './machine/software-process.js';

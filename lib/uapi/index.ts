@@ -1,7 +1,7 @@
 /**
  * The numbers of the kernel's user interfaces, under their names in the kernel's headers.
  *
- * @packageDocumentation
+ * @module vfio-engine/uapi
  */
 export * from './vfio.js';
 export * from './iommufd.js';

@@ -27,7 +27,7 @@ export interface ApiReport {
 }
 
 /** @returns the entry points of the package, in the order of package.json */
-export function entryPoints(): EntryPoint[] {
+function entryPoints(): EntryPoint[] {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     exports: Record<string, string | { types: string }>;
   };

@@ -9,7 +9,7 @@ import { ARENA_PAGES, PAGE, type World } from './world.js';
 export type Outcome = { readonly value: unknown } | { readonly errno: string } | { readonly skipped: true };
 
 /** The open descriptors of a running program, by slot. */
-export interface Slots {
+interface Slots {
   readonly containers: (Fd | undefined)[];
   readonly groups: (Fd | undefined)[];
   readonly groupsOfOther: (Fd | undefined)[];

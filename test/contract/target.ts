@@ -10,7 +10,7 @@ export interface ContractTarget {
 }
 
 /** What differs between targets, so that no test has to ask which one it runs on. */
-export interface ContractCapabilities {
+interface ContractCapabilities {
   readonly backend: BackendName;
   /** Whether BAR 0 of the edu can be mapped. */
   readonly mapped: boolean;

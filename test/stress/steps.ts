@@ -5,7 +5,7 @@ import type { Random } from './random.js';
 import type { Tally } from './tally.js';
 
 /** What a step works on. */
-export interface Bench {
+interface Bench {
   readonly device: Device;
   readonly random: Random;
   readonly tally: Tally;

@@ -1,7 +1,7 @@
 /**
  * The kernel's operations as one replaceable interface, and the real kernel.
  *
- * @packageDocumentation
+ * @module vfio-engine/kernel
  */
 export { linuxKernel, type LinuxKernel } from './linux.js';
 export type { VfioKernel } from '../kernel.js';

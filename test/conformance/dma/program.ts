@@ -12,7 +12,7 @@ export type DmaCall =
   | TransferCall;
 
 /** Maps pages of the arena at a page of the address space. */
-export interface MapCall {
+interface MapCall {
   readonly call: 'map';
   readonly iovaPage: number;
   readonly page: number;

@@ -137,7 +137,7 @@ export function still(text: string): string {
 }
 
 /** Lets the edu move LENGTH bytes and waits until it is done. */
-export async function transfer(
+async function transfer(
   s: Scenario,
   { source, target, toMemory }: { source: number; target: number; toMemory: boolean },
 ): Promise<void> {

@@ -72,7 +72,7 @@ export async function answerOf(body: () => Promise<string> | string): Promise<st
 }
 
 /** What a body answers for a descriptor, whose number the reference gives as it was on that day. */
-export const A_FD = 'a descriptor';
+const A_FD = 'a descriptor';
 
 /** Compares with the reference: descriptors by being one, remarks in brackets and times not at all. */
 function agrees(expected: string, actual: string): boolean {

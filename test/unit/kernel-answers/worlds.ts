@@ -4,7 +4,7 @@ import type { World } from './scenario.js';
 
 const model = (name: string): URL => new URL(`./models/${name}.js`, import.meta.url);
 
-export const DEVICE = 'f001:00:04.0';
+const DEVICE = 'f001:00:04.0';
 export const SECOND_DEVICE = 'f001:00:05.0';
 export const SECOND_GROUP = '27';
 /** Devices whose answers edu's and testdev's differ from. */
@@ -17,7 +17,7 @@ export const THREE = { group: '30', device: 'f001:00:1f.0', siblings: ['f001:00:
 export const MIXED = { group: '31', device: 'f001:00:06.0', sibling: 'f001:00:06.1' };
 export const BOTH = { group: '32', device: 'f001:00:07.0', sibling: 'f001:00:07.1' };
 
-export function edu(name: string, group: number, more: Partial<DeviceOptions> = {}): DeviceOptions {
+function edu(name: string, group: number, more: Partial<DeviceOptions> = {}): DeviceOptions {
   return { name, group, model: model('edu-without-reset'), ...more };
 }
 
