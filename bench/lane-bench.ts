@@ -1,4 +1,5 @@
-import { LaneProducer, type LaneDescriptor } from '../lib/lane/producer.js';
+import type { LaneDescriptor } from '../lib/lane/descriptor.js';
+import { LaneProducer } from '../lib/lane/lane-producer.js';
 import { addon } from '../lib/native/addon.js';
 import { WorkerPool } from '../lib/pool/pool.js';
 import { openBacking, openMemory } from './backing.js';

@@ -3,73 +3,68 @@ import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
 import { ECANCELED } from '../uapi/errno.js';
+import { createLane, destroyLane, type LaneDescriptor } from './descriptor.js';
 import { Fifo } from './fifo.js';
+import { LaneProducer } from './lane-producer.js';
 import { requireOperation } from './operation.js';
-import { createLane, destroyLane, type LaneDescriptor, LaneProducer } from './producer.js';
 
 /**
- * Called once with an operation's answer: status 0 or a negative errno, and the slot while it may be read. What it throws
- * ends as an uncaught exception.
+ * Called once with the answer of an operation: a status of 0 or a negative errno, and the slot, which may be read during
+ * the call. If it throws, the error becomes an uncaught exception.
  */
-export type Settle = (status: number, slots: SlotView, position: number) => void;
+export type AnswerCallback = (status: number, slots: SlotView, position: number) => void;
 
-/** What happens when a lane has no free slot: `wait` queues in order, `throw` refuses with ERR_LANE_FULL. */
-export type WhenFull = 'wait' | 'throw';
-
-interface Queued {
+/** An operation that waits for a free slot. */
+interface QueuedOperation {
   readonly operation: Operation;
-  readonly settle: Settle;
+  readonly onAnswer: AnswerCallback;
   cancelled: boolean;
 }
 
-/** An operation under way, to be cancelled. */
-export interface Submitted {
-  /** Answers it with ECANCELED unless it has run; a poll, a copy and a program stop where they are. */
+/** An operation under way. */
+export interface SubmittedOperation {
+  /** Cancels the operation if it has not run. A poll, a copy and a program stop where they are. */
   cancel(): void;
 }
 
-/** A lane for a thread with an event loop: answers arrive there, many for one wake-up. */
+/**
+ * A lane for a thread with an event loop. One wake-up of the loop delivers all answers that are there.
+ * Operations that find no free slot are queued in order.
+ * Thread: the one that created it.
+ */
 export class AsyncLane {
   readonly #descriptor: LaneDescriptor;
   readonly #producer: LaneProducer;
   readonly #notifier: NotifierHandle;
-  /** By slot position. */
-  readonly #settlers: (Settle | undefined)[];
-  readonly #queue = new Fifo<Queued>();
+  /** The callback of each slot in use, by the slot's position. */
+  readonly #callbacks: (AnswerCallback | undefined)[];
+  readonly #queue = new Fifo<QueuedOperation>();
   #closed = false;
 
+  /** Creates a lane of `capacity` slots on a worker. @throws what `createLane` throws */
   constructor(worker: IoWorkerHandle, capacity: number) {
     this.#descriptor = createLane(worker, capacity);
     this.#producer = new LaneProducer(this.#descriptor);
-    this.#settlers = new Array<Settle | undefined>(capacity);
+    this.#callbacks = new Array<AnswerCallback | undefined>(capacity);
     this.#notifier = addon.notifierCreate(() => this.#reap());
     addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
   }
 
-  /** Operations submitted and not answered. */
+  /** How many operations are submitted and not answered. */
   get pending(): number {
     return this.#producer.pending + this.#queue.length;
   }
 
   /**
-   * Has the worker run an operation.
-   * @throws ERR_INVALID_ARGUMENT for what no slot holds; ERR_CLOSED; ERR_LANE_FULL when `whenFull` is `throw` and there is no
-   * slot
+   * Submits an operation to the worker.
+   * @throws ERR_INVALID_ARGUMENT if the operation does not fit into a slot; ERR_CLOSED if the lane is closed
    */
-  submit(operation: Operation, settle: Settle, whenFull: WhenFull = 'wait'): Submitted {
-    // Here as well: what is queued is written where answers are given out, and there its caller hears of nothing.
+  submit(operation: Operation, onAnswer: AnswerCallback): SubmittedOperation {
+    // A queued operation is pushed later, where an error would not reach the caller.
     requireOperation(operation);
     if (this.#closed) throw new VfioError('the lane is closed', { code: 'ERR_CLOSED' });
-    if (this.#queue.length === 0 && this.#producer.room > 0) {
-      return this.#publish(operation, settle);
-    }
-    if (whenFull === 'throw') {
-      throw new VfioError(`all ${this.#producer.capacity} slots of the lane are taken`, {
-        code: 'ERR_LANE_FULL',
-        hint: 'await answers first, or make the lane larger by the option laneCapacity',
-      });
-    }
-    const queued: Queued = { operation, settle, cancelled: false };
+    if (this.#queue.length === 0 && this.#producer.room > 0) return this.#publish(operation, onAnswer);
+    const queued: QueuedOperation = { operation, onAnswer, cancelled: false };
     this.#queue.push(queued);
     return {
       cancel: () => {
@@ -78,12 +73,15 @@ export class AsyncLane {
     };
   }
 
-  /** Ends the lane; what is under way is answered first, bounded by `timeoutMs`, what is queued with ECANCELED. */
+  /**
+   * Closes the lane. Cancels all operations, and waits for the answers of those that the worker has begun.
+   * @param timeoutMs how long it waits, milliseconds
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
-      this.#answer(queued.settle, -ECANCELED, 0);
+      this.#answer(queued.onAnswer, 0);
     }
     const deadline = Date.now() + timeoutMs;
     for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
@@ -93,26 +91,26 @@ export class AsyncLane {
     }
     addon.notifierClose(this.#notifier);
     await destroyLane(this.#descriptor);
-    for (const position of this.#unanswered()) this.#settleAt(position, -ECANCELED);
+    for (const position of this.#unanswered()) this.#answerAt(position, -ECANCELED);
   }
 
-  #publish(operation: Operation, settle: Settle): Submitted {
+  #publish(operation: Operation, onAnswer: AnswerCallback): SubmittedOperation {
     if (this.#producer.pending === 0) addon.notifierSetRef(this.#notifier, true);
     const position = this.#producer.push(operation);
-    this.#settlers[position] = settle;
+    this.#callbacks[position] = onAnswer;
     this.#producer.publish();
-    // Asked anew by every submission: cheap, and the worker clears it once for all that completed.
+    // Each submission asks again. That is cheap, and the worker clears the request once for all that it completed.
     if (this.#producer.requestNotify()) this.#reapSoon();
     return {
       cancel: () => {
-        if (this.#settlers[position] === settle) this.#producer.slots.cancel(position);
+        if (this.#callbacks[position] === onAnswer) this.#producer.slots.cancel(position);
       },
     };
   }
 
   #reapScheduled = false;
 
-  /** Answers came between publishing and asking for the signal: nobody will signal those. */
+  /** Takes answers that arrived before the signal was asked for. The worker sends no signal for them. */
   #reapSoon(): void {
     if (this.#reapScheduled) return;
     this.#reapScheduled = true;
@@ -124,26 +122,26 @@ export class AsyncLane {
 
   #reap(): void {
     do {
-      // Never more than is under way, whatever somebody wrote into the lane's memory.
+      // Bounded by the pending operations, so that overwritten lane memory cannot make it loop.
       for (let left = Math.min(this.#producer.answered, this.#producer.pending); left > 0; left--) {
         const position = this.#producer.take();
-        this.#settleAt(position, this.#producer.slots.status(position));
+        this.#answerAt(position, this.#producer.slots.status(position));
       }
       this.#refill();
     } while (this.#producer.pending > 0 && this.#producer.requestNotify());
     if (this.#producer.pending === 0) addon.notifierSetRef(this.#notifier, false);
   }
 
-  #settleAt(position: number, status: number): void {
-    const settle = this.#settlers[position];
-    this.#settlers[position] = undefined;
-    if (settle !== undefined) this.#answer(settle, status, position);
+  #answerAt(position: number, status: number): void {
+    const onAnswer = this.#callbacks[position];
+    this.#callbacks[position] = undefined;
+    if (onAnswer !== undefined) this.#answer(onAnswer, status, position);
   }
 
-  /** What one of them throws keeps nobody else from being answered; it is thrown where it is seen, on its own. */
-  #answer(settle: Settle, status: number, position: number): void {
+  /** Calls a callback. An error that it throws is thrown from a microtask, so that the other callbacks still run. */
+  #answer(onAnswer: AnswerCallback, status: number, position: number): void {
     try {
-      settle(status, this.#producer.slots, position);
+      onAnswer(status, this.#producer.slots, position);
     } catch (error) {
       queueMicrotask(() => {
         throw error;
@@ -155,12 +153,12 @@ export class AsyncLane {
     while (this.#producer.room > 0) {
       const queued = this.#queue.shift();
       if (queued === undefined) return;
-      if (queued.cancelled) this.#answer(queued.settle, -ECANCELED, 0);
-      else this.#publish(queued.operation, queued.settle);
+      if (queued.cancelled) this.#answer(queued.onAnswer, 0);
+      else this.#publish(queued.operation, queued.onAnswer);
     }
   }
 
   #unanswered(): number[] {
-    return [...this.#settlers.keys()].filter((position) => this.#settlers[position] !== undefined);
+    return [...this.#callbacks.keys()].filter((position) => this.#callbacks[position] !== undefined);
   }
 }

@@ -5,33 +5,44 @@ import { Op, type Operation } from '../layout/slot.js';
 const LAST_UINT32 = 0xffff_ffff;
 
 /**
- * Refuses what a slot cannot hold, before any of it is written. What is no access of a region the worker answers with an
- * errno.
- * @throws ERR_INVALID_ARGUMENT
+ * Rejects an operation that does not fit into a slot, before any of it is written. The worker checks the access itself
+ * against the region, and answers a bad one with an errno.
+ * @throws ERR_INVALID_ARGUMENT if `operation` is not an object, or names the first member that is out of range
  */
 export function requireOperation(operation: Operation): void {
   if (!isObject(operation)) {
-    throw invalidArgument(`${shown(operation)} is no operation`, 'give an object with an `op`');
+    throw invalidArgument(`\`operation\` must be an object with an \`op\`. Received ${shown(operation)}`);
   }
   const { op, width = 0, region = 0, offset = 0, value = 0, mask = 0 } = operation;
   requireWhole('op', op, Op.read, Op.program);
   requireWhole('width', width, 0, 8);
-  if (!isUint32(region)) requireWhole('region', region, 0, LAST_UINT32);
-  if (!isUint32(offset)) requireWhole('offset', offset, 0);
+  requirePlace(region, offset);
   if (typeof value !== 'bigint') requireBits('value', value);
   if (typeof mask !== 'bigint') requireBits('mask', mask);
-  if (operation.buffer !== undefined) requireMemory(operation);
+  if (operation.buffer !== undefined) requireCopyMemory(operation);
   if (operation.deadline !== undefined) requireNumber('deadline', operation.deadline, 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** Refuses what is no access of up to 32 bits. @throws ERR_INVALID_ARGUMENT */
-export function requireAccess(region: number, width: number, offset: number): void {
-  if (width !== 4 && width !== 2 && width !== 1) throw invalidArgument(`width is ${shown(width)}`, 'give 1, 2 or 4');
+/**
+ * Rejects an access of up to 32 bits that does not fit into a slot.
+ * @param region handle
+ * @param width bytes
+ * @param offset bytes
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function requireShortAccess(region: number, width: number, offset: number): void {
+  if (width !== 4 && width !== 2 && width !== 1) {
+    throw invalidArgument(`\`width\` must be 1, 2 or 4. Received ${shown(width)}`);
+  }
+  requirePlace(region, offset);
+}
+
+function requirePlace(region: number, offset: number): void {
   if (!isUint32(region)) requireWhole('region', region, 0, LAST_UINT32);
   if (!isUint32(offset)) requireWhole('offset', offset, 0);
 }
 
-function requireMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {
+function requireCopyMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {
   requireWhole('buffer', buffer, 0, LAST_UINT32);
   requireWhole('bufferOffset', bufferOffset, 0);
   requireWhole('length', length, 0, LAST_UINT32);

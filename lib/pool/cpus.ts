@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 
+import { requireArray, requireWhole, shown } from '../base/arguments.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 
-/** The CPUs that one worker may run on. */
+/** The CPUs that one worker may run on: one, or a list. */
 export type CpuChoice = number | readonly number[];
 
-/** Where workers are to run. */
+/** Where workers run. */
 export interface CpuOptions {
   readonly cpus?: readonly CpuChoice[] | undefined;
   readonly numaNode?: number | undefined;
@@ -15,9 +16,11 @@ export interface CpuOptions {
 const NODES = '/sys/devices/system/node';
 
 /**
- * Decides the CPUs of each worker, and makes sure that it may have them.
- * @returns a list a worker; none for workers that run where the scheduler likes
- * @throws ERR_INVALID_ARGUMENT; EINVAL when the process may use none of a worker's CPUs; ENODEV for a NUMA node that is not there
+ * Chooses the CPUs of each worker and checks that this process may use them.
+ * @param nodes the folder with the NUMA nodes
+ * @returns a list of CPUs for each worker; undefined for a worker that may run on all CPUs
+ * @throws ERR_INVALID_ARGUMENT if a CPU or a node is not an integer from 0 on; EINVAL if this process may use none of the
+ * CPUs of a worker; ENODEV if the machine does not have the NUMA node
  */
 export function placeWorkers(workers: number, options: CpuOptions, nodes = NODES): (readonly number[] | undefined)[] {
   const lists = listsOf(options, nodes);
@@ -26,19 +29,24 @@ export function placeWorkers(workers: number, options: CpuOptions, nodes = NODES
 }
 
 function listsOf({ cpus, numaNode }: CpuOptions, nodes: string): (readonly number[])[] {
-  if (cpus !== undefined && numaNode !== undefined) throw invalidArgument('`cpus` and `numaNode` exclude each other');
+  if (cpus !== undefined && numaNode !== undefined) throw invalidArgument('`cpus` and `numaNode` must not both be given');
   if (numaNode !== undefined) return [cpusOfNode(numaNode, nodes)];
   if (cpus === undefined) return [];
-  if (cpus.length === 0) throw invalidArgument('`cpus` is empty', 'leave it out to run anywhere');
-  return cpus.map((choice) => (typeof choice === 'number' ? [choice] : choice));
+  requireArray('cpus', cpus);
+  if (cpus.length === 0) throw invalidArgument('`cpus` must not be empty', 'leave it out to use all CPUs');
+  return cpus.map((choice) => (Array.isArray(choice) ? (choice as readonly number[]) : [choice as number]));
 }
 
-/** Gives the CPUs of a NUMA node. @throws ENODEV; ERR_INVALID_ARGUMENT for one of memory alone */
+/**
+ * Reads the CPUs of a NUMA node.
+ * @param nodes the folder with the NUMA nodes
+ * @throws ENODEV if the machine does not have the node; ERR_INVALID_ARGUMENT if none of the node's CPUs is online
+ */
 export function cpusOfNode(node: number, nodes = NODES): number[] {
-  if (!Number.isInteger(node) || node < 0) throw invalidArgument(`a NUMA node is a whole number, not ${node}`);
+  requireWhole('numaNode', node, 0);
   const path = `${nodes}/node${node}/cpulist`;
   const cpus = parseCpuList(readNode(node, path, nodes));
-  if (cpus.length === 0) throw invalidArgument(`NUMA node ${node} has no CPU that is on`, `see ${nodes}/has_cpu`);
+  if (cpus.length === 0) throw invalidArgument(`NUMA node ${node} has no CPU that is online`, `see ${nodes}/has_cpu`);
   return cpus;
 }
 
@@ -51,7 +59,7 @@ function readNode(node: number, path: string, nodes: string): string {
   }
 }
 
-/** Reads `0-3,8`, as the kernel writes it. */
+/** Parses a list of CPUs in the kernel's form, such as `0-3,8`. @throws ERR_INVALID_ARGUMENT if it has another form */
 export function parseCpuList(text: string): number[] {
   const parts = text
     .trim()
@@ -59,7 +67,7 @@ export function parseCpuList(text: string): number[] {
     .filter((part) => part !== '');
   return parts.flatMap((part) => {
     const [first = NaN, last = first] = part.split('-').map(Number);
-    if (!Number.isInteger(first) || !Number.isInteger(last)) throw invalidArgument(`'${text}' is not a list of CPUs`);
+    if (!Number.isInteger(first) || !Number.isInteger(last)) throw invalidArgument(`a list of CPUs must look like '0-3,8'. Received ${shown(text)}`);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
@@ -67,13 +75,14 @@ export function parseCpuList(text: string): number[] {
 function requireUsable(cpus: readonly number[]): void {
   const wrong = cpus.find((cpu) => !Number.isInteger(cpu) || cpu < 0);
   if (cpus.length === 0 || wrong !== undefined) {
-    throw invalidArgument(`a worker cannot run on CPU ${wrong ?? '[]'}`, 'CPUs are whole numbers from 0 on');
+    const received = cpus.length === 0 ? 'an empty list' : shown(wrong);
+    throw invalidArgument(`each element of \`cpus\` must be a CPU number or a list of them. Received ${received}`);
   }
   try {
     addon.cpusCheck(cpus);
   } catch (error) {
     if (!(error instanceof VfioError) || error.code !== 'EINVAL') throw error;
-    const hint = `this process may run on CPU ${addon.threadCpus().join(', ')}`;
-    throw systemError('EINVAL', 'sched_setaffinity', { hint: `none of CPU ${cpus.join(', ')} can be had: ${hint}` });
+    const usable = `this process may run on CPU ${addon.threadCpus().join(', ')}`;
+    throw systemError('EINVAL', 'sched_setaffinity', { hint: `CPU ${cpus.join(', ')} cannot be used: ${usable}` });
   }
 }

@@ -4,34 +4,38 @@ import { MessageChannel } from 'node:worker_threads';
 
 import { deserializeError, invalidArgument, type SerializedError, serializeError, VfioError } from '../base/errors.js';
 
-/** How a driver function ended, as structured clone carries it from its thread. */
+/** How a driver function ended. Structured clone copies it from the function's thread. */
 export type DriverAnswer =
   | { readonly kind: 'value'; readonly value: unknown }
-  | { readonly kind: 'refused'; readonly error: SerializedError }
-  /** An error of another class; structured clone keeps the standard classes, and drops the code. */
+  /** It threw a VfioError. */
+  | { readonly kind: 'vfio-error'; readonly error: SerializedError }
+  /** It threw another error. Structured clone keeps the standard classes and drops the code. */
   | { readonly kind: 'thrown'; readonly error: Error; readonly code?: string | number | undefined };
 
-/** Makes the answer of what a driver function returned. Thread: the driver's. */
+/** Makes the answer of a function that returned `value`. Thread: the driver function's. */
 export function answerOfValue(value: unknown): DriverAnswer {
   const obstacle = cloneObstacle(value);
   if (obstacle === undefined) return { kind: 'value', value };
   return answerOfError(
-    invalidArgument(`what the driver function returned cannot be sent: ${obstacle}`, 'return data without functions'),
+    invalidArgument(
+      `the value that the driver function returned cannot be copied: ${obstacle}`,
+      'return data without functions',
+    ),
   );
 }
 
-/** Makes the answer of what a driver function threw. Thread: the driver's. */
+/** Makes the answer of a function that threw `thrown`. Thread: the driver function's. */
 export function answerOfError(thrown: unknown): DriverAnswer {
-  if (thrown instanceof VfioError) return { kind: 'refused', error: serializeError(thrown) };
+  if (thrown instanceof VfioError) return { kind: 'vfio-error', error: serializeError(thrown) };
   const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
   const kept = typeof code === 'string' || typeof code === 'number' ? code : undefined;
   return { kind: 'thrown', error: cloneable(thrown), code: kept };
 }
 
-/** Gives the value, or throws the error. Thread: the one that asked. */
+/** Returns the value, or throws the error. Thread: the caller's. */
 export function openAnswer(answer: DriverAnswer): unknown {
   if (answer.kind === 'value') return answer.value;
-  if (answer.kind === 'refused') throw deserializeError(answer.error);
+  if (answer.kind === 'vfio-error') throw deserializeError(answer.error);
   if (answer.code !== undefined) Object.assign(answer.error, { code: answer.code });
   throw answer.error;
 }
@@ -39,14 +43,14 @@ export function openAnswer(answer: DriverAnswer): unknown {
 function cloneable(thrown: unknown): Error {
   if (isNativeError(thrown) && cloneObstacle(thrown) === undefined) return thrown;
   if (!(thrown instanceof Error)) return new Error(`the driver function threw ${inspect(thrown)}`);
-  // Such as a DOMException, or an error whose cause is a function.
+  // For example a DOMException, or an error whose cause is a function.
   const error = new Error(thrown.message);
   error.name = thrown.name;
   error.stack = thrown.stack ?? '';
   return error;
 }
 
-/** Why structured clone does not carry a value; found by posting it where nobody reads. */
+/** Tells why structured clone cannot copy a value: posts it to a port that nobody reads. */
 function cloneObstacle(value: unknown): string | undefined {
   const { port1 } = new MessageChannel();
   try {

@@ -1,13 +1,24 @@
+import { requireArray, requireObject, requireText } from '../base/arguments.js';
+import { requireDescriptor } from '../region/checks.js';
 import type { RegionDescriptor } from '../region/descriptor.js';
 
-/** What a driver function's thread is told; structured clone carries it. */
+/** What the thread of a driver function gets. Structured clone copies it. */
 export interface DriverTask {
   /** The URL of the module whose default export is the function. */
   readonly module: string;
-  /** The regions it may touch, by index. */
+  /** The regions that the function may access. */
   readonly regions: readonly RegionDescriptor[];
   /** DMA memory by name. */
   readonly buffers: Readonly<Record<string, SharedArrayBuffer>>;
-  /** The caller's own. */
+  /** The function's own arguments. */
   readonly args: unknown;
+}
+
+/** Rejects a task that no driver function can run. @throws ERR_INVALID_ARGUMENT */
+export function requireDriverTask(task: DriverTask): void {
+  requireObject('task', task);
+  requireText('module', task.module);
+  requireArray('regions', task.regions);
+  task.regions.forEach(requireDescriptor);
+  requireObject('buffers', task.buffers);
 }

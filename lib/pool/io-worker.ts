@@ -8,143 +8,154 @@ import { AsyncLane } from '../lane/async-lane.js';
 import { WORKER } from '../layout/lane.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle } from '../native/lane.js';
-import { ThreadPlace } from './thread-place.js';
+import { TaskThread } from './task-thread.js';
 
-/** How an I/O worker's thread is to serve. */
+/** How the thread of an I/O worker serves its lanes. */
 export interface ServeSettings {
+  /** How long it looks for work at most before it sleeps, microseconds. */
   readonly spinMicroseconds: number;
-  /** The CPUs that it keeps to. */
+  /** The CPUs that the thread may run on; undefined for all. */
   readonly cpus?: readonly number[] | undefined;
 }
 
-/** How an I/O worker is to be. */
+/** The settings of an I/O worker. */
 export interface WorkerSettings extends ServeSettings {
-  /** Slots of a lane, a power of two. */
+  /** Slots of each lane, a power of two. */
   readonly laneCapacity: number;
 }
 
-/** What an I/O worker's thread is told. */
+/** What the thread of an I/O worker gets. Structured clone copies it. */
 export interface ServeTask extends ServeSettings {
+  /** The worker to serve. */
   readonly worker: IoWorkerHandle;
-  /** Gets one message when the thread serves. */
+  /** Receives one message when the thread begins to serve. */
   readonly started: MessagePort;
 }
 
-/** How one thread ended. */
-interface Life {
-  /** How long it served, milliseconds; undefined when it never did. */
+/** How one thread of a worker ended. */
+interface ThreadLife {
+  /** How long it served, milliseconds; undefined if it never did. */
   readonly servedMs: number | undefined;
   readonly error: VfioError;
 }
 
-const FILENAME = fileURLToPath(new URL('../../workers/io-worker.js', import.meta.url));
-/** A worker whose threads serve no longer than this, so often in a row, will not get better. */
-const LEAST_LIFE_MS = 200;
+const IO_WORKER = fileURLToPath(new URL('../../workers/io-worker.js', import.meta.url));
+/** A thread that serves for less than this has a short life. */
+const SHORT_LIFE_MS = 200;
+/** A worker is given up after this number of short lives in a row. */
 const MOST_SHORT_LIVES = 5;
-/** Before the thread after a short life; twice as long each time. */
+/** The pause after the first short life; it doubles with each further one. */
 const FIRST_PAUSE_MS = 50;
-/** As many devices have a lane each; more share them. One has 64 KiB, if it is of the usual capacity. */
+/** How many lanes a worker has for event loops; more devices share them. A lane of default capacity takes 64 KiB. */
 const MOST_LANES = 16;
 
-/** One I/O worker: its lanes outlive the thread that serves them, which is replaced when it dies. */
+/**
+ * An I/O worker: a set of lanes and the thread that serves them. The lanes outlive the thread, which is replaced if it dies.
+ * Thread: the pool's.
+ */
 export class IoWorker {
+  /** The worker's handle in the addon. */
   readonly handle: IoWorkerHandle = addon.workerCreate();
   readonly #control = new Int32Array(addon.workerView(this.handle));
-  /** With how many use each. */
+  /** The lanes for event loops, with the number of users of each. */
   readonly #lanes = new Map<AsyncLane, number>();
-  readonly #place = new ThreadPlace({ filename: FILENAME, idleMs: Infinity, onIdleError: () => undefined });
+  readonly #thread = new TaskThread({ filename: IO_WORKER, idleMs: Infinity, onIdleError: () => undefined });
   readonly #stopping = new AbortController();
   readonly #serving: Promise<void>;
   readonly #firstStart: Promise<void>;
-  #tellStarted: () => void = () => undefined;
+  #reportStarted: () => void = () => undefined;
   #replacements = 0;
   #shortLives = 0;
   #failure: VfioError | undefined;
 
+  /** Starts the worker's first thread. */
   constructor(private readonly settings: WorkerSettings) {
     this.#firstStart = new Promise((resolve) => {
-      this.#tellStarted = resolve;
+      this.#reportStarted = resolve;
     });
     this.#serving = this.#serve();
   }
 
-  /** As it stands now; 0 before a thread serves. */
+  /** How long the worker now looks for work before it sleeps, microseconds. 0 before a thread serves. */
   get lookingMicroseconds(): number {
     return Atomics.load(this.#control, WORKER.spin / 4);
   }
 
-  /** How many of its threads died and were replaced. */
+  /** How many threads died and were replaced. */
   get replacements(): number {
     return this.#replacements;
   }
 
-  /** Why it was given up; all operations on its lanes are then answered with EOWNERDEAD. */
+  /** Why the worker was given up; undefined while it works. Its lanes then answer all operations with EOWNERDEAD. */
   get failure(): VfioError | undefined {
     return this.#failure;
   }
 
-  /** The thread that serves now. */
+  /** The thread that serves now; undefined between two threads. */
   get thread(): Worker | undefined {
-    return this.#place.thread;
+    return this.#thread.thread;
   }
 
-  /** Resolves when a thread serves. @throws EAGAIN, ENOMEM when none could be made, ERR_WORKER_DIED when it ended at once */
+  /**
+   * Resolves when the first thread serves.
+   * @throws (rejects) EAGAIN or ENOMEM if the thread could not be started; ERR_WORKER_DIED if it ended before it served
+   */
   async started(): Promise<void> {
     await Promise.race([this.#firstStart, this.#serving]);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Gives a lane for the event loop: one that nobody uses, while there can be such, else the one that the fewest use. */
+  /** Returns an unused lane for an event loop. If all lanes are used, returns the one with the fewest users. */
   lane(): AsyncLane {
     const [lane, users] = this.#leastUsed() ?? [new AsyncLane(this.handle, this.settings.laneCapacity), 0];
     this.#lanes.set(lane, users + 1);
     return lane;
   }
 
-  /** Takes a lane back; it stays for who comes next. @returns false for a lane of another worker */
+  /** Takes back a lane of `lane()` and keeps it open for the next user. @returns false if the lane is another worker's */
   giveLane(lane: AsyncLane): boolean {
     const users = this.#lanes.get(lane);
     if (users !== undefined) this.#lanes.set(lane, Math.max(0, users - 1));
     return users !== undefined;
   }
 
-  /** @returns undefined where a new one is better */
+  /** Finds the lane with the fewest users. @returns undefined if a new lane should be created instead */
   #leastUsed(): [AsyncLane, number] | undefined {
     let least: [AsyncLane, number] | undefined;
     for (const entry of this.#lanes) if (least === undefined || entry[1] < least[1]) least = entry;
     return least?.[1] === 0 || this.#lanes.size === MOST_LANES ? least : undefined;
   }
 
-  /** Ends its lanes; what is under way is answered first, bounded by `timeoutMs`. */
+  /** Closes the worker's lanes for event loops; see `AsyncLane.close`. @param timeoutMs milliseconds */
   async closeLanes(timeoutMs: number): Promise<void> {
     await Promise.all([...this.#lanes.keys()].map((lane) => lane.close(timeoutMs)));
   }
 
-  /** Has the thread return, and ends the worker when it is gone. Its lanes are closed before. */
+  /** Stops the thread and closes the worker. The caller has closed the lanes. */
   async close(): Promise<void> {
     this.#stopping.abort();
     addon.workerStop(this.handle);
     try {
       await this.#serving;
-      await this.#place.end();
+      await this.#thread.end();
     } finally {
       addon.workerClose(this.handle);
     }
   }
 
-  /** Runs thread after thread until told to stop, or until that leads to nothing. */
+  /** Runs one thread after another, until the worker is closed or given up. */
   async #serve(): Promise<void> {
     for (;;) {
-      const { servedMs, error } = await this.#live();
+      const { servedMs, error } = await this.#serveOnce();
       if (this.#stopping.signal.aborted) return;
-      // What the dead thread had begun may have reached the device: it is answered, and never run again.
+      // The operation that the dead thread had begun may have reached the device: it is answered and never runs again.
       addon.workerRecover(this.handle);
-      this.#shortLives = (servedMs ?? 0) < LEAST_LIFE_MS ? this.#shortLives + 1 : 0;
-      // A pool that cannot start says so at once.
+      this.#shortLives = (servedMs ?? 0) < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
+      // A pool that cannot start reports this at once.
       const neverServed = servedMs === undefined && this.#replacements === 0 && this.#shortLives === 1;
       if (neverServed || this.#shortLives >= MOST_SHORT_LIVES) return this.#giveUp(error);
       if (servedMs !== undefined) this.#replacements++;
-      warn('an I/O worker died and is replaced', error);
+      warn('the thread of an I/O worker died and is replaced', error);
       if (this.#shortLives > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (this.#shortLives - 1));
     }
   }
@@ -152,7 +163,7 @@ export class IoWorker {
   #giveUp(error: VfioError): void {
     this.#failure = error;
     addon.workerFail(this.handle);
-    warn('an I/O worker died too often and is given up', error);
+    warn('the threads of an I/O worker died too often, and the worker is given up', error);
   }
 
   async #pause(milliseconds: number): Promise<void> {
@@ -160,23 +171,23 @@ export class IoWorker {
   }
 
   /** Has one thread serve until it ends. */
-  async #live(): Promise<Life> {
+  async #serveOnce(): Promise<ThreadLife> {
     const { port1, port2 } = new MessageChannel();
     let since: number | undefined;
     port1.once('message', () => {
       since = performance.now();
-      this.#tellStarted();
+      this.#reportStarted();
     });
     port1.unref();
     const { spinMicroseconds, cpus } = this.settings;
     const task: ServeTask = { worker: this.handle, spinMicroseconds, cpus, started: port2 };
-    const error = deathOf(await this.#place.run(task, [port2]).catch((cause: unknown) => cause));
+    const error = threadDeath(await this.#thread.run(task, [port2]).catch((cause: unknown) => cause));
     port1.close();
     return { servedMs: since === undefined ? undefined : performance.now() - since, error };
   }
 }
 
-function deathOf(cause: unknown): VfioError {
+function threadDeath(cause: unknown): VfioError {
   if (cause instanceof VfioError) return cause;
-  return new VfioError('the thread of an I/O worker ended', { code: 'ERR_WORKER_DIED', cause });
+  return new VfioError('the thread of an I/O worker ended while it served', { code: 'ERR_WORKER_DIED', cause });
 }

@@ -2,21 +2,22 @@ import type { Worker } from 'node:worker_threads';
 
 import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
-import { createLane, destroyLane, type LaneDescriptor } from '../lane/producer.js';
+import { createLane, destroyLane, type LaneDescriptor } from '../lane/descriptor.js';
 import { throwFirst, Unwinding } from '../base/unwinding.js';
 import type { DriverTask } from './driver-task.js';
-import { DriverThreads } from './drivers.js';
+import { DriverThreads } from './driver-threads.js';
 import { IoWorker } from './io-worker.js';
 import { poolSettings, type PoolOptions, type PoolSettings } from './options.js';
 
-/** How long operations under way may take when the pool closes. */
+/** How long closing the pool waits for the operations under way. */
 const CLOSE_MS = 10_000;
 
 /**
- * The threads that touch devices: I/O workers that drain lanes, and threads for driver functions.
- * Thread: the one that made it, with an event loop.
+ * The threads that access devices: I/O workers, which serve lanes, and threads for driver functions.
+ * Thread: the one that started it, with an event loop.
  */
 export class WorkerPool {
+  /** The options of `start`, with the defaults filled in. */
   readonly settings: PoolSettings;
   readonly #workers: IoWorker[] = [];
   readonly #drivers: DriverThreads;
@@ -30,9 +31,10 @@ export class WorkerPool {
   }
 
   /**
-   * Starts a pool.
-   * @throws ERR_INVALID_ARGUMENT; EINVAL, ENODEV for CPUs and nodes that cannot be had; EAGAIN, ENOMEM when no thread can
-   *   be made, ERR_WORKER_DIED when one ended at once
+   * Starts a pool and its I/O workers. Threads of driver functions are started when they are needed.
+   * @throws (rejects) ERR_INVALID_ARGUMENT if an option is out of range; EINVAL if this process may use none of a worker's
+   * CPUs; ENODEV if the machine does not have the NUMA node; EAGAIN or ENOMEM if a thread cannot be started;
+   * ERR_WORKER_DIED if a thread ended before it served
    */
   static async start(options: PoolOptions = {}): Promise<WorkerPool> {
     const pool = new WorkerPool(poolSettings(options));
@@ -50,66 +52,77 @@ export class WorkerPool {
     return pool;
   }
 
-  /** How many I/O workers there are. */
+  /** Number of I/O workers. */
   get workers(): number {
     return this.#workers.length;
   }
 
-  /** How long each worker now looks for work before it sleeps, microseconds: between 0 and `spinMicroseconds`, as it pays. */
+  /** How long each worker now looks for work before it sleeps, 0 to `spinMicroseconds`, microseconds. */
   get lookingMicroseconds(): number[] {
     return this.#workers.map((worker) => worker.lookingMicroseconds);
   }
 
-  /** @internal The threads that run now, for tests that end them. */
+  /** @internal The threads that run now, for tests that terminate them. */
   get threads(): readonly Worker[] {
     return [...this.#workers.flatMap((worker) => worker.thread ?? []), ...this.#drivers.threads];
   }
 
-  /** How many workers died and were replaced. */
+  /** How many threads of I/O workers died and were replaced. */
   get replacedWorkers(): number {
     return this.#workers.reduce((count, worker) => count + worker.replacements, 0);
   }
 
   /**
-   * Gives a lane of the event loop's on one of the workers, taking turns. A device keeps one, so that its operations stay in
-   * order; 16 devices of a worker have one each, so that none waits for another's. Give it back by `giveLane`.
-   * @throws ERR_CLOSED, ERR_WORKER_DIED when all workers were given up
+   * @internal Returns a lane for this thread's event loop, on the next worker in turn. A device keeps its lane, so that its
+   * operations stay in order. The first 16 devices of a worker have a lane each; further ones share them.
+   * @throws ERR_CLOSED if the pool is closed; ERR_WORKER_DIED if all workers were given up
    */
   lane(): AsyncLane {
     return this.#nextWorker().lane();
   }
 
-  /** Takes a lane of `lane` back when its device is detached; it stays for the next device. */
+  /** @internal Takes back a lane of `lane()` and keeps it for the next device. */
   giveLane(lane: AsyncLane): void {
     this.#workers.some((worker) => worker.giveLane(lane));
   }
 
-  /** Makes a lane for a producer on another thread, to be opened there by `new SyncLane(descriptor)`. @throws as `lane` */
+  /**
+   * Creates a lane for a producer on another thread, which opens it by `new SyncLane(descriptor)` or
+   * `new LaneProducer(descriptor)`.
+   * @throws ERR_CLOSED if the pool is closed; ERR_WORKER_DIED if all workers were given up
+   */
   createLane(): LaneDescriptor {
     const descriptor = createLane(this.#nextWorker().handle, this.settings.laneCapacity);
     this.#descriptors.add(descriptor);
     return descriptor;
   }
 
-  /** Ends a lane of `createLane`, once its producer is done. */
+  /** Closes a lane of `createLane`, which its producer must not use any more. Does nothing if it is closed already. */
   async closeLane(descriptor: LaneDescriptor): Promise<void> {
     if (!this.#descriptors.delete(descriptor)) return;
     await destroyLane(descriptor);
   }
 
   /**
-   * Runs a driver function of the user's on a thread of its own, once fewer than `drivers` run.
-   * @returns what it returned, structured-cloned
-   * @throws what it threw: a VfioError whole, of others what structured clone keeps and the code; ERR_INVALID_ARGUMENT for
-   *   arguments, an answer or a signal that cannot be; ERR_ABORTED; ERR_WORKER_DIED when its thread ended under it; EAGAIN,
-   *   ENOMEM when no thread can be made; ERR_NOT_SUPPORTED for a pool of no drivers; ERR_CLOSED
+   * Runs a driver function of the user on a thread of its own, as soon as fewer than `drivers` functions run.
+   * `Device.runDriver` fills in the task.
+   * @param task the function's module, regions, buffers and arguments
+   * @param signal terminates the function's thread
+   * @returns what the function returned; structured clone copied it
+   * @throws (rejects) what the function threw: a VfioError whole, another error as structured clone copies it, with its
+   * code; ERR_INVALID_ARGUMENT if `task` or `signal` is wrong, or if structured clone cannot copy the arguments or the
+   * returned value; ERR_ABORTED; ERR_WORKER_DIED if the thread ended before the function did; EAGAIN or ENOMEM if the thread
+   * cannot be started; ERR_NOT_SUPPORTED if the pool has no drivers; ERR_CLOSED if the pool is closed
    */
   async runDriver(task: DriverTask, signal?: AbortSignal): Promise<unknown> {
     this.#requireOpen();
     return this.#drivers.run(task, signal);
   }
 
-  /** Ends all threads. What is under way is answered; a second call waits for the first. */
+  /**
+   * Closes the pool: cancels all operations, answers them, and ends all threads. A second call waits for the first.
+   * @throws (rejects) the first error; all other steps are done all the same
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -122,7 +135,7 @@ export class WorkerPool {
       () => [this.#drivers.close(), ...this.#workers.map((worker) => worker.close())],
     ];
     const failures: unknown[] = [];
-    // All of them, whatever fails: a native worker that stays would be there until the process ends.
+    // Every step runs, even after a failure: a native worker that is not closed stays until the process ends.
     for (const step of steps) {
       for (const end of await Promise.allSettled(step())) if (end.status === 'rejected') failures.push(end.reason);
     }
@@ -134,7 +147,7 @@ export class WorkerPool {
     const living = this.#workers.filter((worker) => worker.failure === undefined);
     const worker = living[this.#next++ % living.length];
     if (worker !== undefined) return worker;
-    const hint = 'make a new engine; the cause says how the last thread ended';
+    const hint = 'create a new engine or pool; the cause tells how the last thread ended';
     const cause = this.#workers[0]?.failure;
     throw new VfioError('all I/O workers of the pool were given up', { code: 'ERR_WORKER_DIED', hint, cause });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { LaneProducer, type LaneDescriptor } from '../../lib/lane/producer.js';
+import type { LaneDescriptor } from '../../lib/lane/descriptor.js';
+import { LaneProducer } from '../../lib/lane/lane-producer.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { LANE } from '../../lib/layout/lane.js';
 import { type Operation, Op } from '../../lib/layout/slot.js';

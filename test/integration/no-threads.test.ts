@@ -2,19 +2,17 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const CHILD = fileURLToPath(new URL('./no-threads-child.js', import.meta.url));
-/** The limit of threads does not hold for root: the child is nobody there. */
-const NOBODY = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+import { canLimitThreads, NOT_ROOT } from '../support/thread-limit.js';
 
-describe('where no thread can be made', function () {
+const CHILD = fileURLToPath(new URL('./no-threads-child.js', import.meta.url));
+
+describe('a pool while no thread can be started', function () {
   this.timeout(30_000);
   const noThread = ['EAGAIN', 'pthread_create'];
 
   before(function () {
-    const read = spawnSync(process.execPath, ['-e', `fs.readFileSync(${JSON.stringify(CHILD)})`], NOBODY);
-    const limit = spawnSync('prlimit', ['--version']);
-    if (read.status === 0 && limit.status === 0) return;
-    this.test!.parent!.title += ' (skipped: nobody may read this folder, or there is no prlimit)';
+    if (canLimitThreads(CHILD)) return;
+    this.test!.parent!.title += ' (skipped: user nobody cannot read this folder, or prlimit is missing)';
     this.skip();
   });
 
@@ -25,9 +23,9 @@ describe('where no thread can be made', function () {
     giveUp: [['ERR_WORKER_DIED', '']],
     driver: [noThread, 'TypeError: of the driver'],
   };
-  for (const [mode, expected] of Object.entries(cases)) {
-    it(`a typed error says so, and the process lives: ${mode}`, () => {
-      const { stdout, stderr, signal } = spawnSync(process.execPath, [CHILD, mode], { ...NOBODY, encoding: 'utf8' });
+  for (const [name, expected] of Object.entries(cases)) {
+    it(`answers with a typed error, and the process lives: ${name}`, () => {
+      const { stdout, stderr, signal } = spawnSync(process.execPath, [CHILD, name], { ...NOT_ROOT, encoding: 'utf8' });
       assert.equal(signal, null, stderr);
       assert.deepEqual(JSON.parse(stdout || JSON.stringify(stderr)), expected);
     });

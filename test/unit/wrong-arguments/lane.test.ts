@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
 import { AsyncLane } from '../../../lib/lane/async-lane.js';
-import { type LaneDescriptor, LaneProducer } from '../../../lib/lane/producer.js';
+import type { LaneDescriptor } from '../../../lib/lane/descriptor.js';
+import { LaneProducer } from '../../../lib/lane/lane-producer.js';
 import { SyncLane } from '../../../lib/lane/sync-lane.js';
 import { Op } from '../../../lib/layout/slot.js';
 import { WorkerPool } from '../../../lib/pool/pool.js';

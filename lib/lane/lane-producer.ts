@@ -1,32 +1,30 @@
-import { isPowerOfTwo, LONGEST_WAIT_MS, requireBits, requireNumber } from '../base/arguments.js';
+import { LONGEST_WAIT_MS, requireBits, requireNumber } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { LANE, WORKER } from '../layout/lane.js';
 import { Op, type Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
-import type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
-import { requireAccess, requireOperation } from './operation.js';
+import { type LaneDescriptor, requireLaneDescriptor } from './descriptor.js';
+import { requireOperation, requireShortAccess } from './operation.js';
 
-/** Looks made here before the addon is called: most answers of a worker that spins come within them. */
+/** Reads of the index here, before the addon is called. Most answers of a worker that spins arrive within them. */
 const FIRST_LOOKS = 100;
-/** So that a thread that is to be ended is ended. */
+/** The longest sleep in native code. `worker.terminate()` ends a thread only when it returns to JavaScript. */
 const LONGEST_SLEEP_MS = 50;
 
-/** A lane as another thread can open it: structured clone carries it. */
-export interface LaneDescriptor {
-  readonly lane: LaneHandle;
-  readonly worker: IoWorkerHandle;
-  readonly capacity: number;
-}
-
 /**
- * The producer's end of a lane: pushes operations, publishes them together, takes their answers in order. It waits for
- * nothing and allocates nothing. Of the slots, `room` are free, the next `answered` can be taken; the others are pushed, or
- * under way. One thread at a time may have it; any thread of the process. What an earlier owner of the lane left under way
- * is pending here, and its answers are taken first. Counts are of all slots ever, in u32 that wrap.
+ * The producer's end of a lane. It pushes operations, publishes them together and takes their answers in order. It never
+ * allocates, and only `waitForAnswer` waits.
+ *
+ * `room` slots are free and `pending` slots are in use. Of the slots in use, `answered` can be taken now. Counts include
+ * all slots ever used: they are u32 and wrap.
+ *
+ * If an earlier producer of the lane left operations under way, they are pending here and their answers come first.
+ * Thread: any thread of the process, one at a time.
  */
 export class LaneProducer {
-  /** What `take` gives positions in. */
+  /** The lane's slots. `push` and `take` return positions in them. */
   readonly slots: SlotView;
+  /** How many slots the lane has. */
   readonly capacity: number;
   readonly #words: Int32Array;
   readonly #control: Int32Array;
@@ -36,8 +34,14 @@ export class LaneProducer {
   #produced: number;
   #taken: number;
 
-  /** @throws ERR_PROTOCOL when the lane's memory holds what no producer writes; EBADF when the lane is closed */
+  /**
+   * Opens a lane on this thread.
+   * @param descriptor what `pool.createLane()` returned
+   * @throws ERR_INVALID_ARGUMENT if `descriptor` is not a LaneDescriptor; EBADF if the lane is closed; ERR_PROTOCOL if the
+   * counts in the lane's memory are ones that no producer writes
+   */
   constructor(descriptor: LaneDescriptor) {
+    requireLaneDescriptor(descriptor);
     const memory = addon.laneView(descriptor.lane);
     this.#descriptor = descriptor;
     this.capacity = descriptor.capacity;
@@ -51,12 +55,12 @@ export class LaneProducer {
     if (this.pending < 0 || this.pending > this.capacity) throw wrongCounts(this.pending, this.capacity);
   }
 
-  /** How many slots can be pushed before answers are taken. */
+  /** How many operations can be pushed before an answer is taken. */
   get room(): number {
     return (this.capacity - (this.#pushed - this.#taken)) | 0;
   }
 
-  /** How many were pushed and not taken. */
+  /** How many operations were pushed and not taken. */
   get pending(): number {
     return (this.#pushed - this.#taken) | 0;
   }
@@ -67,8 +71,9 @@ export class LaneProducer {
   }
 
   /**
-   * Writes an operation into the next slot; there must be room.
-   * @returns the slot's position. @throws ERR_INVALID_ARGUMENT for what no slot holds; the slot is free then
+   * Writes an operation into the next slot. The caller checks `room` first.
+   * @returns the slot's position
+   * @throws ERR_INVALID_ARGUMENT if the operation does not fit into a slot; the slot stays free
    */
   push(operation: Operation): number {
     requireOperation(operation);
@@ -79,12 +84,15 @@ export class LaneProducer {
   }
 
   /**
-   * Pushes a read of 8, 16 or 32 bits, without an object.
-   * @param region handle @param offset bytes
-   * @returns its position. @throws ERR_INVALID_ARGUMENT as `push`
+   * Pushes a read of 8, 16 or 32 bits. Allocates nothing.
+   * @param region `descriptor.handle` of the region
+   * @param width bytes
+   * @param offset bytes into the region
+   * @returns the slot's position
+   * @throws ERR_INVALID_ARGUMENT if an argument does not fit into a slot; the slot stays free
    */
   pushRead(region: number, width: 1 | 2 | 4, offset: number): number {
-    requireAccess(region, width, offset);
+    requireShortAccess(region, width, offset);
     const position = this.#pushed & this.#mask;
     this.slots.writeAccess(position, Op.read, width, region, offset, 0);
     this.#pushed = (this.#pushed + 1) | 0;
@@ -92,12 +100,16 @@ export class LaneProducer {
   }
 
   /**
-   * Pushes a write of 8, 16 or 32 bits, without an object.
-   * @param region handle @param offset bytes @param value whole; its low bits are written
-   * @returns its position. @throws ERR_INVALID_ARGUMENT as `push`
+   * Pushes a write of 8, 16 or 32 bits. Allocates nothing.
+   * @param region `descriptor.handle` of the region
+   * @param width bytes
+   * @param offset bytes into the region
+   * @param value an integer, of which the low bits are written
+   * @returns the slot's position
+   * @throws ERR_INVALID_ARGUMENT if an argument does not fit into a slot; the slot stays free
    */
   pushWrite(region: number, width: 1 | 2 | 4, offset: number, value: number): number {
-    requireAccess(region, width, offset);
+    requireShortAccess(region, width, offset);
     requireBits('value', value);
     const position = this.#pushed & this.#mask;
     this.slots.writeAccess(position, Op.write, width, region, offset, value);
@@ -105,36 +117,40 @@ export class LaneProducer {
     return position;
   }
 
-  /** Takes back what was pushed and not published: it is not run. */
+  /** Removes the operations that were pushed and not published. They do not run. */
   withdraw(): void {
     this.#pushed = this.#produced;
   }
 
-  /** Gives what was pushed to the worker, and wakes it if it sleeps. */
+  /** Makes the pushed operations visible to the worker, and wakes the worker if it sleeps. */
   publish(): void {
     this.#produced = this.#pushed;
     Atomics.store(this.#words, LANE.produced >> 2, this.#produced);
     if (Atomics.load(this.#control, WORKER.sleeping >> 2) !== 0) addon.workerWake(this.#descriptor.worker);
   }
 
-  /** Takes the next answer, of which there must be one. @returns the position of its slot, valid until the next push */
+  /** Takes the next answer. The caller checks `answered` first. @returns the slot's position, valid until the next push */
   take(): number {
     const position = this.#taken & this.#mask;
     this.#taken = (this.#taken + 1) | 0;
     return position;
   }
 
-  /** Asks for a signal at the next completion. @returns whether answers were there already, for which none will come */
+  /**
+   * Asks the worker to signal the lane's notifier at the next completion.
+   * @returns whether answers can be taken already; the worker may send no signal for those
+   */
   requestNotify(): boolean {
     Atomics.store(this.#words, LANE.notify >> 2, 1);
     return this.answered > 0;
   }
 
   /**
-   * Waits until an answer can be taken: looks for it, then sleeps. Blocks the thread.
-   * @param spins how often it looks first, natively, with a pause of some 20 ns each
+   * Waits until an answer can be taken. Spins first, then sleeps. Blocks the thread.
+   * @param spins how often native code looks before it sleeps, with a pause of about 20 ns after each look
    * @param timeoutMs milliseconds, 0 to 2,147,483,647
-   * @returns false when the time passed, or nothing is pending. @throws ERR_INVALID_ARGUMENT, once it sleeps
+   * @returns false if the time has passed, or if nothing is pending
+   * @throws ERR_INVALID_ARGUMENT if `timeoutMs` is out of range; checked only before it sleeps
    */
   waitForAnswer(spins: number, timeoutMs: number): boolean {
     if (this.pending === 0) return false;
@@ -159,35 +175,8 @@ export class LaneProducer {
 }
 
 function wrongCounts(pending: number, capacity: number): VfioError {
-  return new VfioError(`the lane says that ${pending} of its ${capacity} slots are under way`, {
+  return new VfioError(`the lane's memory counts ${pending} pending operations in ${capacity} slots`, {
     code: 'ERR_PROTOCOL',
-    hint: 'somebody wrote into its memory: close it, and make another one',
+    hint: 'its memory was overwritten: close the lane and create another one',
   });
-}
-
-/** Makes a lane on a worker. @param capacity slots, a power of two from 2 to 65,536 */
-export function createLane(worker: IoWorkerHandle, capacity: number): LaneDescriptor {
-  if (!isPowerOfTwo(capacity) || capacity < 2 || capacity > 65_536) {
-    throw new VfioError(`a lane of ${capacity} slots cannot be`, {
-      code: 'ERR_INVALID_ARGUMENT',
-      hint: 'give a power of two from 2 to 65536',
-    });
-  }
-  const lane = addon.laneCreate(capacity);
-  try {
-    addon.workerAddLane(worker, lane);
-  } catch (error) {
-    addon.laneClose(lane);
-    throw error;
-  }
-  return { lane, worker, capacity };
-}
-
-/** Takes a lane from its worker and drops it; the producer must not use it any more. */
-export async function destroyLane(descriptor: LaneDescriptor): Promise<void> {
-  try {
-    await addon.workerRemoveLane(descriptor.worker, descriptor.lane);
-  } finally {
-    addon.laneClose(descriptor.lane);
-  }
 }
