@@ -40,6 +40,7 @@ export class AsyncLane {
   readonly #callbacks: (AnswerCallback | undefined)[];
   readonly #queue = new Fifo<QueuedOperation>();
   #closed = false;
+  #reapScheduled = false;
 
   /** Creates a lane of `capacity` slots on a worker. @throws what `createLane` throws */
   constructor(worker: IoWorkerHandle, capacity: number) {
@@ -81,7 +82,7 @@ export class AsyncLane {
     if (this.#closed) return;
     this.#closed = true;
     for (let queued = this.#queue.shift(); queued !== undefined; queued = this.#queue.shift()) {
-      this.#answer(queued.onAnswer, 0);
+      this.#answer(queued.onAnswer, -ECANCELED, 0);
     }
     const deadline = Date.now() + timeoutMs;
     for (const position of this.#unanswered()) this.#producer.slots.cancel(position);
@@ -107,8 +108,6 @@ export class AsyncLane {
       },
     };
   }
-
-  #reapScheduled = false;
 
   /** Takes answers that arrived before the signal was asked for. The worker sends no signal for them. */
   #reapSoon(): void {
@@ -153,7 +152,7 @@ export class AsyncLane {
     while (this.#producer.room > 0) {
       const queued = this.#queue.shift();
       if (queued === undefined) return;
-      if (queued.cancelled) this.#answer(queued.onAnswer, 0);
+      if (queued.cancelled) this.#answer(queued.onAnswer, -ECANCELED, 0);
       else this.#publish(queued.operation, queued.onAnswer);
     }
   }

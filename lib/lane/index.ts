@@ -3,6 +3,7 @@
  *
  * @module vfio-engine/lane
  */
-export { LaneProducer, type LaneDescriptor } from './producer.js';
+export type { LaneDescriptor } from './descriptor.js';
+export { LaneProducer } from './lane-producer.js';
 export { SyncLane, type SyncLaneOptions } from './sync-lane.js';
 export { Op, type Operation } from '../layout/slot.js';

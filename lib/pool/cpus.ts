@@ -29,7 +29,8 @@ export function placeWorkers(workers: number, options: CpuOptions, nodes = NODES
 }
 
 function listsOf({ cpus, numaNode }: CpuOptions, nodes: string): (readonly number[])[] {
-  if (cpus !== undefined && numaNode !== undefined) throw invalidArgument('`cpus` and `numaNode` must not both be given');
+  if (cpus !== undefined && numaNode !== undefined)
+    throw invalidArgument('`cpus` and `numaNode` must not both be given');
   if (numaNode !== undefined) return [cpusOfNode(numaNode, nodes)];
   if (cpus === undefined) return [];
   requireArray('cpus', cpus);
@@ -67,7 +68,8 @@ export function parseCpuList(text: string): number[] {
     .filter((part) => part !== '');
   return parts.flatMap((part) => {
     const [first = NaN, last = first] = part.split('-').map(Number);
-    if (!Number.isInteger(first) || !Number.isInteger(last)) throw invalidArgument(`a list of CPUs must look like '0-3,8'. Received ${shown(text)}`);
+    if (!Number.isInteger(first) || !Number.isInteger(last))
+      throw invalidArgument(`a list of CPUs must look like '0-3,8'. Received ${shown(text)}`);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }

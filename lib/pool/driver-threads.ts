@@ -121,9 +121,15 @@ function failureOf(cause: unknown, signal?: AbortSignal): VfioError {
   if (signal?.aborted) return abortedError(cause);
   if (cause instanceof DOMException && cause.name === 'DataCloneError') {
     const hint = 'pass data without functions';
-    return invalidArgument(`the arguments of the driver function cannot be copied to its thread: ${cause.message}`, hint);
+    return invalidArgument(
+      `the arguments of the driver function cannot be copied to its thread: ${cause.message}`,
+      hint,
+    );
   }
-  return new VfioError('the thread of the driver function ended before the function did', { code: 'ERR_WORKER_DIED', cause });
+  return new VfioError('the thread of the driver function ended before the function did', {
+    code: 'ERR_WORKER_DIED',
+    cause,
+  });
 }
 
 function abortedError(cause?: unknown): VfioError {
