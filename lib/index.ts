@@ -13,10 +13,10 @@ export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/erro
 
 export { Region, type WaitOptions } from './region/region.js';
 export type { BatchStep } from './region/batch.js';
-export { RegionAccess } from './region/access.js';
+export { RegionAccess } from './region/region-access.js';
 export { Program, type ProgramTarget } from './region/program.js';
 export type { MappedArea, RegionDescriptor } from './region/descriptor.js';
-export type { Width } from './region/checks.js';
+export type { Width } from './region/access-checks.js';
 
 export { WorkerPool } from './pool/pool.js';
 export type { PoolOptions } from './pool/options.js';

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../lib/base/errors.js';
 import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
-import { RegionAccess } from '../lib/region/access.js';
+import { RegionAccess } from '../lib/region/region-access.js';
 
 /** What a driver function gets. Thread: the driver's own; it may block. */
 export interface DriverContext {

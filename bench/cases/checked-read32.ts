@@ -1,4 +1,4 @@
-import { RegionAccess } from '../../lib/region/access.js';
+import { RegionAccess } from '../../lib/region/region-access.js';
 import { baseline } from '../baseline.js';
 import type { BenchCase } from '../case.js';
 import { expectEqual, openMemoryRegion } from '../memory.js';

@@ -8,8 +8,8 @@ import {
   shown,
 } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
-import type { RegionAccess } from '../region/access.js';
-import { requireDescriptor } from '../region/checks.js';
+import type { RegionAccess } from '../region/region-access.js';
+import { requireDescriptor } from '../region/descriptor.js';
 import type { Region } from '../region/region.js';
 import type { GuestBus } from './guest-bus.js';
 import type { PlaceableRegion } from './placeable-region.js';

@@ -1,7 +1,7 @@
 import { isObject, requireFunction, shown } from '../base/arguments.js';
 import { invalidArgument, systemError } from '../base/errors.js';
 import { throwFirst } from '../base/unwinding.js';
-import type { RegionAccess } from '../region/access.js';
+import type { RegionAccess } from '../region/region-access.js';
 import type { Region } from '../region/region.js';
 import { requireBus, requirePlaceOptions, toPlaceable } from './arguments.js';
 import { decodedAddress, reachesDecoding } from './bar-decoding.js';

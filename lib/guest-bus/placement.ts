@@ -1,7 +1,7 @@
 import { VfioError } from '../base/errors.js';
 import { throwFirst } from '../base/unwinding.js';
 import { PAGE_SIZE } from '../native/page-size.js';
-import type { RegionAccess } from '../region/access.js';
+import type { RegionAccess } from '../region/region-access.js';
 import type { Region } from '../region/region.js';
 import { requireAddress, requireBus, requirePlaceOptions, toPlaceable } from './arguments.js';
 import type { GuestBus } from './guest-bus.js';

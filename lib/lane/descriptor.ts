@@ -1,5 +1,4 @@
-import { isObject, isPowerOfTwo, shown } from '../base/arguments.js';
-import { invalidArgument } from '../base/errors.js';
+import { argumentError, isObject, isPowerOfTwo } from '../base/arguments.js';
 import { addon } from '../native/addon.js';
 import type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
 
@@ -19,9 +18,7 @@ const MOST_SLOTS = 65_536;
 /** Rejects a number of slots that no lane can have. @throws ERR_INVALID_ARGUMENT */
 export function requireLaneCapacity(name: string, value: number): void {
   if (isPowerOfTwo(value) && value >= FEWEST_SLOTS && value <= MOST_SLOTS) return;
-  throw invalidArgument(
-    `\`${name}\` must be a power of two from ${FEWEST_SLOTS} to ${MOST_SLOTS}. Received ${shown(value)}`,
-  );
+  throw argumentError(name, `a power of two from ${FEWEST_SLOTS} to ${MOST_SLOTS}`, value);
 }
 
 /** Rejects a value that does not describe a lane. @throws ERR_INVALID_ARGUMENT */
@@ -29,9 +26,7 @@ export function requireLaneDescriptor(value: LaneDescriptor): void {
   if (isObject(value) && Number.isSafeInteger(value.lane) && Number.isSafeInteger(value.worker)) {
     return requireLaneCapacity('capacity', value.capacity);
   }
-  throw invalidArgument(
-    `\`descriptor\` must be a LaneDescriptor, as \`pool.createLane()\` returns it. Received ${shown(value)}`,
-  );
+  throw argumentError('descriptor', 'a LaneDescriptor, as `pool.createLane()` returns it', value);
 }
 
 /**

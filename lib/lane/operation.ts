@@ -1,5 +1,4 @@
-import { isObject, isUint32, requireBits, requireNumber, requireWhole, shown } from '../base/arguments.js';
-import { invalidArgument } from '../base/errors.js';
+import { argumentError, isObject, isUint32, requireBits, requireNumber, requireWhole } from '../base/arguments.js';
 import { Op, type Operation } from '../layout/slot.js';
 
 const LAST_UINT32 = 0xffff_ffff;
@@ -10,9 +9,7 @@ const LAST_UINT32 = 0xffff_ffff;
  * @throws ERR_INVALID_ARGUMENT if `operation` is not an object, or names the first member that is out of range
  */
 export function requireOperation(operation: Operation): void {
-  if (!isObject(operation)) {
-    throw invalidArgument(`\`operation\` must be an object with an \`op\`. Received ${shown(operation)}`);
-  }
+  if (!isObject(operation)) throw argumentError('operation', 'an object with an `op`', operation);
   const { op, width = 0, region = 0, offset = 0, value = 0, mask = 0 } = operation;
   requireWhole('op', op, Op.read, Op.program);
   requireWhole('width', width, 0, 8);
@@ -31,9 +28,7 @@ export function requireOperation(operation: Operation): void {
  * @throws ERR_INVALID_ARGUMENT
  */
 export function requireShortAccess(region: number, width: number, offset: number): void {
-  if (width !== 4 && width !== 2 && width !== 1) {
-    throw invalidArgument(`\`width\` must be 1, 2 or 4. Received ${shown(width)}`);
-  }
+  if (width !== 4 && width !== 2 && width !== 1) throw argumentError('width', '1, 2 or 4', width);
   requirePlace(region, offset);
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { requireArray, requireWhole, shown } from '../base/arguments.js';
+import { argumentError, requireArray, requireWhole } from '../base/arguments.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 
@@ -69,7 +69,7 @@ export function parseCpuList(text: string): number[] {
   return parts.flatMap((part) => {
     const [first = NaN, last = first] = part.split('-').map(Number);
     if (!Number.isInteger(first) || !Number.isInteger(last))
-      throw invalidArgument(`a list of CPUs must look like '0-3,8'. Received ${shown(text)}`);
+      throw argumentError('cpulist', "a list such as '0-3,8'", text);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
@@ -77,8 +77,7 @@ export function parseCpuList(text: string): number[] {
 function requireUsable(cpus: readonly number[]): void {
   const wrong = cpus.find((cpu) => !Number.isInteger(cpu) || cpu < 0);
   if (cpus.length === 0 || wrong !== undefined) {
-    const received = cpus.length === 0 ? 'an empty list' : shown(wrong);
-    throw invalidArgument(`each element of \`cpus\` must be a CPU number or a list of them. Received ${received}`);
+    throw argumentError('cpus[i]', 'a CPU number, or a list of at least one', wrong ?? cpus);
   }
   try {
     addon.cpusCheck(cpus);

@@ -1,6 +1,5 @@
 import { requireArray, requireObject, requireText } from '../base/arguments.js';
-import { requireDescriptor } from '../region/checks.js';
-import type { RegionDescriptor } from '../region/descriptor.js';
+import { type RegionDescriptor, requireDescriptor } from '../region/descriptor.js';
 
 /** What the thread of a driver function gets. Structured clone copies it. */
 export interface DriverTask {

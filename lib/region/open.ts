@@ -1,20 +1,55 @@
 import { channel } from 'node:diagnostics_channel';
 
+import { VfioError, withContext } from '../base/errors.js';
+import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
+import type { AsyncLane } from '../lane/async-lane.js';
 import { addon } from '../native/addon.js';
 import { PAGE_SIZE } from '../native/page-size.js';
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '../uapi/vfio.js';
 import type { MappedArea, RegionDescriptor } from './descriptor.js';
 import { planAreas, type PlannedArea } from './plan.js';
-import type { RegionSource } from './region.js';
 
-/** Tells of areas that could not be mapped: `vfio-engine:map-failed`, with the error. */
+/** What `Region.open` needs to know about a region. */
+export interface RegionSource {
+  readonly kernel: VfioKernel;
+  /** The device's file. */
+  readonly device: Fd;
+  readonly deviceName: string;
+  readonly info: RegionInfo;
+  /** Whether the region is I/O ports (bit 0 of its BAR). */
+  readonly ioPort: boolean;
+  /** Where the MSI-X table lies in this region; undefined if it lies in another one. */
+  readonly msixTable?: PlannedArea;
+  /** Whether to trap all of the region. */
+  readonly trap?: boolean;
+  /** The lane of the region's asynchronous operations. All regions of a device share it, which keeps their order. */
+  readonly lane: AsyncLane;
+}
+
+/** A region that was opened. */
+export interface OpenedRegion {
+  readonly descriptor: RegionDescriptor;
+  /** Why the kernel refused to map areas of the plan; see `Region.mapErrors`. */
+  readonly mapErrors: readonly VfioError[];
+}
+
+/** Publishes the error of each area that the kernel refused to map. */
 const mapFailures = channel('vfio-engine:map-failed');
 
-/** Maps what the plan says, and makes the region known to every thread. What fails to map is trapped. */
-export async function openRegion(source: RegionSource): Promise<RegionDescriptor> {
+/** The handles of the regions that are open. */
+const openHandles = new Set<number>();
+
+/**
+ * Maps the areas of the plan and enters the region into the addon's table, which every thread shares. An area that the
+ * kernel refuses to map is trapped.
+ * @throws (rejects) EMFILE if the file cannot be duplicated or too many regions are open
+ */
+export async function openRegion(source: RegionSource): Promise<OpenedRegion> {
   const planned = planAreas(source.info, PAGE_SIZE, source);
-  const areas = planned.length === 0 ? [] : await mapAreas(source, planned);
+  const areas: MappedArea[] = [];
   try {
+    // Most regions have nothing to map, and attaching waits for each promise.
+    const mapErrors = planned.length === 0 ? [] : await mapAreas(source, planned, areas);
     const { kernel, device, info } = source;
     const target = kernel.ioTarget(device);
     const handle = addon.regionCreate(
@@ -26,7 +61,8 @@ export async function openRegion(source: RegionSource): Promise<RegionDescriptor
       info.index,
       areas.map((area) => [area.offset, area.size, area.mapping] as const),
     );
-    return describe(source, handle, areas);
+    openHandles.add(handle);
+    return { descriptor: descriptorOf(source, handle, areas), mapErrors };
   } catch (error) {
     for (const area of areas) addon.mappingClose(area.mapping);
     throw error;
@@ -34,53 +70,64 @@ export async function openRegion(source: RegionSource): Promise<RegionDescriptor
 }
 
 /**
- * Takes a region away from every thread and lets its memory go. Closing twice does nothing.
- * @returns what waits for the threads that are inside; undefined where there are none
+ * Takes a region away from every thread and unmaps it. Does nothing if the region is closed already.
+ * @returns a promise of the end of the accesses under way; undefined if there are none
  */
 export function closeRegion(descriptor: RegionDescriptor): Promise<void> | undefined {
-  if (!open.delete(descriptor.handle)) return undefined;
-  const end = (): void => descriptor.areas.forEach((area) => addon.mappingEnd(area.mapping));
-  let leaving: Promise<void> | undefined;
+  if (!openHandles.delete(descriptor.handle)) return undefined;
+  const unmap = (): void => descriptor.areas.forEach((area) => addon.mappingEnd(area.mapping));
+  let accesses: Promise<void> | undefined;
   try {
-    leaving = addon.regionClose(descriptor.handle);
-    return leaving?.finally(end);
+    accesses = addon.regionClose(descriptor.handle);
+    return accesses?.finally(unmap);
   } finally {
-    if (leaving === undefined) end();
+    if (accesses === undefined) unmap();
   }
 }
 
-/** Handles not closed yet. */
-const open = new Set<number>();
-
-function describe(source: RegionSource, handle: number, areas: readonly MappedArea[]): RegionDescriptor {
+function descriptorOf(source: RegionSource, handle: number, areas: readonly MappedArea[]): RegionDescriptor {
   const { info, deviceName, ioPort } = source;
-  open.add(handle);
+  const { read, write } = accessOf(info);
   return {
     handle,
     device: deviceName,
     regionIndex: info.index,
     size: Number(info.size),
-    readable: (info.flags & VFIO_REGION_INFO_FLAG_READ) !== 0,
-    writable: (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0,
+    readable: read,
+    writable: write,
     ioPort,
     areas,
   };
 }
 
-/** An area that the kernel does not map is trapped: slower, and as right. Source: kvmtool's vfio_map_region */
-async function mapAreas(source: RegionSource, planned: readonly PlannedArea[]): Promise<MappedArea[]> {
-  const { kernel, device, info } = source;
-  const prot = {
-    read: (info.flags & VFIO_REGION_INFO_FLAG_READ) !== 0,
-    write: (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0,
-  };
-  const areas: MappedArea[] = [];
+/**
+ * Maps one area after the other and adds each to `areas`.
+ * @returns the errors of the areas that the kernel refused. Source: kvmtool's vfio_map_region traps such an area too
+ */
+async function mapAreas(
+  source: RegionSource,
+  planned: readonly PlannedArea[],
+  areas: MappedArea[],
+): Promise<VfioError[]> {
+  const { kernel, device, deviceName, info } = source;
+  const mapErrors: VfioError[] = [];
   for (const { offset, size } of planned) {
     try {
-      areas.push({ offset, size, mapping: await kernel.mmap(device, info.offset + BigInt(offset), size, prot) });
-    } catch (error) {
+      const mapping = await kernel.mmap(device, info.offset + BigInt(offset), size, accessOf(info));
+      areas.push({ offset, size, mapping });
+    } catch (cause) {
+      const error = withContext(cause, { device: deviceName });
+      if (!(error instanceof VfioError)) throw error;
+      mapErrors.push(error);
       mapFailures.publish(error);
     }
   }
-  return areas;
+  return mapErrors;
+}
+
+function accessOf(info: RegionInfo): { read: boolean; write: boolean } {
+  return {
+    read: (info.flags & VFIO_REGION_INFO_FLAG_READ) !== 0,
+    write: (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0,
+  };
 }

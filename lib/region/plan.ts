@@ -1,20 +1,24 @@
 import type { RegionInfo } from '../kernel/kernel.js';
 import { VFIO_REGION_INFO_FLAG_MMAP } from '../uapi/vfio.js';
 
-/** A range of a region; bytes. */
+/** A range of a region. */
 export interface PlannedArea {
+  /** Bytes into the region. */
   readonly offset: number;
+  /** Bytes. */
   readonly size: number;
 }
 
 /**
- * Decides what of a region is mapped; the rest is trapped. This is the only place that does.
- * - A region without the MMAP flag is trapped, and one that the user wants trapped.
- * - With the sparse-mmap capability its areas are mapped, cut to whole pages.
- * - Else all of it, around the MSI-X table where the kernel does not say that the table may be mapped.
- * @param pageSize of the host, bytes
- * @param msixTable where in this region the MSI-X table lies, if it does
- * @returns areas in ascending order that neither overlap nor leave the region
+ * Decides which areas of a region are mapped. The rest is trapped. No other code decides this.
+ * - A region without the MMAP flag is trapped, and so is one that the user wants trapped.
+ * - If the region has the sparse-mmap capability, its areas are mapped, cut to whole pages.
+ * - Otherwise all of the region is mapped, except for the pages of the MSI-X table. They are mapped as well if the region
+ *   has the msix-mappable capability.
+ * @param pageSize the page size of this machine, bytes
+ * @param msixTable where the MSI-X table lies in this region; undefined if it lies in another one
+ * @param trap whether to map nothing
+ * @returns areas in ascending order, which do not overlap and lie inside the region
  * Source: vfio_pci_core.c, vfio_pci_core_mmap; VFIO_REGION_INFO_CAP_SPARSE_MMAP, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE
  */
 export function planAreas(
@@ -44,7 +48,7 @@ export function planAreas(
   ]);
 }
 
-/** The whole pages of a range; a range that ends the region may end inside a page, as mmap rounds up itself. */
+/** Cuts a range to whole pages. At the end of the region it keeps a partial page, because mmap rounds up itself. */
 function wholePages(start: number, end: number, regionSize: number, pageSize: number): PlannedArea {
   const first = Math.ceil(start / pageSize) * pageSize;
   const last = end >= regionSize ? regionSize : Math.floor(end / pageSize) * pageSize;
@@ -55,7 +59,7 @@ function present(areas: readonly PlannedArea[]): PlannedArea[] {
   return areas.filter((area) => area.size > 0);
 }
 
-/** Ascending, an area that reaches into one before it cut where that one ends. */
+/** Sorts areas, and cuts the beginning of an area that overlaps the one before it. */
 function withoutOverlap(areas: readonly PlannedArea[]): PlannedArea[] {
   const planned: PlannedArea[] = [];
   let next = 0;

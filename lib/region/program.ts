@@ -1,72 +1,60 @@
 import { isUint32, requireBits, requireWhole } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
 import { ECANCELED } from '../uapi/errno.js';
-import { bufferHandle, checkBuffer } from './buffers.js';
-import { VfioError } from '../base/errors.js';
-import { checkAccess, OPERATION_NAMES, requireDescriptor, statusError, type Width } from './checks.js';
-import type { RegionDescriptor } from './descriptor.js';
-import { type Answer, submit } from './submit.js';
-import { type PollCondition, pollBits, requireLongBits, waitMicroseconds } from './values.js';
+import { checkRegionAccess, requireLongBits, type Width } from './access-checks.js';
+import { bufferHandle, checkBufferRange } from './copy-buffers.js';
+import { type RegionDescriptor, requireDescriptor } from './descriptor.js';
+import { type AnswerReader, submitToLane } from './lane-submission.js';
+import { OPERATION_NAMES, operationError } from './operation-error.js';
+import {
+  monotonicMicroseconds,
+  normalizeCondition,
+  type PollCondition,
+  timeoutMicroseconds,
+} from './poll-condition.js';
+import { ProgramMemory } from './program-memory.js';
+import { StepRegions } from './step-regions.js';
 
 const { programRun } = addon;
 
-/** What a program's steps are made on: a `Region`, or a `RegionAccess` on any other thread. */
+/** The region of a program's steps: a `Region`, or a `RegionAccess` on any other thread. */
 export interface ProgramTarget {
   readonly descriptor: RegionDescriptor;
 }
 
-/** From which step on they are made on a region. */
-interface Stretch {
-  readonly first: number;
-  readonly region: RegionDescriptor;
-}
-
-interface PollTimeout {
+interface PollStep {
   readonly step: number;
-  readonly microseconds: number;
+  readonly timeoutMicroseconds: number;
 }
 
-// A slot in words of 32 bits.
-const WORDS = SLOT.size / 4;
-const REGION = SLOT.region / 4;
-const OFFSET = SLOT.offset / 4;
-const VALUE = SLOT.value / 4;
-const MASK = SLOT.mask / 4;
-const BUFFER_OFFSET = SLOT.bufferOffset / 4;
-const BUFFER = SLOT.buffer / 4;
-const LENGTH = SLOT.length / 4;
-const DEADLINE = SLOT.deadline / 4;
-const STATUS = SLOT.status / 4;
-/** Of a modify and a poll, which have no buffer, the value that they are given: where others have it, the answer goes. */
-const INPUT = BUFFER_OFFSET;
-const HIGH = 2 ** 32;
 const NO_BUFFER = new SharedArrayBuffer(0);
-/** The bytes of a program, 64 a step, are named in 32 bits. */
+/** A slot has 32 bits for the bytes of a program, 64 a step. */
 const MOST_STEPS = 2 ** 26 - 1;
+const WORD_RANGE = 2 ** 32;
 
 /**
- * Steps on regions, filled once or anew each time, and run in order by native code in one call. A step's answer is read
- * from the memory that it was written to: no promise and no object is made. Each method adds a step and gives its number.
- * Offsets are bytes into the region, values up to 32 bits whole numbers, of which the low bits are written, as many as the
- * access has.
+ * A list of steps on regions that native code runs in order, in one call. A program is filled once and run often, or filled
+ * anew for each run. Answers are read from the program's memory: running it creates no promise and no object for a step.
  *
- * A step is checked when it runs, against the region as it then is.
- * @throws from every method that adds a step: ERR_INVALID_ARGUMENT for what is no whole number (for `write64` no bigint),
- * ERR_OUT_OF_RANGE for what is no offset of any region, and where there is no room for another step
- * Thread: the one that made it. `run` blocks: what waits or is trapped is for `Region.run` there where an event loop is.
+ * Each method that adds a step returns the step's number, from 0 on. Offsets are bytes into the region. Values of up to
+ * 32 bits are integers, of which the low bits are written. A step is checked against its region when it runs.
+ * @throws from every method that adds a step: ERR_INVALID_ARGUMENT if a value is not an integer (for `write64`, a bigint) or
+ * the offset is not a number; ERR_OUT_OF_RANGE if the offset is negative, too large or not an integer, or if the program is
+ * full
+ * Thread: the one that created it. `run` blocks this thread while it polls and while it accesses trapped parts: use
+ * `Region.run` where an event loop runs.
  */
 export class Program {
-  readonly #slots: Uint8Array<SharedArrayBuffer>;
-  readonly #words: Uint32Array;
-  readonly #longs: BigUint64Array;
-  readonly #stretches: Stretch[] = [];
-  readonly #polls: PollTimeout[] = [];
-  /** What the steps copy from and to: a handle is good while somebody holds its buffer. */
+  readonly #memory: ProgramMemory;
+  readonly #regions: StepRegions;
+  readonly #polls: PollStep[] = [];
+  /** The buffers of the copies. A buffer's handle is valid while the buffer is not collected. */
   readonly #buffers = new Set<SharedArrayBuffer>();
-  /** The buffer that was named last, as that of the next step often is, with its handle and its bytes. */
+  /** The buffer of the last copy, with its handle and its size. The next copy often has the same one. */
   #buffer = NO_BUFFER;
   #bufferHandle: BufferHandle = 0;
   #bufferBytes = 0;
@@ -76,9 +64,10 @@ export class Program {
   #underWay = false;
 
   /**
+   * Creates an empty program.
    * @param target the region of the steps that follow
-   * @param capacity how many steps fit in, 1 to 67,108,863
-   * @throws ERR_INVALID_ARGUMENT
+   * @param capacity the most steps that fit, 1 to 67,108,863
+   * @throws ERR_INVALID_ARGUMENT if `target` has no descriptor of a region, or `capacity` is out of range
    */
   constructor(
     target: ProgramTarget,
@@ -86,117 +75,124 @@ export class Program {
   ) {
     requireWhole('capacity', capacity, 1, MOST_STEPS);
     requireDescriptor(target?.descriptor);
-    const memory = new SharedArrayBuffer(capacity * SLOT.size);
-    this.#slots = new Uint8Array(memory);
-    this.#words = new Uint32Array(memory);
-    this.#longs = new BigUint64Array(memory);
+    this.#memory = new ProgramMemory(capacity);
     this.#region = target.descriptor;
     this.#handle = this.#region.handle;
-    this.#stretches.push({ first: 0, region: this.#region });
+    this.#regions = new StepRegions(this.#region);
   }
 
-  /** How many steps there are. */
+  /** The number of steps. */
   get length(): number {
     return this.#length;
   }
 
-  /** Has the steps that follow made on another region. */
+  /** Sets the region of the steps that follow. @throws ERR_INVALID_ARGUMENT if `target` has no descriptor of a region */
   on(target: ProgramTarget): this {
     requireDescriptor(target?.descriptor);
     this.#region = target.descriptor;
     this.#handle = this.#region.handle;
-    this.#stretches.push({ first: this.#length, region: this.#region });
+    this.#regions.set(this.#length, this.#region);
     return this;
   }
 
-  /** Takes all steps out. */
+  /** Removes all steps. The steps that follow are on the last region. */
   clear(): this {
     if (this.#polls.length > 0) this.#forgetPolls();
     if (this.#buffer !== NO_BUFFER) this.#forgetBuffers();
     this.#length = 0;
-    if (this.#stretches.length > 1) this.#stretches.splice(0, Infinity, { first: 0, region: this.#region });
+    this.#regions.clear(this.#region);
     return this;
   }
 
+  /** Adds a read of 8 bits. */
   read8(offset: number): number {
     return this.#add(Op.read, 1, offset);
   }
+  /** Adds a read of 16 bits. */
   read16(offset: number): number {
     return this.#add(Op.read, 2, offset);
   }
+  /** Adds a read of 32 bits. */
   read32(offset: number): number {
     return this.#add(Op.read, 4, offset);
   }
+  /** Adds a read of 64 bits; `value64` returns what it read. */
   read64(offset: number): number {
     return this.#add(Op.read, 8, offset);
   }
+  /** Adds a write of 8 bits. */
   write8(offset: number, value: number): number {
-    return this.#addValue(Op.write, 1, offset, value);
+    return this.#addWrite(Op.write, 1, offset, value);
   }
+  /** Adds a write of 16 bits. */
   write16(offset: number, value: number): number {
-    return this.#addValue(Op.write, 2, offset, value);
+    return this.#addWrite(Op.write, 2, offset, value);
   }
+  /** Adds a write of 32 bits. */
   write32(offset: number, value: number): number {
-    return this.#addValue(Op.write, 4, offset, value);
+    return this.#addWrite(Op.write, 4, offset, value);
   }
+  /** Adds a write of 64 bits. */
   write64(offset: number, value: bigint): number {
     requireLongBits('value', value);
     const step = this.#add(Op.write, 8, offset);
-    this.#put(step, VALUE, value);
+    this.#memory.writeLongValue(step, value);
     return step;
   }
 
-  /** Writes 32 bits after all memory written before is visible to the device. */
+  /** Adds a write of 32 bits that happens after the device can see all earlier writes to memory. */
   doorbell32(offset: number, value: number): number {
-    return this.#addValue(Op.doorbell, 4, offset, value);
+    return this.#addWrite(Op.doorbell, 4, offset, value);
   }
 
-  /** Orders all memory accesses of the steps before it with those after it. */
+  /** Adds a barrier: all memory accesses of earlier steps happen before those of later steps. */
   barrier(): number {
     return this.#add(Op.barrier, 0, 0);
   }
 
-  /** Replaces the bits of `mask` by those of `value`; the step's value is what was read before. */
+  /** Adds a read and a write that change the bits of `mask` to those of `value`. The step's value is what was read. */
   modify32(offset: number, mask: number, value: number): number {
     requireBits('mask', mask);
     requireBits('value', value);
     const step = this.#add(Op.modify, 4, offset);
-    this.#put(step, INPUT, value >>> 0);
-    this.#put(step, MASK, mask >>> 0);
+    this.#memory.writeCondition(step, mask >>> 0, value >>> 0);
     return step;
   }
 
   /**
-   * Reads until `(value & mask) === value asked for`; the step's value is the one that ended the wait.
-   * @param timeoutMs milliseconds from the start of `run`, 0 (it looks for some 20 µs) to 2,147,483,647; the step then fails
+   * Adds a poll: reads until the condition holds. The step's value is the last one that was read.
+   * @param timeoutMs milliseconds from the start of the run, 0 (looks for about 20 µs) to 2,147,483,647; then the step fails
    * with ERR_TIMEOUT
-   * @throws ERR_INVALID_ARGUMENT
+   * @throws ERR_INVALID_ARGUMENT if the condition or the timeout is wrong
    */
   pollUntil(offset: number, condition: PollCondition, timeoutMs: number): number {
-    const microseconds = waitMicroseconds(timeoutMs);
-    const { width, mask, value } = pollBits(condition);
+    const microseconds = timeoutMicroseconds(timeoutMs);
+    const { width, mask, value } = normalizeCondition(condition);
     const step = this.#add(Op.poll, width, offset);
-    this.#put(step, INPUT, value);
-    this.#put(step, MASK, mask);
-    this.#polls.push({ step, microseconds });
+    this.#memory.writeCondition(step, mask, value);
+    this.#polls.push({ step, timeoutMicroseconds: microseconds });
     return step;
   }
 
   /**
-   * Copies from the region into memory by accesses of `width` bytes.
-   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
-   * @param length bytes, at most 4,294,967,295
-   * @throws ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   * Adds a copy from the region into memory, by accesses of `width` bytes.
+   * @param offset bytes into the region, a multiple of `width`
+   * @param length bytes, a multiple of `width`, at most 4,294,967,295
+   * @param bufferOffset bytes into the buffer, a multiple of `width`
+   * @throws ERR_OUT_OF_RANGE if the copy reaches beyond the region or the buffer; ERR_INVALID_ARGUMENT if an argument is wrong;
+   * ERR_NOT_SUPPORTED if the region cannot be read
    */
   copyToBuffer(offset: number, length: number, buffer: SharedArrayBuffer, bufferOffset = 0, width: Width = 4): number {
     return this.#addCopy(Op.copyOut, offset, length, buffer, bufferOffset, width);
   }
 
   /**
-   * Copies from memory into the region by accesses of `width` bytes.
-   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
-   * @param length bytes, at most 4,294,967,295
-   * @throws ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   * Adds a copy from memory into the region, by accesses of `width` bytes.
+   * @param offset bytes into the region, a multiple of `width`
+   * @param length bytes, a multiple of `width`, at most 4,294,967,295
+   * @param bufferOffset bytes into the buffer, a multiple of `width`
+   * @throws ERR_OUT_OF_RANGE if the copy reaches beyond the region or the buffer; ERR_INVALID_ARGUMENT if an argument is wrong;
+   * ERR_NOT_SUPPORTED if the region cannot be written
    */
   copyFromBuffer(
     offset: number,
@@ -209,69 +205,64 @@ export class Program {
   }
 
   /**
-   * Runs all steps in order until one fails. May be called again and again.
-   * @throws the error of the step that failed: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment), ERR_NOT_SUPPORTED (the
-   * region's flags), ERR_CLOSED, ERR_TIMEOUT, ERR_SHORT_TRANSFER, or the errno of the transfer. Those after it have not run.
+   * Runs all steps in order on this thread, until one fails. The program may run again.
+   * @throws the error of the step that failed; the steps after it did not run: ERR_OUT_OF_RANGE; ERR_INVALID_ARGUMENT
+   * (alignment); ERR_NOT_SUPPORTED (the region's flags); ERR_CLOSED; ERR_TIMEOUT; ERR_SHORT_TRANSFER; the errno of the
+   * transfer. EBUSY if a worker runs the program
    */
   run(): void {
     this.#prepareRun();
-    let ran = programRun(this.#slots, this.#length);
-    while (ran < 0) ran = this.#goOn(~ran);
-    if (ran > 0 && this.status(ran - 1) !== 0) throw this.#failure(ran - 1);
+    let ran = programRun(this.#memory.bytes, this.#length);
+    while (ran < 0) ran = this.#continueRun(~ran);
+    if (ran > 0 && this.status(ran - 1) !== 0) throw this.#stepError(ran - 1);
   }
 
   /**
-   * Has a worker run all steps in order until one fails; `Region.run` is the way here. They must not be changed until then.
-   * @throws (rejects) what `run` throws, ERR_ABORTED, ERR_WORKER_DIED
+   * @internal Runs all steps in order on the lane's worker, until one fails; see `Region.run`. The program must not be changed
+   * meanwhile.
    */
   async runOn(lane: AsyncLane, signal?: AbortSignal): Promise<void> {
     this.#prepareRun();
-    // Whatever happens, a step that was not run says so.
-    for (let step = 0; step < this.#length; step++) this.#words[step * WORDS + STATUS] = -ECANCELED;
+    // If the worker dies or the run is aborted, each step tells whether it ran.
+    this.#memory.markNotRun(this.#length);
     const length = this.#length * SLOT.size;
-    const operation = { op: Op.program, buffer: bufferHandle(this.#slots.buffer), length };
+    const operation = { op: Op.program, buffer: bufferHandle(this.#memory.bytes.buffer), length };
     this.#underWay = true;
     try {
-      await submit(lane, operation, signal, this.#answer);
+      await submitToLane(lane, operation, signal, this.#answerReader);
     } finally {
       this.#underWay = false;
     }
   }
 
-  /** A step's answer: 0, or a negative errno; -125 (ECANCELED) when a step before it failed. */
+  /** Returns a step's status: 0, or a negative errno; -125 (ECANCELED) if the step did not run. */
   status(step: number): number {
-    return (this.#words[step * WORDS + STATUS] ?? -ECANCELED) | 0;
+    return this.#memory.status(step);
   }
 
-  /** The low 32 bits of a step's value. */
+  /** Returns the low 32 bits of a step's value: what a read read. */
   value(step: number): number {
-    return this.#words[step * WORDS + VALUE] ?? 0;
+    return this.#memory.value(step);
   }
 
-  /** All 64 bits of a step's value. */
+  /** Returns all 64 bits of a step's value. */
   value64(step: number): bigint {
-    return this.#longs[(step * WORDS + VALUE) / 2] ?? 0n;
+    return this.#memory.longValue(step);
   }
 
   #add(op: Operation['op'], width: number, offset: number): number {
     const step = this.#length;
-    if (step >= this.capacity) throw usedUp(this.capacity);
-    const high = isUint32(offset) ? 0 : this.#highOf(offset, width);
-    const words = this.#words;
-    const at = step * WORDS;
-    words[at] = op | (width << 8);
-    words[at + REGION] = this.#handle;
-    words[at + OFFSET] = offset;
-    words[at + OFFSET + 1] = high;
+    if (step >= this.capacity) throw programFull(this.capacity);
+    const high = isUint32(offset) ? 0 : this.#highWordOf(offset, width);
+    this.#memory.writeStep(step, op, width, this.#handle, offset, high);
     this.#length = step + 1;
     return step;
   }
 
-  #addValue(op: Operation['op'], width: number, offset: number, value: number): number {
+  #addWrite(op: Operation['op'], width: number, offset: number, value: number): number {
     requireBits('value', value);
     const step = this.#add(op, width, offset);
-    this.#words[step * WORDS + VALUE] = value;
-    this.#words[step * WORDS + VALUE + 1] = 0;
+    this.#memory.writeValue(step, value);
     return step;
   }
 
@@ -283,17 +274,15 @@ export class Program {
     bufferOffset: number,
     width: Width,
   ): number {
-    checkAccess(this.#region, offset, width, length, op === Op.copyIn);
-    if (buffer !== this.#buffer) this.#hold(buffer);
-    checkBuffer(this.#bufferBytes, bufferOffset, length, width);
+    checkRegionAccess(this.#region, offset, width, length, op === Op.copyIn);
+    if (buffer !== this.#buffer) this.#holdBuffer(buffer);
+    checkBufferRange(this.#bufferBytes, bufferOffset, length, width);
     const step = this.#add(op, width, offset);
-    this.#words[step * WORDS + LENGTH] = length;
-    this.#words[step * WORDS + BUFFER] = this.#bufferHandle;
-    this.#put(step, BUFFER_OFFSET, bufferOffset);
+    this.#memory.writeCopy(step, this.#bufferHandle, bufferOffset, length);
     return step;
   }
 
-  #hold(buffer: SharedArrayBuffer): void {
+  #holdBuffer(buffer: SharedArrayBuffer): void {
     this.#bufferHandle = bufferHandle(buffer);
     this.#buffer = buffer;
     this.#bufferBytes = buffer.byteLength;
@@ -305,75 +294,63 @@ export class Program {
     this.#buffers.clear();
   }
 
-  #put(step: number, word: number, value: number | bigint): void {
-    const at = step * WORDS + word;
-    if (typeof value === 'bigint') {
-      this.#longs[at / 2] = value;
-    } else {
-      this.#words[at] = value;
-      this.#words[at + 1] = value < HIGH ? 0 : Math.floor(value / HIGH);
-    }
-  }
-
-  /** Of an offset that one word does not hold. @throws as `checkAccess` for what is no offset at all */
-  #highOf(offset: number, width: number): number {
-    if (!Number.isSafeInteger(offset) || offset < 0) checkAccess(this.#region, offset, width, width, false);
-    return Math.floor(offset / HIGH);
+  /** Returns the high word of an offset of more than 32 bits. @throws what `checkRegionAccess` throws for a wrong offset */
+  #highWordOf(offset: number, width: number): number {
+    if (!Number.isSafeInteger(offset) || offset < 0) checkRegionAccess(this.#region, offset, width, width, false);
+    return Math.floor(offset / WORD_RANGE);
   }
 
   #prepareRun(): void {
-    if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await it first' });
+    if (this.#underWay) throw new VfioError('the program is under way', { code: 'EBUSY', hint: 'await its run first' });
     if (this.#polls.length > 0) this.#setDeadlines();
   }
 
   #forgetPolls(): void {
-    for (const { step } of this.#polls) this.#put(step, DEADLINE, 0);
+    for (const { step } of this.#polls) this.#memory.writeDeadline(step, 0);
     this.#polls.length = 0;
   }
 
-  /** A function of its own: V8 ends a thread that is to end where a function begins, in a loop only after many rounds. */
-  #goOn(ran: number): number {
-    return programRun(this.#slots, this.#length, ran);
+  /** A function of its own, because V8 terminates a thread at the start of a function, and in a loop only after many rounds. */
+  #continueRun(ran: number): number {
+    return programRun(this.#memory.bytes, this.#length, ran);
   }
 
   #setDeadlines(): void {
-    // CLOCK_MONOTONIC, which hrtime counts; its pair of numbers costs less than a bigint.
-    const [seconds, nanoseconds] = process.hrtime();
-    const now = seconds * 1e6 + Math.ceil(nanoseconds / 1000);
-    for (const { step, microseconds } of this.#polls) this.#put(step, DEADLINE, now + microseconds);
+    const now = monotonicMicroseconds();
+    for (const { step, timeoutMicroseconds } of this.#polls) {
+      this.#memory.writeDeadline(step, now + timeoutMicroseconds);
+    }
   }
 
-  readonly #answer: Answer<void> = {
-    done: () => undefined,
-    failed: (status) => this.#programFailure(status),
+  readonly #answerReader: AnswerReader<void> = {
+    valueOf: () => undefined,
+    errorOf: (status) => this.#runError(status),
   };
 
-  /** Of a program that was stopped from outside, no step has failed; the first that was not run stands for it. */
-  #programFailure(status: number): Error {
+  /** Makes the error of a run on a worker. If no step failed, the run was aborted at the first step that did not run. */
+  #runError(status: number): Error {
     let step = 0;
     while (step < this.#length - 1 && this.status(step) === 0) step++;
-    return this.#failure(step, this.status(step) === -ECANCELED ? status : this.status(step));
+    return this.#stepError(step, this.status(step) === -ECANCELED ? status : this.status(step));
   }
 
-  #failure(step: number, status = this.status(step)): Error {
-    const { region } = this.#stretches.findLast(({ first }) => first <= step) as Stretch;
-    const offset = Number(this.#longs[(step * WORDS + OFFSET) / 2]);
-    const op = this.#slots[step * SLOT.size] as Operation['op'];
-    const width = this.#slots[step * SLOT.size + SLOT.width] as number;
-    const length = op === Op.copyOut || op === Op.copyIn ? (this.#words[step * WORDS + LENGTH] as number) : width;
+  #stepError(step: number, status = this.status(step)): Error {
+    const region = this.#regions.of(step);
+    const { op, width, offset, length } = this.#memory.factsOf(step);
     const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
     try {
-      checkAccess(region, offset, width, length, write);
+      // A barrier accesses nothing.
+      if (op !== Op.barrier) checkRegionAccess(region, offset, width, length, write);
     } catch (error) {
       return error as Error;
     }
-    return statusError(region, offset, status, OPERATION_NAMES[op]);
+    return operationError(region, offset, status, OPERATION_NAMES[op]);
   }
 }
 
-function usedUp(capacity: number): VfioError {
-  return new VfioError(`the program's ${capacity} steps are used up`, {
+function programFull(capacity: number): VfioError {
+  return new VfioError(`the program is full: it has room for ${capacity} steps`, {
     code: 'ERR_OUT_OF_RANGE',
-    hint: 'make it with room for more: `new Program(region, capacity)`',
+    hint: 'create it with a larger `capacity`: `new Program(region, capacity)`',
   });
 }

@@ -1,70 +1,78 @@
-import { requireArray, requireBits, requireOptions, shown } from '../base/arguments.js';
-import { invalidArgument } from '../base/errors.js';
-import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
+import { argumentError, requireArray, requireBits, requireOptions } from '../base/arguments.js';
+import type { VfioError } from '../base/errors.js';
+import { toPromise } from '../base/sync-or-async.js';
+import type { RegionInfo } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
-import { RegionAccess } from './access.js';
+import { checkRegionAccess, requireLongBits, type Width } from './access-checks.js';
 import { addStep, BatchPrograms, type BatchStep } from './batch.js';
-import { bufferHandle, checkBuffer } from './buffers.js';
-import { checkAccess, OPERATION_NAMES, statusError, type Width } from './checks.js';
+import { bufferHandle, checkBufferRange } from './copy-buffers.js';
 import type { RegionDescriptor } from './descriptor.js';
-import { toPromise } from '../base/sync-or-async.js';
-import { closeRegion, openRegion } from './open.js';
-import type { PlannedArea } from './plan.js';
+import { submitToLane } from './lane-submission.js';
+import { closeRegion, type OpenedRegion, openRegion, type RegionSource } from './open.js';
+import { OPERATION_NAMES, operationError } from './operation-error.js';
+import {
+  monotonicMicroseconds,
+  normalizeCondition,
+  type PollCondition,
+  timeoutMicroseconds,
+} from './poll-condition.js';
 import { Program } from './program.js';
-import { submit } from './submit.js';
-import { type PollCondition, pollBits, requireLongBits, waitMicroseconds } from './values.js';
+import { RegionAccess } from './region-access.js';
 
-/** What opening a region needs. */
-export interface RegionSource {
-  readonly kernel: VfioKernel;
-  readonly device: Fd;
-  readonly deviceName: string;
-  readonly info: RegionInfo;
-  /** Whether the region is I/O ports (bit 0 of its BAR). */
-  readonly ioPort: boolean;
-  /** Where in this region the MSI-X table lies, if it does. */
-  readonly msixTable?: PlannedArea;
-  /** Whether to map nothing of it. */
-  readonly trap?: boolean;
-  /** The lane that the region's asynchronous operations go through; a device's regions share one, to keep order. */
-  readonly lane: AsyncLane;
-}
-
-/** Settings of an operation that waits. */
+/** The options of an operation that waits. */
 export interface WaitOptions {
-  /** Milliseconds, 0 (it looks for some 20 µs) to 2,147,483,647; default 10,000. */
+  /** When it gives up, milliseconds, 0 (looks for about 20 µs) to 2,147,483,647. Default 10,000. */
   readonly timeoutMs?: number;
+  /** Aborts it. */
   readonly signal?: AbortSignal | undefined;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_POLL_TIMEOUT_MS = 10_000;
 
 /**
- * A region of an attached device. Its operations run on an I/O worker, in the order they were made, and never block the
- * event loop; `accessor` is the synchronous way for threads that may block.
- * Offsets are bytes into the region; values up to 32 bits are whole numbers, 64 bits bigints, and their low bits are
- * written, as many as the access has: -1 is all ones.
- * @throws (rejects) from every operation: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (width, alignment, a value that is none),
- * ERR_NOT_SUPPORTED (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, ERR_WORKER_DIED, or the errno of the transfer
+ * A region of an attached device. Its operations run on an I/O worker, in the order in which they were called, and never
+ * block the event loop. `accessor` is the synchronous way, for threads that may block.
+ *
+ * Offsets are bytes into the region. Values of up to 32 bits are integers, values of 64 bits bigints. Their low bits are
+ * written: -1 sets all bits.
+ * @throws (rejects) from every operation: ERR_OUT_OF_RANGE if it reaches beyond the region; ERR_INVALID_ARGUMENT if an
+ * argument has the wrong type or the offset is not a multiple of the width; ERR_NOT_SUPPORTED if the region cannot be read,
+ * or written; ERR_CLOSED; ERR_SHORT_TRANSFER; ERR_WORKER_DIED; the errno of the transfer
  * Thread: the one that attached the device.
  */
 export class Region {
   #accessor: RegionAccess | undefined;
   #batches: BatchPrograms | undefined;
 
-  private constructor(
-    /** What another thread opens by `new RegionAccess(descriptor)`. */
-    readonly descriptor: RegionDescriptor,
-    readonly info: RegionInfo,
-    private readonly lane: AsyncLane,
-  ) {}
+  /** What another thread opens by `new RegionAccess(descriptor)`. */
+  readonly descriptor: RegionDescriptor;
+  /** What the kernel told about the region. */
+  readonly info: RegionInfo;
+  /**
+   * Why the kernel refused to map areas that could be mapped; empty if it mapped all of them. The region works all the same:
+   * these areas are trapped, which is slower. The channel `vfio-engine:map-failed` publishes each error too.
+   */
+  readonly mapErrors: readonly VfioError[];
+  readonly #lane: AsyncLane;
 
-  /** Opens a region: maps what may be mapped, traps the rest. @throws what duplicating the device's file throws */
-  static async open(source: RegionSource): Promise<Region> {
-    return new Region(await openRegion(source), source.info, source.lane);
+  private constructor({ info, lane }: RegionSource, { descriptor, mapErrors }: OpenedRegion) {
+    this.descriptor = descriptor;
+    this.info = info;
+    this.mapErrors = mapErrors;
+    this.#lane = lane;
   }
 
+  /**
+   * @internal Opens a region: maps the areas that the kernel lets it map, and traps the rest. `Device.region` returns the
+   * regions of a device.
+   * @throws (rejects) EMFILE if the device's file cannot be duplicated, or too many regions are open
+   */
+  static async open(source: RegionSource): Promise<Region> {
+    return new Region(source, await openRegion(source));
+  }
+
+  /** VFIO_PCI_BAR0_REGION_INDEX and so on. */
   get regionIndex(): number {
     return this.descriptor.regionIndex;
   }
@@ -72,16 +80,19 @@ export class Region {
   get size(): number {
     return this.descriptor.size;
   }
+  /** Whether the region can be read. */
   get readable(): boolean {
     return this.descriptor.readable;
   }
+  /** Whether the region can be written. */
   get writable(): boolean {
     return this.descriptor.writable;
   }
+  /** Whether the region is I/O ports. */
   get ioPort(): boolean {
     return this.descriptor.ioPort;
   }
-  /** `mapped` whole, `partly` mapped, or `trapped`. */
+  /** How much of the region is mapped: all (`mapped`), areas of it (`partly`), or nothing (`trapped`). */
   get kind(): 'mapped' | 'partly' | 'trapped' {
     const { areas, size } = this.descriptor;
     if (areas.length === 0) return 'trapped';
@@ -89,56 +100,68 @@ export class Region {
   }
 
   /**
-   * Raw views of the mapped areas, by ascending offset. Plain accesses to them are as fast as C's and may be merged,
-   * repeated or left out by the compiler: for memory, not for registers. After detaching they read as 0xFF. An area of
-   * more than 4 GiB, which no view holds in Node.js 20, has one for every 4 GiB.
+   * Raw views of the mapped areas, by ascending offset. An access is as fast as in C, but the compiler may merge, repeat or
+   * leave out accesses: use views for memory, not for registers. After the device is detached they read as 0xFF. An area
+   * of more than 4 GiB has a view for every 4 GiB, because typed arrays of Node.js 20 are not longer.
+   * @throws ERR_CLOSED if the region is closed and was not accessed before
    */
   get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
     return this.accessor.areas;
   }
 
-  /** The checked synchronous accessor; it may block this thread where the region is trapped. */
+  /**
+   * The checked, synchronous accessor. It blocks this thread while it accesses a trapped part.
+   * @throws ERR_CLOSED if the region is closed and was not accessed before
+   */
   get accessor(): RegionAccess {
     this.#accessor ??= new RegionAccess(this.descriptor);
     return this.#accessor;
   }
 
+  /** Reads 8 bits. */
   async read8(offset: number): Promise<number> {
     return Number(await this.#access(Op.read, offset, 1, 0));
   }
+  /** Reads 16 bits. */
   async read16(offset: number): Promise<number> {
     return Number(await this.#access(Op.read, offset, 2, 0));
   }
+  /** Reads 32 bits. */
   async read32(offset: number): Promise<number> {
     return Number(await this.#access(Op.read, offset, 4, 0));
   }
+  /** Reads 64 bits. */
   async read64(offset: number): Promise<bigint> {
     return BigInt(await this.#access(Op.read, offset, 8, 0n));
   }
+  /** Writes the low 8 bits of a value. */
   async write8(offset: number, value: number): Promise<void> {
     requireBits('value', value);
     await this.#access(Op.write, offset, 1, value);
   }
+  /** Writes the low 16 bits of a value. */
   async write16(offset: number, value: number): Promise<void> {
     requireBits('value', value);
     await this.#access(Op.write, offset, 2, value);
   }
+  /** Writes the low 32 bits of a value. */
   async write32(offset: number, value: number): Promise<void> {
     requireBits('value', value);
     await this.#access(Op.write, offset, 4, value);
   }
+  /** Writes the low 64 bits of a value. */
   async write64(offset: number, value: bigint): Promise<void> {
     requireLongBits('value', value);
     await this.#access(Op.write, offset, 8, value);
   }
 
-  /** Writes 32 bits after all memory written before is visible to the device. */
+  /** Writes the low 32 bits of a value, after the device can see all earlier writes to memory. */
   async doorbell32(offset: number, value: number): Promise<void> {
     requireBits('value', value);
     await this.#access(Op.doorbell, offset, 4, value);
   }
 
-  /** Replaces the bits of `mask` by those of `value`. @returns what was read before */
+  /** Changes the bits of `mask` to those of `value`, by a read and a write. @returns the value that was read */
   async modify32(offset: number, mask: number, value: number): Promise<number> {
     requireBits('mask', mask);
     requireBits('value', value);
@@ -146,17 +169,17 @@ export class Region {
   }
 
   /**
-   * Runs steps in order on the worker: a `Program` made of them, which is the way to run the same ones often.
-   * @returns what each read; undefined for writes
-   * @throws (rejects) without running any, when a step is no access of the region; (rejects) the error of the first step
-   *   that failed, those after it have not run
+   * Runs reads and writes in order on the worker, as one operation. Use a `Program` to run the same steps often.
+   * @returns a value for each step: what a read read, undefined for a write
+   * @throws (rejects) ERR_INVALID_ARGUMENT or ERR_OUT_OF_RANGE if a step is not an access of the region, before any step
+   * runs; the error of the first step that failed, and then the steps after it did not run
    */
   async batch(steps: readonly BatchStep[]): Promise<(number | bigint | undefined)[]> {
     requireArray('steps', steps);
     const batches = (this.#batches ??= new BatchPrograms(this));
     const program = batches.take(steps.length);
     for (const step of steps) addStep(program, this.descriptor, step);
-    await program.runOn(this.lane);
+    await program.runOn(this.#lane);
     const values = steps.map((step, index) => {
       if ('write' in step) return undefined;
       return step.width === 8 ? program.value64(index) : program.value(index);
@@ -166,31 +189,36 @@ export class Region {
   }
 
   /**
-   * Reads until `(what was read & mask) === value`, of which the low bits count, as many as an access has.
-   * @returns the value that ended the wait. @throws (rejects) ERR_TIMEOUT, ERR_ABORTED
+   * Reads until `(register & mask) === value`.
+   * @returns the last value that was read
+   * @throws (rejects) ERR_TIMEOUT; ERR_ABORTED
    */
   async pollUntil(offset: number, condition: PollCondition, options: WaitOptions = {}): Promise<number | bigint> {
     requireOptions(options);
-    const { width, mask, value } = pollBits(condition);
-    const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS };
+    const { width, mask, value } = normalizeCondition(condition);
+    const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_POLL_TIMEOUT_MS };
     return this.#access(Op.poll, offset, width, value, { mask }, wait);
   }
 
   /**
-   * Has the worker run a program, in order with the other operations of the device: one operation, whatever its steps.
-   * @throws (rejects) what `Program.run` throws, ERR_ABORTED (the steps left are not run), ERR_WORKER_DIED
+   * Runs a program on the worker, as one operation in order with the device's other operations. The program must not be
+   * changed meanwhile.
+   * @param options `signal` aborts the program; the steps that are left do not run
+   * @throws (rejects) what `Program.run` throws; ERR_INVALID_ARGUMENT if `program` is not a Program; ERR_ABORTED;
+   * ERR_WORKER_DIED
    */
   async run(program: Program, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     requireOptions(options);
-    if (!(program instanceof Program)) throw invalidArgument(`${shown(program)} is no program`, 'give a Program');
-    await program.runOn(this.lane, options.signal);
+    if (!(program instanceof Program)) throw argumentError('program', 'a Program', program);
+    await program.runOn(this.#lane, options.signal);
   }
 
   /**
-   * Copies from the region into memory by accesses of `width` bytes.
-   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
-   * @param length bytes, at most 4,294,967,295
-   * @throws (rejects) ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   * Copies from the region into memory, by accesses of `width` bytes.
+   * @param offset bytes into the region, a multiple of `width`
+   * @param length bytes, a multiple of `width`, at most 4,294,967,295
+   * @param bufferOffset bytes into the buffer, a multiple of `width`
+   * @throws (rejects) ERR_OUT_OF_RANGE if the copy reaches beyond the region or the buffer; ERR_INVALID_ARGUMENT
    */
   async copyToBuffer(
     offset: number,
@@ -203,10 +231,11 @@ export class Region {
   }
 
   /**
-   * Copies from memory into the region by accesses of `width` bytes.
-   * @param offset bytes into the region, `bufferOffset` into the buffer, both multiples of `width`, as `length` is
-   * @param length bytes, at most 4,294,967,295
-   * @throws (rejects) ERR_OUT_OF_RANGE outside of the region or of the buffer, ERR_INVALID_ARGUMENT
+   * Copies from memory into the region, by accesses of `width` bytes.
+   * @param offset bytes into the region, a multiple of `width`
+   * @param length bytes, a multiple of `width`, at most 4,294,967,295
+   * @param bufferOffset bytes into the buffer, a multiple of `width`
+   * @throws (rejects) ERR_OUT_OF_RANGE if the copy reaches beyond the region or the buffer; ERR_INVALID_ARGUMENT
    */
   async copyFromBuffer(
     offset: number,
@@ -218,7 +247,7 @@ export class Region {
     await this.#copy(Op.copyIn, offset, length, buffer, bufferOffset, width);
   }
 
-  /** Takes the region away from every thread; views turn to 0xFF. Closing twice does nothing. */
+  /** @internal Takes the region away from every thread and puts memory of 0xFF under its views. A second call does nothing. */
   close(): Promise<void> {
     return toPromise(() => closeRegion(this.descriptor));
   }
@@ -231,10 +260,10 @@ export class Region {
     bufferOffset: number,
     width: Width,
   ): Promise<void> {
-    checkAccess(this.descriptor, offset, width, length, op === Op.copyIn);
-    // Held until it is answered, as the handle is good while somebody holds the memory.
+    checkRegionAccess(this.descriptor, offset, width, length, op === Op.copyIn);
+    // `memory` keeps the buffer from being collected, which would make its handle invalid, until the answer comes.
     const target = { memory: buffer, buffer: bufferHandle(buffer), bufferOffset, length };
-    checkBuffer(buffer.byteLength, bufferOffset, length, width);
+    checkBufferRange(buffer.byteLength, bufferOffset, length, width);
     await this.#submit({ op, width, region: this.descriptor.handle, offset, ...target }, offset);
   }
 
@@ -247,24 +276,19 @@ export class Region {
     wait: WaitOptions = {},
   ): Promise<number | bigint> {
     const { handle } = this.descriptor;
-    checkAccess(this.descriptor, offset, width, width, op === Op.write || op === Op.doorbell || op === Op.modify);
-    const deadline = wait.timeoutMs === undefined ? 0 : deadlineAfter(wait.timeoutMs);
+    checkRegionAccess(this.descriptor, offset, width, width, op === Op.write || op === Op.doorbell || op === Op.modify);
+    const deadline = wait.timeoutMs === undefined ? 0 : monotonicMicroseconds() + timeoutMicroseconds(wait.timeoutMs);
     return this.#submit({ op, width, region: handle, offset, value, deadline, ...more }, offset, wait.signal);
   }
 
   #submit(operation: Operation, offset: number, signal?: AbortSignal): Promise<number | bigint> {
-    return submit(this.lane, operation, signal, {
-      done: (slots, position) => valueOf(operation, slots, position),
-      failed: (status) => statusError(this.descriptor, offset, status, OPERATION_NAMES[operation.op]),
+    return submitToLane(this.#lane, operation, signal, {
+      valueOf: (slots, position) => valueOf(operation, slots, position),
+      errorOf: (status) => operationError(this.descriptor, offset, status, OPERATION_NAMES[operation.op]),
     });
   }
 }
 
 function valueOf(operation: Operation, slots: SlotView, position: number): number | bigint {
   return operation.width === 8 ? slots.value64(position) : slots.value32(position);
-}
-
-/** The CLOCK_MONOTONIC of a moment from now, which process.hrtime counts; microseconds. */
-function deadlineAfter(milliseconds: number): number {
-  return Number(process.hrtime.bigint() / 1000n) + waitMicroseconds(milliseconds);
 }

@@ -9,6 +9,9 @@ const EBADFD = 77;
 /** The status of an operation that was cancelled, or not run because one before it failed. Source: asm-generic/errno.h */
 export const ECANCELED = 125;
 
+/** The status of an operation whose I/O worker died. Missing from Node's table. Source: asm-generic/errno.h */
+export const EOWNERDEAD = 130;
+
 const numbers: Readonly<Record<string, number>> = { ...constants.errno, EBADFD };
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as ErrnoName]));
 // Its other name, EWOULDBLOCK, comes later in the table.

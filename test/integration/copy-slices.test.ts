@@ -31,7 +31,7 @@ describe('a long copy on a worker', function () {
       (error: { code: string }) => error.code,
     );
 
-  it('lets the operations of other devices through', async () => {
+  it('lets the operations of other devices run meanwhile', async () => {
     const other = await memoryRegion(pool.lane());
     let done = false;
     const copying = copy().finally(() => {
@@ -47,14 +47,14 @@ describe('a long copy on a worker', function () {
     await other.close();
   });
 
-  it('ends when its region is closed, soon', async () => {
+  it('ends soon when its region is closed', async () => {
     const copying = copy();
     await pause(20);
     assert.ok((await took(slow.region.close())) < SOON);
     assert.equal(await copying, 'ERR_CLOSED');
   });
 
-  it('ends when its region is closed, as the step of a program too', async () => {
+  it('ends when its region is closed, as a step of a program', async () => {
     const program = new Program(slow.region, 1);
     program.copyToBuffer(0, SIZE, buffer, 0, 1);
     const running = assert.rejects(slow.region.run(program), { code: 'ERR_CLOSED' });
@@ -63,7 +63,7 @@ describe('a long copy on a worker', function () {
     await running;
   });
 
-  it('lets others through, and is cancelled, as the step of a program too', async () => {
+  it('lets other operations run and can be cancelled, as a step of a program', async () => {
     const program = new Program(slow.region, 1);
     program.copyToBuffer(0, SIZE, buffer, 0, 1);
     const controller = new AbortController();
@@ -83,7 +83,7 @@ describe('a long copy on a worker', function () {
     await other.close();
   });
 
-  it('copies every byte once as a step between others, every time the program runs', async () => {
+  it('copies every byte once in each run, as a step between others of a program', async () => {
     const length = 1 << 16;
     const memory = await memoryRegion(pool.lane(), { size: 2 * length, flags: TRAPPED });
     const source = new SharedArrayBuffer(length);
@@ -102,7 +102,7 @@ describe('a long copy on a worker', function () {
     await memory.close();
   });
 
-  it('is cancelled where it is; what was copied stays', async () => {
+  it('stops where it is when it is cancelled, and keeps what it copied', async () => {
     const bytes = new Uint8Array(buffer);
     bytes.fill(0);
     const ones = new SharedArrayBuffer(SIZE);
@@ -122,7 +122,7 @@ describe('a long copy on a worker', function () {
     assert.equal(bytes.lastIndexOf(1), copied - 1);
   });
 
-  it('does not keep its worker from being ended, nor is it run again', async () => {
+  it('lets its worker be terminated, and does not run again', async () => {
     const copying = copy();
     await pause(20);
     assert.ok((await took(pool.threads[0]?.terminate())) < SOON);

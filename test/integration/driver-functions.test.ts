@@ -3,10 +3,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
 import { VfioError } from '../../lib/base/errors.js';
 import type { WarningMessage } from '../../lib/base/diagnostics.js';
+import type { DriverTask } from '../../lib/pool/driver-task.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { memoryRegion } from '../support/memory-region.js';
 
-describe('driver functions', function () {
+describe('a driver function', function () {
   this.timeout(30_000);
   const warnings: WarningMessage[] = [];
   const listen = (message: unknown): unknown => warnings.push(message as WarningMessage);
@@ -27,7 +28,7 @@ describe('driver functions', function () {
   const run = (name: string, args: unknown, signal?: AbortSignal, words = new SharedArrayBuffer(8)): Promise<unknown> =>
     pool.runDriver({ module: moduleOf(name), regions: [], buffers: { words }, args }, signal);
 
-  it('that throw after they have returned are told of, and end their thread alone', async () => {
+  it('that throws after it returned ends its thread alone, and the warning channel tells the error', async () => {
     assert.equal(await run('fails', { how: 'late' }), undefined);
     await until(() => warnings.length > 0);
     assert.match(String(warnings[0]?.error), /late/);
@@ -35,7 +36,7 @@ describe('driver functions', function () {
     await until(() => warnings.length > 1);
   });
 
-  it('that let a rejection float end with it as the cause', async () => {
+  it('whose thread an unhandled rejection ended fails with that rejection as the cause', async () => {
     await assert.rejects(run('fails', { how: 'floating' }), (error: VfioError) => {
       assert.equal(error.code, 'ERR_WORKER_DIED');
       assert.match(String(error.cause), /floating/);
@@ -46,7 +47,7 @@ describe('driver functions', function () {
     await until(() => warnings.length > 0);
   });
 
-  it('keep the class and the code of what they throw, as far as structured clone does', async () => {
+  it('throws errors whose class and code arrive, as far as structured clone keeps them', async () => {
     await assert.rejects(run('fails', { how: 'throw' }), { name: 'TypeError', message: 'of the driver' });
     await assert.rejects(run('fails', { how: 'code' }), { name: 'RangeError', code: 'MY_CODE', stack: /fails\.js/ });
     await assert.rejects(run('fails', { how: 'null' }), { name: 'Error', message: /threw \[Object: null prototype\]/ });
@@ -54,15 +55,39 @@ describe('driver functions', function () {
     await assert.rejects(run('no-such', {}), { code: 'ERR_MODULE_NOT_FOUND' });
   });
 
-  it('are refused what cannot be sent, by a thread that lives on', async () => {
+  it('is rejected if its arguments or its answer cannot be copied, and its thread lives on', async () => {
     const refused = { name: 'VfioError', code: 'ERR_INVALID_ARGUMENT' };
-    await assert.rejects(run('fails', { how: () => 1 }), { ...refused, message: /is given cannot be sent/ });
-    await assert.rejects(run('fails', { how: 'answer' }), { ...refused, message: /returned cannot be sent/ });
-    await assert.rejects(run('fails', {}, {} as AbortSignal), { ...refused, message: /signal/ });
+    await assert.rejects(run('fails', { how: () => 1 }), {
+      ...refused,
+      message: /^the arguments of the driver function cannot be copied to its thread: .*could not be cloned/,
+    });
+    await assert.rejects(run('fails', { how: 'answer' }), {
+      ...refused,
+      message: /^the value that the driver function returned cannot be copied: .*could not be cloned/,
+    });
+    await assert.rejects(run('fails', {}, {} as AbortSignal), {
+      ...refused,
+      message: '`signal` must be an AbortSignal. Received an object',
+    });
     assert.deepEqual(warnings, []);
   });
 
-  it('run as many at once as there are to be, the others in their order', async () => {
+  it('is rejected if its task is of the wrong type', async () => {
+    const wrong = (task: unknown): Promise<unknown> => pool.runDriver(task as DriverTask);
+    const task = { module: moduleOf('waits'), regions: [], buffers: {}, args: {} };
+    const rows: [task: unknown, message: string][] = [
+      [undefined, '`task` must be an object. Received undefined'],
+      [{ ...task, module: 5 }, '`module` must be a string. Received 5'],
+      [{ ...task, regions: null }, '`regions` must be an array. Received null'],
+      [{ ...task, regions: [{}] }, '`descriptor` must be the descriptor of a region. Received an object'],
+      [{ ...task, buffers: null }, '`buffers` must be an object. Received null'],
+    ];
+    for (const [each, message] of rows) {
+      await assert.rejects(wrong(each), { name: 'VfioError', code: 'ERR_INVALID_ARGUMENT', message });
+    }
+  });
+
+  it('waits in order while as many as the option `drivers` run', async () => {
     const words = new SharedArrayBuffer(8);
     const view = new Int32Array(words);
     const stop = new AbortController();
@@ -78,7 +103,7 @@ describe('driver functions', function () {
     assert.ok((await Promise.all(functions)).every((count) => (count as number) <= 2));
   });
 
-  it('that wait do not keep a worker that died from being replaced', async () => {
+  it('that waits does not keep a dead I/O worker from being replaced', async () => {
     const memory = await memoryRegion(pool.lane());
     const words = new SharedArrayBuffer(8);
     const view = new Int32Array(words);
@@ -96,7 +121,7 @@ describe('driver functions', function () {
     await memory.close();
   });
 
-  it('are refused by a pool of none, and by one that closes', async () => {
+  it('is rejected by a pool without drivers and by a pool that closes', async () => {
     const none = await WorkerPool.start({ workers: 1, drivers: 0 });
     const task = { module: moduleOf('waits'), regions: [], buffers: {}, args: {} };
     await assert.rejects(none.runDriver(task), { code: 'ERR_NOT_SUPPORTED', hint: /drivers: 0/ });

@@ -12,7 +12,7 @@ const FIRST = 'f000:00:04.0';
 const SECOND = 'f000:00:05.0';
 const CLOSED = { code: 'ERR_CLOSED' };
 
-describe('what is kept of a device', () => {
+describe('an object of a device that was detached', () => {
   let machine: SoftwareMachine;
   let engine: Engine;
   let slow: HoldingKernel;
@@ -54,7 +54,7 @@ describe('what is kept of a device', () => {
     };
   }
 
-  it('reaches no other device that has got its descriptor', async () => {
+  it('does not access another device that got the same file descriptor', async () => {
     const gone = await engine.attach(FIRST);
     const parts = partsOf(gone);
     await gone.detach();
@@ -67,7 +67,7 @@ describe('what is kept of a device', () => {
     assert.equal((await there.config.read16(PCI_COMMAND)) & PCI_COMMAND_MASTER, 0);
   });
 
-  it('is refused from the beginning of the detaching on', async () => {
+  it('rejects calls as soon as detaching begins', async () => {
     const device = await engine.attach(FIRST);
     const parts = partsOf(device);
     const closing = slow.hold('close');
@@ -101,7 +101,7 @@ describe('what is kept of a device', () => {
     });
   }
 
-  it('ends with what has begun, and refuses what is queued', async () => {
+  it('finishes calls that have begun, and rejects queued ones', async () => {
     const device = await engine.attach(FIRST);
     const irq = device.irq(VFIO_PCI_MSIX_IRQ_INDEX);
     const held = slow.hold('setIrqs');
@@ -117,7 +117,7 @@ describe('what is kept of a device', () => {
     assert.deepEqual(irq.enabled, []);
   });
 
-  it('does not keep the detaching waiting by a call that failed at once', async () => {
+  it('does not delay detaching after a call that failed at once', async () => {
     const inner = machine.process();
     inner.setIrqs = () => {
       throw new TypeError('made to fail');

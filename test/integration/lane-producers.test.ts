@@ -7,7 +7,7 @@ import { LANE } from '../../lib/layout/lane.js';
 import { type Operation, Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
-import { bufferHandle } from '../../lib/region/buffers.js';
+import { bufferHandle } from '../../lib/region/copy-buffers.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 import { allocateShared } from '../support/allocate-shared.js';
 
@@ -16,7 +16,7 @@ const EINVAL = -22;
 const ERANGE = -34;
 const ETIMEDOUT = -110;
 
-describe('a lane and its producers', () => {
+describe('a producer of a lane', () => {
   let pool: WorkerPool;
   let memory: MemoryRegion;
   let descriptor: LaneDescriptor;
@@ -33,13 +33,13 @@ describe('a lane and its producers', () => {
   beforeEach(() => (descriptor = pool.createLane()));
   afterEach(() => pool.closeLane(descriptor));
 
-  /** A wait for what never comes. */
+  /** A poll for a value that never comes. */
   function poll(milliseconds: number): Operation {
     const deadline = Number(process.hrtime.bigint() / 1000n) + milliseconds * 1000;
     return { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1, deadline };
   }
 
-  it('has the answers of an earlier owner before its own', () => {
+  it('takes the answers of an earlier producer before its own', () => {
     const earlier = new LaneProducer(descriptor);
     earlier.push(poll(100));
     earlier.pushWrite(region, 4, 64, 0xaa);
@@ -57,7 +57,7 @@ describe('a lane and its producers', () => {
     assert.equal(next.slots.value32(position), 0xaa);
   });
 
-  it('waits for its own answer, not for that of an earlier owner', () => {
+  it('waits for its own answer, not for the answer of an earlier producer', () => {
     const earlier = new SyncLane(descriptor, { timeoutMs: 10 });
     assert.throws(() => earlier.run(poll(300)), { code: 'ERR_TIMEOUT' });
     memory.region.accessor.write32(128, 5);
@@ -68,7 +68,7 @@ describe('a lane and its producers', () => {
     assert.equal(memory.region.accessor.read32(132), 6);
   });
 
-  it('refuses a lane whose counts cannot be', () => {
+  it('rejects a lane whose counts are impossible', () => {
     const unserved = { ...descriptor, lane: addon.laneCreate(CAPACITY) };
     const words = new Int32Array(addon.laneView(unserved.lane));
     for (const produced of [CAPACITY + 1, -1]) {
@@ -78,7 +78,7 @@ describe('a lane and its producers', () => {
     addon.laneClose(unserved.lane);
   });
 
-  it('has its slots back once what timed out is answered', async () => {
+  it('can use a slot again after the operation that timed out was answered', async () => {
     const lane = new SyncLane(descriptor, { timeoutMs: 10 });
     assert.throws(() => lane.run(poll(500)), { code: 'ERR_TIMEOUT' });
     assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_TIMEOUT' });
@@ -88,7 +88,7 @@ describe('a lane and its producers', () => {
     for (let round = 0; round < 3; round++) assert.equal(lane.slots.status(lane.read(region, 4, 0)), 0);
   });
 
-  it('runs none of the operations of which one is none', () => {
+  it('runs no operation of a list if one of them is wrong', () => {
     const lane = new SyncLane(descriptor);
     memory.region.accessor.write32(0, 0);
     const write = { op: Op.write, width: 4, region, offset: 0, value: 0xdead };
@@ -97,7 +97,7 @@ describe('a lane and its producers', () => {
     assert.equal(memory.region.accessor.read32(0), 0);
   });
 
-  it('copies to nothing outside of the buffer, whatever an operation says', () => {
+  it('never copies outside of the buffer', () => {
     const lane = new SyncLane(descriptor);
     const memory = allocateShared(4096);
     const copy = { op: Op.copyOut, width: 4, region, offset: 0, buffer: bufferHandle(memory) };

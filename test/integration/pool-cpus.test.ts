@@ -10,11 +10,11 @@ import { killWorkers } from '../support/kill-workers.js';
 import { memoryRegion } from '../support/memory-region.js';
 import { threadsOn } from '../support/threads-on.js';
 
-describe('workers on CPUs of their own', () => {
+describe('the CPUs of I/O workers', () => {
   const cpus = addon.threadCpus();
   const [first, second] = cpus as [number, number];
 
-  it('run there, and so do those that replace them', async function () {
+  it('are those of the option `cpus`, for replaced threads too', async function () {
     if (cpus.length < 2) {
       this.test!.title += ' (skipped: the process may run on one CPU alone)';
       this.skip();
@@ -33,7 +33,7 @@ describe('workers on CPUs of their own', () => {
     assert.deepEqual([threadsOn(first), threadsOn(second)], [0, 0]);
   });
 
-  it('are refused where they cannot be, before a thread is started', async () => {
+  it('are checked before a thread is started', async () => {
     for (const wrong of [[], [[]], [-1], [0.5], [[first, NaN]]]) {
       await assert.rejects(WorkerPool.start({ cpus: wrong }), { code: 'ERR_INVALID_ARGUMENT' }, JSON.stringify(wrong));
     }
@@ -67,7 +67,7 @@ describe('workers on CPUs of their own', () => {
     }
   });
 
-  it('are written as the kernel writes them', () => {
+  it('are parsed from a list in the form of the kernel', () => {
     assert.deepEqual(parseCpuList('0-3,8,10-11\n'), [0, 1, 2, 3, 8, 10, 11]);
     assert.deepEqual(parseCpuList('\n'), []);
     assert.throws(() => parseCpuList('0-x'), { code: 'ERR_INVALID_ARGUMENT' });

@@ -10,13 +10,13 @@ import { memoryRegion } from '../support/memory-region.js';
 import { killWorkers } from '../support/kill-workers.js';
 import { assertNothingLeft, quietResources } from '../support/resources.js';
 
-/** Milliseconds for what has to come at once, on a machine that is busy. */
+/** How long an immediate answer may take on a busy machine, milliseconds. */
 const AT_ONCE = 1000;
 
-describe('a worker that dies again and again', function () {
+describe('an I/O worker whose threads die again and again', function () {
   this.timeout(30_000);
 
-  it('is given up: what waits for it and what comes later is answered at once, and its pool closes', async () => {
+  it('is given up: pending and later operations are answered at once, and its pool closes', async () => {
     await (await WorkerPool.start({ workers: 1 })).close();
     const before = await quietResources();
     const pool = await WorkerPool.start({ workers: 1 });
@@ -38,7 +38,7 @@ describe('a worker that dies again and again', function () {
     await assertNothingLeft(before, 'the pool');
   });
 
-  it('lets its pool close where it rests between two threads', async () => {
+  it('lets its pool close during the pause between two threads', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     for (let death = 0; death < 2; death++) {
       while (pool.threads.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -49,10 +49,10 @@ describe('a worker that dies again and again', function () {
     assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
   });
 
-  it('frees the native worker whatever fails on the way', async () => {
+  it('closes the native worker even if closing a lane fails', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     const { worker, lane } = pool.createLane();
-    // Somebody took the lane away: closing it fails.
+    // The lane is closed already, so closing it again fails.
     addon.laneClose(lane);
     await assert.rejects(pool.close(), { code: 'EBADF' });
     assert.throws(() => addon.workerView(worker), { code: 'EBADF' });
@@ -75,14 +75,14 @@ async function killUntilGivenUp(pool: WorkerPool): Promise<void> {
   };
   subscribe('vfio-engine:warning', listen);
   for (const end = Date.now() + 10_000; !givenUp;) {
-    assert.ok(Date.now() < end, 'it is replaced for ever');
+    assert.ok(Date.now() < end, 'the worker is replaced for ever');
     await killWorkers(pool);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   unsubscribe('vfio-engine:warning', listen);
 }
 
-/** What a promise gives, unless it takes too long. */
+/** Awaits a promise for at most `AT_ONCE`. */
 async function within<T>(promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

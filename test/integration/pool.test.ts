@@ -11,10 +11,10 @@ import { memoryRegion } from '../support/memory-region.js';
 import { assertNothingLeft, quietResources } from '../support/resources.js';
 import { killWorkers } from '../support/kill-workers.js';
 
-describe('a pool of workers', function () {
+describe('a worker pool', function () {
   this.timeout(30_000);
 
-  it('leaves nothing when it closes', async () => {
+  it('leaves no resources after it was closed', async () => {
     await (await WorkerPool.start({ workers: 2 })).close();
     const before = await quietResources();
     const pool = await WorkerPool.start({ workers: 2, drivers: 1 });
@@ -26,7 +26,7 @@ describe('a pool of workers', function () {
     assert.throws(() => pool.lane(), { code: 'ERR_CLOSED' });
   });
 
-  it('gives out a lane that nobody uses, while there is one', async () => {
+  it('returns an unused lane while there is one', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     const kept = pool.lane();
     for (let round = 0; round < 40; round++) {
@@ -44,7 +44,7 @@ describe('a pool of workers', function () {
     await pool.close();
   });
 
-  it('looks for work as long as it pays', async () => {
+  it('adapts how long its workers look for work', async () => {
     const most = 20_000;
     const pool = await WorkerPool.start({ workers: 1, spinMicroseconds: most });
     const memory = await memoryRegion(pool.lane());
@@ -71,7 +71,7 @@ describe('a pool of workers', function () {
     }
   });
 
-  it('refuses options that cannot be', async () => {
+  it('rejects wrong options', async () => {
     for (const options of [{ workers: 0 }, { workers: 1.5 }, { spinMicroseconds: -1 }, { laneCapacity: 100_000 }]) {
       await assert.rejects(WorkerPool.start(options), { code: 'ERR_INVALID_ARGUMENT' });
     }
@@ -85,7 +85,7 @@ describe('a pool of workers', function () {
     });
     afterEach(() => pool.close());
 
-    it('replaces a worker that dies; every operation is answered once, and none that was begun runs again', async () => {
+    it('replaces a thread that dies: each operation is answered once, and one that had begun does not run again', async () => {
       const memory = [await memoryRegion(pool.lane()), await memoryRegion(pool.lane())];
       const answers: string[] = [];
       const polls = memory.map(({ region }) =>
@@ -110,7 +110,7 @@ describe('a pool of workers', function () {
       }
     });
 
-    it('keeps lanes of many times their capacity in order', async () => {
+    it("keeps operations of many times a lane's capacity in order", async () => {
       const memory = await memoryRegion(pool.lane());
       const { region } = memory;
       for (let round = 0; round < 40; round++) {
@@ -152,7 +152,7 @@ describe('a pool of workers', function () {
       await memory.close();
     });
 
-    it('runs a driver function and keeps what it returns and throws', async () => {
+    it('runs a driver function, and returns and throws what the function does', async () => {
       const memory = await memoryRegion(pool.lane());
       const run = (name: string, args: unknown, signal?: AbortSignal): Promise<unknown> => {
         const module = new URL(`./drivers/${name}.js`, import.meta.url).href;
@@ -175,7 +175,7 @@ describe('a pool of workers', function () {
     });
   });
 
-  it('gives a hostile producer errors on its own lane alone', async () => {
+  it('answers a hostile producer with errors, on its own lane alone', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     const memory = await memoryRegion(pool.lane(), { size: 8192 });
     const { fd } = memory;
@@ -209,7 +209,7 @@ describe('a pool of workers', function () {
     await pool.close();
   });
 
-  it('answers what a lane still holds when the lane closes', async () => {
+  it('answers all operations of a lane that closes', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     const memory = await memoryRegion(pool.lane());
     const lane = new AsyncLane(pool.createLane().worker, 4);

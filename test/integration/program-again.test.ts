@@ -23,7 +23,7 @@ describe('a program that runs again', () => {
     ['here', () => program.run()],
     ['on a worker', () => memory.region.run(program)],
   ] as const) {
-    it(`puts the same bits each time, ${where}`, async () => {
+    it(`modifies the same bits each time, ${where}`, async () => {
       const { accessor } = memory.region;
       const step = program.modify32(16, 0xff, 0x11);
       for (const there of [0xaabbccdd, 0xaabbcc00, 0x12345678]) {
@@ -34,7 +34,7 @@ describe('a program that runs again', () => {
       }
     });
 
-    it(`waits for the same value each time, ${where}`, async () => {
+    it(`polls for the same value each time, ${where}`, async () => {
       const { accessor } = memory.region;
       const narrow = program.pollUntil(0, { width: 4, mask: 1, value: 0 }, 1000);
       const wide = program.pollUntil(8, { width: 8, mask: 0xff_0000_0000n, value: 0x7_0000_0000n }, 1000);
@@ -47,7 +47,7 @@ describe('a program that runs again', () => {
     });
   }
 
-  it('has none of the values of steps that were taken out', () => {
+  it('keeps no values of steps that `clear` removed', () => {
     memory.region.accessor.write32(16, 0xaabbccdd);
     program.modify32(16, 0xff, 0x11);
     program.run();
@@ -56,7 +56,7 @@ describe('a program that runs again', () => {
     assert.equal(memory.region.accessor.read32(16), 5);
   });
 
-  it('holds the buffers that it copies from and to', async () => {
+  it('keeps the buffers of its copies from being collected', async () => {
     (() => {
       const buffer = new SharedArrayBuffer(4096);
       new Uint8Array(buffer).fill(7);

@@ -5,7 +5,7 @@ import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { type Operation, Op, SlotView } from '../../lib/layout/slot.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
-import { bufferHandle } from '../../lib/region/buffers.js';
+import { bufferHandle } from '../../lib/region/copy-buffers.js';
 import { Program } from '../../lib/region/program.js';
 import { killWorkers } from '../support/kill-workers.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
@@ -28,7 +28,7 @@ describe('a program on a worker', () => {
   afterEach(() => memory.close());
 
   for (const flags of [7, TRAPPED]) {
-    it(`runs every step in order, more than a turn's worth (region flags ${flags})`, async () => {
+    it(`runs more steps than a worker runs in one turn, in order (region flags ${flags})`, async () => {
       const flagged = await memoryRegion(lane, { flags });
       const { region } = flagged;
       const program = new Program(region, 300);
@@ -44,7 +44,7 @@ describe('a program on a worker', () => {
     });
   }
 
-  it('keeps its place among the operations around it', async () => {
+  it('runs after the operations before it and before those after it', async () => {
     const { region } = memory;
     const program = new Program(region);
     const step = program.read32(0);
@@ -53,7 +53,7 @@ describe('a program on a worker', () => {
     assert.deepEqual([program.value(step), after], [1, 2]);
   });
 
-  it('waits without holding up another lane, and is not to be run meanwhile', async () => {
+  it('polls without delaying another lane, and cannot run a second time meanwhile', async () => {
     const { region } = memory;
     const descriptor = pool.createLane();
     const other = new SyncLane(descriptor);
@@ -72,7 +72,7 @@ describe('a program on a worker', () => {
     await pool.closeLane(descriptor);
   });
 
-  it('stops at the step that fails, and names it', async () => {
+  it('stops at the step that fails, and names it in the error', async () => {
     const { region } = memory;
     const program = new Program(region);
     program.write32(0, 1);
@@ -85,7 +85,7 @@ describe('a program on a worker', () => {
     await rejectsWith(region.run(program), 'ERR_TIMEOUT', /polling/);
   });
 
-  it('is stopped by a signal, where it is', async () => {
+  it('stops at its current step when its signal aborts it', async () => {
     const { region } = memory;
     const program = new Program(region);
     program.write32(0, 1);
@@ -100,7 +100,14 @@ describe('a program on a worker', () => {
     await rejectsWith(region.run(program, { signal: AbortSignal.abort() }), 'ERR_ABORTED', /at 0x0/);
   });
 
-  it('is not run again when its worker dies', async () => {
+  it('tells that it was aborted at a barrier', async () => {
+    const program = new Program(memory.region);
+    program.barrier();
+    const run = memory.region.run(program, { signal: AbortSignal.abort() });
+    await rejectsWith(run, 'ERR_ABORTED', /^a barrier at region 0 of memory at 0x0: the operation was cancelled$/);
+  });
+
+  it('does not run again if its worker dies', async () => {
     const { region } = memory;
     const program = new Program(region);
     const before = program.modify32(0, 0xff, 1);
@@ -117,7 +124,7 @@ describe('a program on a worker', () => {
     assert.equal(await region.read32(0), 3);
   });
 
-  it('reaches nothing outside of its buffer, and no program of a program is run', async () => {
+  it('accesses nothing outside of its buffer, and does not run a program inside of a program', async () => {
     const slots = allocateShared(4096);
     const buffer = bufferHandle(slots);
     const program = (length: number, bufferOffset = 0, value = 0, handle = buffer): Promise<number> =>

@@ -52,7 +52,7 @@ describe('a program', () => {
         for (let step = 0; step < program.length; step++) assert.equal(program.status(step), 0);
       });
 
-      it('changes the bits of a mask alone, and tells what was there', () => {
+      it('changes only the bits of a mask, and returns the value before', () => {
         memory.region.accessor.write32(16, 0xaabbccdd);
         const step = program.modify32(16, 0xff00ff00 | 0, 0x11223344);
         program.run();
@@ -60,7 +60,7 @@ describe('a program', () => {
         assert.equal(memory.region.accessor.read32(16), 0x11bb33dd);
       });
 
-      it('runs again with the values that are there by then', () => {
+      it('runs again and reads new values', () => {
         const step = program.read32(0);
         for (const value of [1, 2, 3]) {
           memory.region.accessor.write32(0, value);
@@ -69,7 +69,7 @@ describe('a program', () => {
         }
       });
 
-      it('stops at the first step that fails, and says which ones were not run', () => {
+      it('stops at the first step that fails, and tells which steps did not run', () => {
         program.write32(0, 1);
         program.write32(2, 2);
         program.write32(4, 3);
@@ -78,7 +78,7 @@ describe('a program', () => {
         assert.equal(memory.region.accessor.read64(0), 1n);
       });
 
-      it('says what is outside of the region, beyond 4 GiB too', () => {
+      it('rejects offsets outside of the region, those of more than 32 bits too', () => {
         for (const offset of [65536, 2 ** 32, 2 ** 52]) {
           program.clear().read32(offset);
           throwsWith(() => program.run(), 'ERR_OUT_OF_RANGE');
@@ -86,7 +86,7 @@ describe('a program', () => {
         for (const offset of [-4, 0.5, NaN, 2 ** 53]) throwsWith(() => program.read32(offset), 'ERR_OUT_OF_RANGE');
       });
 
-      it('waits for a value, and not for ever', async () => {
+      it('polls for a value until a timeout', async () => {
         const never = { width: 4, mask: 1, value: 1 } as const;
         program.pollUntil(8, never, 20);
         const start = process.hrtime.bigint();
@@ -101,7 +101,7 @@ describe('a program', () => {
         await worker;
       });
 
-      it('waits for all 64 bits', () => {
+      it('polls for all 64 bits', () => {
         memory.region.accessor.write64(8, 0xfedcba9876543210n);
         program.pollUntil(8, { width: 8, mask: 0xffffffff_00000000n, value: 0xfedcba98_00000000n }, 1000);
         program.run();
@@ -126,7 +126,7 @@ describe('a program', () => {
     });
   }
 
-  it('has steps on several regions, and names the one that failed', async () => {
+  it('has steps on several regions, and names the region of the step that failed', async () => {
     const first = await memoryRegion(pool.lane());
     const second = await memoryRegion(pool.lane(), { flags: READ_ONLY_TRAPPED });
     const program = new Program(first.region);
@@ -142,7 +142,7 @@ describe('a program', () => {
     await first.close();
   });
 
-  it('runs more steps than one call of native code does', async () => {
+  it('runs more steps than one native call runs', async () => {
     const memory = await memoryRegion(pool.lane());
     const program = new Program(memory.region, 20_000);
     for (let i = 0; i < 10_000; i++) {
@@ -160,7 +160,7 @@ describe('a program', () => {
     await memory.close();
   });
 
-  it('lets its thread end while it waits', async () => {
+  it('lets its thread be terminated while it polls', async () => {
     const memory = await memoryRegion(pool.lane());
     const worker = threadThatPolls(memory.region.descriptor, 15_000);
     await once(worker, 'message');
@@ -172,7 +172,7 @@ describe('a program', () => {
     await memory.close();
   });
 
-  it('has room for as many steps as it was made for', async () => {
+  it('has room for as many steps as its capacity', async () => {
     const memory = await memoryRegion(pool.lane());
     const program = new Program(memory.region, 2);
     program.read32(0);
@@ -199,7 +199,7 @@ function writerAfter(milliseconds: number, handle: number, offset: number, value
   return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
 }
 
-/** It sends a message, and then polls for what does not come. */
+/** The thread sends a message, and then polls for a value that never comes. */
 function threadThatPolls(descriptor: RegionDescriptor, timeoutMs: number): Worker {
   const program = `
     const { workerData, parentPort } = require('node:worker_threads');

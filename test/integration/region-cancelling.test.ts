@@ -7,7 +7,7 @@ import { Program } from '../../lib/region/program.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 import { uncaughtDuring } from '../support/uncaught.js';
 
-describe('operations that are stopped', () => {
+describe('aborting operations', () => {
   const never = { width: 4, mask: 1, value: 1 } as const;
   let pool: WorkerPool;
   let lane: AsyncLane;
@@ -28,7 +28,7 @@ describe('operations that are stopped', () => {
     ['a controller', new AbortController()],
     ['null', null],
   ] as const) {
-    it(`${name} is no signal, and disturbs no other operation`, async () => {
+    it(`${name} is rejected as a signal, and other operations go on`, async () => {
       const { region } = memory;
       const wrong = { signal: signal as unknown as AbortSignal, timeoutMs: 20 };
       const program = new Program(region);
@@ -47,14 +47,14 @@ describe('operations that are stopped', () => {
     });
   }
 
-  it('nothing is begun that is stopped already', async () => {
+  it('does not begin an operation whose signal is aborted already', async () => {
     const { region } = memory;
     const signal = AbortSignal.abort();
     await assert.rejects(region.pollUntil(0, { ...never, value: 0 }, { signal }), { code: 'ERR_ABORTED' });
     assert.equal(lane.pending, 0);
   });
 
-  it('a listener of answers that throws keeps no other from its own', async () => {
+  it('calls all callbacks of answers, even if one of them throws', async () => {
     const read = { op: Op.read, width: 4, region: memory.region.descriptor.handle, offset: 0 };
     const statuses: number[] = [];
     const uncaught = await uncaughtDuring(async () => {

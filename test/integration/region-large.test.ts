@@ -19,7 +19,7 @@ describe('a region of 9 GiB', () => {
     await pool.close();
   });
 
-  it('is read and written all over, by workers and by the accessor', async () => {
+  it('is read and written at all offsets, by workers and by the accessor', async () => {
     const { region } = memory;
     const { accessor } = region;
     assert.equal(region.kind, 'mapped');
@@ -33,7 +33,7 @@ describe('a region of 9 GiB', () => {
     assert.throws(() => accessor.read32(9 * GIB), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('has views of it all, of 4 GiB at most', () => {
+  it('has views of 4 GiB at most, which cover all of it', () => {
     const { areas, accessor } = memory.region;
     assert.deepEqual(
       areas.map(({ regionOffset, view }) => [regionOffset, view.length]),
@@ -49,7 +49,7 @@ describe('a region of 9 GiB', () => {
     }
   });
 
-  it('copies no more than a buffer holds', async () => {
+  it('rejects a copy that is larger than the buffer', async () => {
     const program = new Program(memory.region);
     for (const [length, bufferOffset] of [
       [4 * GIB, 0],

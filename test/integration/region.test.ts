@@ -41,7 +41,7 @@ describe('a region through a worker', () => {
         assert.throws(() => region.accessor.doorbell32(10, 1), { code: 'ERR_INVALID_ARGUMENT' });
       });
 
-      it('keeps the order of what was asked for', async () => {
+      it('runs operations in the order of their calls', async () => {
         const { region } = memory;
         const writes = Array.from({ length: 20_000 }, (_, value) => region.write32(16, value));
         const last = region.read32(16);
@@ -49,7 +49,7 @@ describe('a region through a worker', () => {
         assert.equal(await last, 19_999);
       });
 
-      it('runs batches, many at a time, and gives what each step read', async () => {
+      it('runs many batches at a time, and returns what each step read', async () => {
         const { region } = memory;
         const batch = (base: number, count: number): Promise<unknown[]> =>
           region.batch(
@@ -78,7 +78,7 @@ describe('a region through a worker', () => {
         }
       });
 
-      it('stops a batch at the step that fails, and begins none that has a step outside', async () => {
+      it('stops a batch at the step that fails, and does not begin a batch with a step outside of the region', async () => {
         const { region } = memory;
         await region.write32(0, 0);
         const outside = [
@@ -91,7 +91,7 @@ describe('a region through a worker', () => {
         await rejectsWith(region.batch([{ read: 0, width: 4 }]), 'ERR_CLOSED');
       });
 
-      it('polls until a value comes, and not for ever', async () => {
+      it('polls for a value until a timeout', async () => {
         const { region } = memory;
         const poll = region.pollUntil(8, { width: 4, mask: 0xff, value: 7 }, { timeoutMs: 5000 });
         setTimeout(() => region.accessor.write32(8, 0x107), 5);
@@ -99,7 +99,7 @@ describe('a region through a worker', () => {
         await rejectsWith(region.pollUntil(8, { width: 4, mask: 1, value: 0 }, { timeoutMs: 20 }), 'ERR_TIMEOUT');
       });
 
-      it('stops a poll by a signal', async () => {
+      it('aborts a poll by a signal', async () => {
         const stop = new AbortController();
         const options = { timeoutMs: 10_000, signal: stop.signal };
         const poll = memory.region.pollUntil(8, { width: 4, mask: 1, value: 1 }, options);
@@ -118,7 +118,7 @@ describe('a region through a worker', () => {
         await rejectsWith(memory.region.copyToBuffer(0, 4096, back, 0, 4), 'ERR_OUT_OF_RANGE');
       });
 
-      it('refuses what is no access of the region, naming the place', async () => {
+      it('rejects an access outside of the region, and names the place', async () => {
         const { region } = memory;
         await rejectsWith(region.read32(region.size), 'ERR_OUT_OF_RANGE', /region 0 of memory at 0x10000/);
         await rejectsWith(region.read32(-4), 'ERR_OUT_OF_RANGE');
@@ -131,7 +131,7 @@ describe('a region through a worker', () => {
         }
       });
 
-      it('is closed for every thread', async () => {
+      it('rejects accesses from every thread after it was closed', async () => {
         const { region } = memory;
         const { accessor } = region;
         const under = Promise.allSettled(Array.from({ length: 100 }, () => region.read32(0)));
@@ -147,7 +147,7 @@ describe('a region through a worker', () => {
     });
   }
 
-  it('traps between sparse areas', async () => {
+  it('traps the parts between sparse areas', async () => {
     const memory = await memoryRegion(pool.lane(), { sparse: [{ offset: 4096, size: 8192 }] });
     assert.equal(memory.region.kind, 'partly');
     for (const offset of [0, 4092, 4096, 12284, 12288]) {
@@ -158,7 +158,7 @@ describe('a region through a worker', () => {
     await memory.close();
   });
 
-  it('refuses to write what can only be read', async () => {
+  it('rejects a write to a region that can only be read', async () => {
     const memory = await memoryRegion(pool.lane(), { flags: 5 });
     await rejectsWith(memory.region.write32(0, 1), 'ERR_NOT_SUPPORTED');
     assert.throws(() => memory.region.accessor.write32(0, 1), { code: 'ERR_NOT_SUPPORTED' });
@@ -166,7 +166,7 @@ describe('a region through a worker', () => {
     await memory.close();
   });
 
-  it('says that a transfer was short', async () => {
+  it('reports a short transfer', async () => {
     const memory = await memoryRegion(pool.lane(), { flags: TRAPPED, fileBytes: 4096 });
     assert.equal(await memory.region.read32(4092), 0);
     await rejectsWith(memory.region.read32(4096), 'ERR_SHORT_TRANSFER', /region 0 of memory at 0x1000/);

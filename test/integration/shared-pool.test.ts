@@ -8,7 +8,7 @@ import { EDU_IDENT } from '../../lib/models/edu/registers.js';
 const EDU = 'f000:00:04.0';
 const TESTDEV = 'f000:00:05.0';
 
-describe('a pool that engines share', () => {
+describe('a pool that several engines share', () => {
   const machine = new SoftwareMachine();
   before(async () => {
     await machine.addDevice({ name: EDU, group: 0, model: 'edu' });
@@ -16,7 +16,7 @@ describe('a pool that engines share', () => {
   });
   after(() => machine.close());
 
-  it('serves all of them, outlasts each, and is theirs no more once it is closed', async () => {
+  it('serves all engines, stays open when one closes, and fails their operations after it was closed', async () => {
     const pool = await WorkerPool.start({ workers: 1 });
     const [one, other] = [new Engine({ machine, pool }), new Engine({ machine, pool })];
     try {

@@ -1,3 +1,4 @@
+import { systemError } from '../../lib/base/errors.js';
 import type { Fd, RegionInfo, VfioKernel } from '../../lib/kernel/kernel.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { addon } from '../../lib/native/addon.js';
@@ -19,6 +20,8 @@ export async function memoryRegion(
     sparse?: { offset: number; size: number }[];
     fileOffset?: number;
     fileBytes?: number;
+    /** Makes the kernel refuse to map the areas at these offsets, with EINVAL. */
+    refusedAreas?: readonly number[];
   } = {},
 ): Promise<MemoryRegion> {
   const size = options.size ?? 65536;
@@ -26,8 +29,10 @@ export async function memoryRegion(
   const fd = addon.memfdCreate('test-region', BigInt(options.fileBytes ?? fileOffset + size), 0);
   const kernel = {
     ioTarget: () => ({ kind: 'fd', fd }),
-    mmap: (device: Fd, offset: bigint, length: number, prot: { read: boolean; write: boolean }) =>
-      addon.mappingCreate(device, offset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0)),
+    mmap: (device: Fd, offset: bigint, length: number, prot: { read: boolean; write: boolean }) => {
+      if (options.refusedAreas?.includes(Number(offset) - fileOffset)) throw systemError('EINVAL', 'mmap');
+      return addon.mappingCreate(device, offset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0));
+    },
   } as unknown as VfioKernel;
   const sparseMmap = options.sparse?.map((area) => ({ offset: BigInt(area.offset), size: BigInt(area.size) }));
   const info: RegionInfo = {

@@ -15,11 +15,11 @@ function sparse(...areas: [offset: number, size: number][]): RegionCapabilities 
   return { sparseMmap: areas.map(([offset, size]) => ({ offset: BigInt(offset), size: BigInt(size) })) };
 }
 
-describe('what of a region is mapped', () => {
+describe('the mapped areas of a region', () => {
   const table: [what: string, info: RegionInfo, msix: PlannedArea | undefined, areas: [number, number][]][] = [
-    ['nothing without the flag', region(8192, {}, 3), undefined, []],
-    ['all of it', region(8192), undefined, [[0, 8192]]],
-    ['less than a page', region(256), undefined, [[0, 256]]],
+    ['nothing without the MMAP flag', region(8192, {}, 3), undefined, []],
+    ['all of the region', region(8192), undefined, [[0, 8192]]],
+    ['a region smaller than a page', region(256), undefined, [[0, 256]]],
     [
       'the sparse areas',
       region(65536, sparse([4096, 8192], [32768, 4096])),
@@ -31,9 +31,9 @@ describe('what of a region is mapped', () => {
     ],
     ['whole pages of a sparse area', region(65536, sparse([100, 8192])), undefined, [[4096, 4096]]],
     ['no sparse area without a whole page', region(65536, sparse([100, 200])), undefined, []],
-    ['none of an empty list of areas', region(65536, sparse()), undefined, []],
+    ['nothing for an empty list of areas', region(65536, sparse()), undefined, []],
     [
-      'what surrounds the MSI-X table',
+      'everything but the pages of the MSI-X table',
       region(16384),
       { offset: 8192, size: 1024 },
       [
@@ -41,17 +41,17 @@ describe('what of a region is mapped', () => {
         [12288, 4096],
       ],
     ],
-    ['what follows a table at the start', region(16384), { offset: 0, size: 5000 }, [[8192, 8192]]],
-    ['nothing of a region that is the table', region(4096), { offset: 0, size: 1024 }, []],
+    ['everything after a table at the start', region(16384), { offset: 0, size: 5000 }, [[8192, 8192]]],
+    ['nothing of a region that the table fills', region(4096), { offset: 0, size: 1024 }, []],
     [
-      'the table too when the kernel says so',
+      'the table too, if the kernel allows it',
       region(16384, { msixMappable: true }),
       { offset: 0, size: 64 },
       [[0, 16384]],
     ],
   ];
   for (const [what, info, msix, areas] of table) {
-    it(`is ${what}`, () => {
+    it(`are ${what}`, () => {
       assert.deepEqual(
         planAreas(info, PAGE, { msixTable: msix }),
         areas.map(([offset, size]) => ({ offset, size })),
@@ -59,7 +59,7 @@ describe('what of a region is mapped', () => {
     });
   }
 
-  it('is inside of the region, ascending, without overlap, whatever the kernel says', () => {
+  it('are ascending, inside of the region and without overlap, for any areas of the kernel', () => {
     const size = fc.integer({ min: 1, max: 1 << 20 });
     const area = fc.tuple(fc.nat(1 << 20), fc.integer({ min: 1, max: 1 << 20 }));
     fc.assert(

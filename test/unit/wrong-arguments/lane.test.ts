@@ -9,45 +9,40 @@ import { WorkerPool } from '../../../lib/pool/pool.js';
 import { type MemoryRegion, memoryRegion } from '../../support/memory-region.js';
 import { refuses, type Row } from '../../support/wrong-arguments.js';
 
-describe('arguments of lanes that plain JavaScript gets wrong', () => {
+describe('a lane rejects a wrong argument', () => {
   const write = { op: Op.write, width: 4, region: 1, offset: 0, value: 1 };
-  /** Operations, as `method` is given them. */
+  /** Wrong operations, each as an argument of `method`. */
   const operations = (method: string, wrap: (operation: unknown) => unknown[]): Row[] => [
-    ['nothing', method, wrap(undefined), /^undefined is no operation/],
+    ['no operation', method, wrap(undefined), '`operation` must be an object with an `op`. Received undefined'],
     [
-      'a symbol for a value',
+      'a symbol as the value',
       method,
       wrap({ ...write, value: Symbol('x') }),
       '`value` must be an integer. Received a symbol',
     ],
-    ['a text for a value', method, wrap({ ...write, value: '1' }), "`value` must be an integer. Received '1'"],
-    ['half a value', method, wrap({ ...write, value: 0.5 }), '`value` must be an integer. Received 0.5'],
-    ['NaN for a mask', method, wrap({ ...write, mask: NaN }), '`mask` must be an integer. Received NaN'],
+    ['a string as the value', method, wrap({ ...write, value: '1' }), "`value` must be an integer. Received '1'"],
+    ['a fraction as the value', method, wrap({ ...write, value: 0.5 }), '`value` must be an integer. Received 0.5'],
+    ['NaN as the mask', method, wrap({ ...write, mask: NaN }), '`mask` must be an integer. Received NaN'],
     [
-      'a bigint for an offset',
+      'a bigint as the offset',
       method,
       wrap({ ...write, offset: 4n }),
       '`offset` must be an integer of at least 0. Received 4n',
     ],
     [
-      'an offset below 0',
+      'a negative offset',
       method,
       wrap({ ...write, offset: -4 }),
       '`offset` must be an integer of at least 0. Received -4',
     ],
     [
-      'a region that is no handle',
+      'a region that is not a handle',
       method,
       wrap({ ...write, region: 2 ** 32 }),
       '`region` must be an integer from 0 to 4294967295. Received 4294967296',
     ],
     ['no op', method, wrap({ ...write, op: undefined }), '`op` must be an integer from 1 to 9. Received undefined'],
-    [
-      'a width that spills',
-      method,
-      wrap({ ...write, width: 260 }),
-      '`width` must be an integer from 0 to 8. Received 260',
-    ],
+    ['a width of 260', method, wrap({ ...write, width: 260 }), '`width` must be an integer from 0 to 8. Received 260'],
     [
       'a length of 4 GiB',
       method,
@@ -55,7 +50,7 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
       '`length` must be an integer from 0 to 4294967295. Received 4294967296',
     ],
     [
-      'a deadline that never is',
+      'an infinite deadline',
       method,
       wrap({ ...write, deadline: Infinity }),
       '`deadline` must be a number from 0 to 9007199254740991. Received Infinity',
@@ -85,65 +80,94 @@ describe('arguments of lanes that plain JavaScript gets wrong', () => {
   });
 
   const accesses: Row[] = [
-    ['a text for a width', 'read', [1, '4', 0], /^width is '4' .*1, 2 or 4/],
-    ['8 bytes', 'read', [1, 8, 0], /^width is 8/],
-    ['NaN for an offset', 'read', [1, 4, NaN], '`offset` must be an integer of at least 0. Received NaN'],
-    ['a bigint for an offset', 'read', [1, 4, 4n], '`offset` must be an integer of at least 0. Received 4n'],
+    ['a string as the width', 'read', [1, '4', 0], "`width` must be 1, 2 or 4. Received '4'"],
+    ['a width of 8', 'read', [1, 8, 0], '`width` must be 1, 2 or 4. Received 8'],
+    ['NaN as the offset', 'read', [1, 4, NaN], '`offset` must be an integer of at least 0. Received NaN'],
+    ['a bigint as the offset', 'read', [1, 4, 4n], '`offset` must be an integer of at least 0. Received 4n'],
     ['no region', 'read', [undefined, 4, 0], '`region` must be an integer from 0 to 4294967295. Received undefined'],
-    ['NaN for an offset', 'write', [1, 4, NaN, 1], '`offset` must be an integer of at least 0. Received NaN'],
+    ['NaN as the offset', 'write', [1, 4, NaN, 1], '`offset` must be an integer of at least 0. Received NaN'],
     ['no value', 'write', [1, 4, 0], '`value` must be an integer. Received undefined'],
-    ['a bigint for a value', 'write', [1, 4, 0, 1n], '`value` must be an integer. Received 1n'],
+    ['a bigint as the value', 'write', [1, 4, 0, 1n], '`value` must be an integer. Received 1n'],
   ];
-  describe('of a synchronous lane', () => {
+  const notALane = '`descriptor` must be a LaneDescriptor, as `pool.createLane()` returns it. Received';
+  const descriptors: Row[] = [
+    ['no descriptor', 'open', [], `${notALane} undefined`],
+    ['null as the descriptor', 'open', [null], `${notALane} null`],
+    ['an object that is not a descriptor', 'open', [{}], `${notALane} an object`],
+    [
+      'a descriptor with a wrong capacity',
+      'open',
+      [{ lane: 1, worker: 1, capacity: 3 }],
+      '`capacity` must be a power of two from 2 to 65536. Received 3',
+    ],
+  ];
+  describe('of a SyncLane', () => {
+    refuses(() => sync, [['no operations', 'runAll', [], '`operations` must be an array. Received undefined']]);
     refuses(() => sync, [...accesses, ...operations('run', (each) => [each])]);
     refuses(
       () => sync,
       operations('runAll', (each) => [[write, each]]),
     );
   });
-  describe('of a synchronous lane that is made', () => {
+  describe('of new SyncLane', () => {
     const maker = { make: (options: object) => new SyncLane(lane, options) };
+    const opener = { open: (descriptor: LaneDescriptor) => new SyncLane(descriptor) };
+    refuses(() => opener, descriptors);
     refuses(
       () => maker,
       [
         [
-          'a wait without an end',
+          'an infinite timeout',
           'make',
           [{ timeoutMs: Infinity }],
           '`timeoutMs` must be a number from 0 to 2147483647. Received Infinity',
         ],
         [
-          'a wait of no time',
+          'NaN as the timeout',
           'make',
           [{ timeoutMs: NaN }],
           '`timeoutMs` must be a number from 0 to 2147483647. Received NaN',
         ],
         [
-          'a wait below 0',
+          'a negative timeout',
           'make',
           [{ timeoutMs: -1 }],
           '`timeoutMs` must be a number from 0 to 2147483647. Received -1',
         ],
-        ['a text', 'make', [{ timeoutMs: '50' }], "`timeoutMs` must be a number from 0 to 2147483647. Received '50'"],
         [
-          'minutes of looking',
+          'a string as the timeout',
+          'make',
+          [{ timeoutMs: '50' }],
+          "`timeoutMs` must be a number from 0 to 2147483647. Received '50'",
+        ],
+        [
+          'too many spins',
           'make',
           [{ spins: 1e10 }],
           '`spins` must be an integer from 0 to 1000000. Received 10000000000',
         ],
-        ['half a look', 'make', [{ spins: 0.5 }], '`spins` must be an integer from 0 to 1000000. Received 0.5'],
-        ['null', 'make', [null], '`options` must be an object. Received null'],
+        [
+          'a fraction as the spins',
+          'make',
+          [{ spins: 0.5 }],
+          '`spins` must be an integer from 0 to 1000000. Received 0.5',
+        ],
+        ['null as the options', 'make', [null], '`options` must be an object. Received null'],
       ],
     );
   });
-  describe('of a producer', () => {
+  describe('of new LaneProducer', () => {
+    const opener = { open: (descriptor: LaneDescriptor) => new LaneProducer(descriptor) };
+    refuses(() => opener, descriptors);
+  });
+  describe('of a LaneProducer', () => {
     const pushes = accesses.map(([name, method, ...rest]): Row => {
       return [name, method === 'read' ? 'pushRead' : 'pushWrite', ...rest];
     });
     afterEach(() => assert.equal(producer.pending, 0));
     refuses(() => producer, [...pushes, ...operations('push', (each) => [each])]);
   });
-  describe('of a lane that is full', () => {
+  describe('of a full AsyncLane', () => {
     afterEach(() => assert.equal(full.pending, 3));
     refuses(
       () => full,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 
 import { WorkerPool } from '../../../lib/pool/pool.js';
-import { RegionAccess } from '../../../lib/region/access.js';
+import { RegionAccess } from '../../../lib/region/region-access.js';
 import type { RegionDescriptor } from '../../../lib/region/descriptor.js';
 import { Program, type ProgramTarget } from '../../../lib/region/program.js';
 import { type MemoryRegion, memoryRegion } from '../../support/memory-region.js';
 import { refuses, type Row } from '../../support/wrong-arguments.js';
 
-describe('arguments of regions that plain JavaScript gets wrong', () => {
+describe('a region rejects a wrong argument', () => {
   const bit = { width: 4, mask: 1, value: 1 };
   const wrongTimes = [Infinity, NaN, -1, 2 ** 31, '50', 50n];
   let pool: WorkerPool;
@@ -23,58 +23,98 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     await pool.close();
   });
 
-  /** Offsets and values, of whatever reads and writes registers. */
+  /** Offsets and values of accesses. */
   const registers: Row[] = [
-    ['nothing for an offset', 'read32', [], /^the offset is undefined .*number of bytes/],
-    ['null for an offset', 'read8', [null], /^the offset is null/],
-    ['a bigint for an offset', 'read32', [16n], /^the offset is 16n/],
-    ['a text for an offset', 'read16', ['16'], /^the offset is '16'/],
-    ['an object for an offset', 'read64', [{}], /^the offset is an object/],
-    ['a symbol for an offset', 'read32', [Symbol('x')], /^the offset is a symbol/],
-    ['a bigint for an offset', 'write32', [16n, 1], /^the offset is 16n/],
-    ['nothing for a value', 'write8', [0], '`value` must be an integer. Received undefined'],
-    ['a text for a value', 'write16', [0, 'abc'], "`value` must be an integer. Received 'abc'"],
-    ['an object for a value', 'write32', [0, {}], '`value` must be an integer. Received an object'],
-    ['a symbol for a value', 'write32', [0, Symbol('x')], '`value` must be an integer. Received a symbol'],
-    ['a bigint for a value', 'write32', [0, 1n], '`value` must be an integer. Received 1n'],
-    ['NaN for a value', 'write32', [0, NaN], '`value` must be an integer. Received NaN'],
-    ['half a value', 'doorbell32', [0, 0.5], '`value` must be an integer. Received 0.5'],
-    ['a number for a value', 'write64', [0, -1], /^value is -1 .*bigint/],
+    ['no offset', 'read32', [], '`offset` must be a number of bytes. Received undefined'],
+    ['null as the offset', 'read8', [null], '`offset` must be a number of bytes. Received null'],
+    ['a bigint as the offset', 'read32', [16n], '`offset` must be a number of bytes. Received 16n'],
+    ['a string as the offset', 'read16', ['16'], "`offset` must be a number of bytes. Received '16'"],
+    ['an object as the offset', 'read64', [{}], '`offset` must be a number of bytes. Received an object'],
+    ['a symbol as the offset', 'read32', [Symbol('x')], '`offset` must be a number of bytes. Received a symbol'],
+    ['a bigint as the offset', 'write32', [16n, 1], '`offset` must be a number of bytes. Received 16n'],
+    ['no value', 'write8', [0], '`value` must be an integer. Received undefined'],
+    ['a string as the value', 'write16', [0, 'abc'], "`value` must be an integer. Received 'abc'"],
+    ['an object as the value', 'write32', [0, {}], '`value` must be an integer. Received an object'],
+    ['a symbol as the value', 'write32', [0, Symbol('x')], '`value` must be an integer. Received a symbol'],
+    ['a bigint as the value', 'write32', [0, 1n], '`value` must be an integer. Received 1n'],
+    ['NaN as the value', 'write32', [0, NaN], '`value` must be an integer. Received NaN'],
+    ['a fraction as the value', 'doorbell32', [0, 0.5], '`value` must be an integer. Received 0.5'],
+    ['a number as the value', 'write64', [0, -1], '`value` must be a bigint. Received -1'],
   ];
-  /** What a program has too. */
+  /** Operations that a region and a program have. */
   const operations: Row[] = [
     ...registers,
-    ['a text for a mask', 'modify32', [0, '1', 1], "`mask` must be an integer. Received '1'"],
-    ['nothing for a value', 'modify32', [0, 1], '`value` must be an integer. Received undefined'],
-    ['no condition', 'pollUntil', [0, undefined, 10], /^the (condition|options)/],
-    ['no memory', 'copyToBuffer', [0, 4], /^undefined is no memory .*SharedArrayBuffer/],
-    ['memory of one thread', 'copyFromBuffer', [0, 4, new ArrayBuffer(4)], /is no memory .*SharedArrayBuffer/],
-    ['a text for a length', 'copyToBuffer', [0, '4', new SharedArrayBuffer(4)], /^the length is '4'/],
-    ['half a place', 'copyToBuffer', [0, 4, new SharedArrayBuffer(8), 2], /^bufferOffset is 2 .*multiple of 4/],
-    ['a bigint for a place', 'copyToBuffer', [0, 4, new SharedArrayBuffer(8), 0n], /^bufferOffset is 0n/],
+    ['a string as the mask', 'modify32', [0, '1', 1], "`mask` must be an integer. Received '1'"],
+    ['no value', 'modify32', [0, 1], '`value` must be an integer. Received undefined'],
+    [
+      'no condition',
+      'pollUntil',
+      [0, undefined, 10],
+      '`condition` must be an object { width, mask, value }. Received undefined',
+    ],
+    ['no buffer', 'copyToBuffer', [0, 4], '`buffer` must be a SharedArrayBuffer. Received undefined'],
+    [
+      'an ArrayBuffer as the buffer',
+      'copyFromBuffer',
+      [0, 4, new ArrayBuffer(4)],
+      '`buffer` must be a SharedArrayBuffer. Received an object',
+    ],
+    [
+      'a string as the length',
+      'copyToBuffer',
+      [0, '4', new SharedArrayBuffer(4)],
+      "`length` must be a number of bytes. Received '4'",
+    ],
+    [
+      'a buffer offset that is not a multiple of the width',
+      'copyToBuffer',
+      [0, 4, new SharedArrayBuffer(8), 2],
+      '`bufferOffset` must be a multiple of 4, the width. Received 2',
+    ],
+    [
+      'a bigint as the buffer offset',
+      'copyToBuffer',
+      [0, 4, new SharedArrayBuffer(8), 0n],
+      '`bufferOffset` must be a multiple of 4, the width. Received 0n',
+    ],
   ];
-  describe('of its accessor', () => {
+  describe('of an accessor', () => {
     afterEach(() => assert.equal(memory.region.accessor.read64(0), 0n));
     refuses(() => memory.region.accessor, registers);
   });
 
-  describe('of its operations', () => {
+  describe('of a Region', () => {
     afterEach(() => assert.equal(memory.region.accessor.read64(0), 0n));
     refuses(
       () => memory.region,
       [
         ...operations.filter(([name]) => name !== 'no condition'),
-        ['no condition', 'pollUntil', [0], /^the condition is undefined/],
-        ['a width that there is not', 'pollUntil', [0, { ...bit, width: 3 }], /^an access of 3 bytes/],
-        ['NaN for a mask', 'pollUntil', [0, { ...bit, mask: NaN }], '`mask` must be an integer. Received NaN'],
+        ['no condition', 'pollUntil', [0], '`condition` must be an object { width, mask, value }. Received undefined'],
+        ['a width of 3', 'pollUntil', [0, { ...bit, width: 3 }], '`width` must be 1, 2, 4 or 8. Received 3'],
+        ['NaN as the mask', 'pollUntil', [0, { ...bit, mask: NaN }], '`mask` must be an integer. Received NaN'],
         ['no value', 'pollUntil', [0, { ...bit, value: undefined }], '`value` must be an integer. Received undefined'],
-        ['options that are null', 'pollUntil', [0, bit, null], '`options` must be an object. Received null'],
-        ['no program', 'run', [], /^undefined is no program/],
-        ['options that are null', 'run', [{}, null], '`options` must be an object. Received null'],
+        ['null as the options', 'pollUntil', [0, bit, null], '`options` must be an object. Received null'],
+        ['no program', 'run', [], '`program` must be a Program. Received undefined'],
+        ['null as the options', 'run', [{}, null], '`options` must be an object. Received null'],
         ['no steps', 'batch', [], '`steps` must be an array. Received undefined'],
-        ['a step that is none', 'batch', [[{ read: 0, width: 4 }, 5]], /^a step is 5/],
-        ['a step that does nothing', 'batch', [[{ width: 4 }]], /^the offset is undefined/],
-        ['a step of a width that there is not', 'batch', [[{ read: 0, width: '4' }]], /^an access of '4' bytes/],
+        [
+          'a number as a step',
+          'batch',
+          [[{ read: 0, width: 4 }, 5]],
+          '`step` must be { read, width } or { write, width, value }. Received 5',
+        ],
+        [
+          'a step without an offset',
+          'batch',
+          [[{ width: 4 }]],
+          '`offset` must be a number of bytes. Received undefined',
+        ],
+        [
+          'a string as the width of a step',
+          'batch',
+          [[{ read: 0, width: '4' }]],
+          "`width` must be 1, 2, 4 or 8. Received '4'",
+        ],
         [
           'a step without a value',
           'batch',
@@ -82,31 +122,36 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
           '`value` must be an integer. Received undefined',
         ],
         [
-          'a step of half a value',
+          'a fraction as the value of a step',
           'batch',
           [[{ write: 0, width: 8, value: 0.5 }]],
           '`value` must be an integer. Received 0.5',
         ],
-        ['a step of a text', 'batch', [[{ write: 0, width: 8, value: '1' }]], /^value is '1'/],
+        [
+          'a string as the value of a step',
+          'batch',
+          [[{ write: 0, width: 8, value: '1' }]],
+          "`value` must be an integer. Received '1'",
+        ],
       ],
     );
     refuses(
       () => memory.region,
       wrongTimes.map((timeoutMs): Row => {
         return [
-          'a wait that cannot be',
+          'a wrong timeout',
           'pollUntil',
           [0, bit, { timeoutMs }],
           /^`timeoutMs` must be a number from 0 to 2147483647\. Received /,
         ];
       }),
     );
-    it('0 is a time: one look at what is there', async () => {
+    it('accepts a timeout of 0, and reads once', async () => {
       assert.equal(await memory.region.pollUntil(0, { width: 4, mask: 1, value: 0 }, { timeoutMs: 0 }), 0);
     });
   });
 
-  describe('of a program', () => {
+  describe('of a Program', () => {
     afterEach(() => assert.equal(program.length, 0));
     refuses(() => program, operations);
     refuses(
@@ -116,8 +161,13 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
         access: (descriptor: RegionDescriptor) => new RegionAccess(descriptor),
       }),
       [
-        ['no region', 'make', [], /^undefined is no descriptor of a region/],
-        ['what is no region', 'make', [{}], /^undefined is no descriptor/],
+        ['no region', 'make', [], '`descriptor` must be the descriptor of a region. Received undefined'],
+        [
+          'an object that is not a region',
+          'make',
+          [{}],
+          '`descriptor` must be the descriptor of a region. Received undefined',
+        ],
         [
           'no steps',
           'make',
@@ -125,21 +175,21 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
           '`capacity` must be an integer from 1 to 67108863. Received 0',
         ],
         [
-          'more than there can be',
+          'a capacity that is too large',
           'make',
           [{ descriptor: { handle: 1 } }, 2 ** 26],
           '`capacity` must be an integer from 1 to 67108863. Received 67108864',
         ],
-        ['no region', 'on', [null], /^undefined is no descriptor/],
-        ['no descriptor', 'access', [], /^undefined is no descriptor/],
-        ['null', 'access', [null], /^null is no descriptor/],
+        ['no region', 'on', [null], '`descriptor` must be the descriptor of a region. Received undefined'],
+        ['no descriptor', 'access', [], '`descriptor` must be the descriptor of a region. Received undefined'],
+        ['null', 'access', [null], '`descriptor` must be the descriptor of a region. Received null'],
       ],
     );
     refuses(
       () => program,
       [...wrongTimes, undefined].map((timeoutMs): Row => {
         return [
-          'a wait that cannot be',
+          'a wrong timeout',
           'pollUntil',
           [0, bit, timeoutMs],
           /^`timeoutMs` must be a number from 0 to 2147483647\. Received /,
@@ -148,7 +198,7 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     );
   });
 
-  describe('of which the low bits count', () => {
+  describe('writes the low bits of a value', () => {
     const whole = 0xdeadbeef_89abcdefn;
     const values: readonly [method: string, value: number | bigint, there: bigint][] = [
       ['write8', -1, 0xdeadbeef_89abcdffn],
@@ -163,7 +213,7 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     ];
     type Writer = Record<string, (offset: number, value: number | bigint) => unknown>;
     for (const [method, value, there] of values) {
-      it(`${method}(${value}) is the same everywhere`, async () => {
+      it(`${method}(${value}) does the same in an accessor, a region, a program and a batch`, async () => {
         const { region } = memory;
         const { accessor } = region;
         for (const target of [accessor, region, program] as unknown[]) {
@@ -183,7 +233,7 @@ describe('arguments of regions that plain JavaScript gets wrong', () => {
     }
   });
 
-  it('an accessor that is first asked for once the region is closed says so', async () => {
+  it('throws ERR_CLOSED if the accessor is first used after the region was closed', async () => {
     const other = await memoryRegion(pool.lane());
     await other.close();
     assert.throws(() => other.region.accessor, { code: 'ERR_CLOSED', message: /region 0 of memory/ });

@@ -2,15 +2,15 @@ import { requireBits } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { MappingHandle } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { checkAccess, requireDescriptor, statusError } from './checks.js';
-import type { MappedArea, RegionDescriptor } from './descriptor.js';
-import { requireLongBits } from './values.js';
+import { checkRegionAccess, requireLongBits } from './access-checks.js';
+import { type MappedArea, type RegionDescriptor, requireDescriptor } from './descriptor.js';
+import { operationError } from './operation-error.js';
 
-// Taken out once: the addon's object has so many functions that V8 looks each one up in a table.
+// Read from the addon once: it has so many functions that V8 looks each one up in a dictionary.
 const { regionRead8, regionRead16, regionRead32, regionRead64 } = addon;
 const { regionWrite8, regionWrite16, regionWrite32, regionWrite64, regionDoorbell32 } = addon;
 
-/** The views of one mapped area. */
+/** The views of one mapped area, or of 4 GiB of it. `start` and `end` are bytes into the region. */
 interface AreaViews {
   readonly start: number;
   readonly end: number;
@@ -21,21 +21,30 @@ interface AreaViews {
 }
 
 /**
- * Checked, synchronous access to a region from any thread of the process. A read of a mapped part is one `Atomics.load`:
- * one load of exactly that width, never merged or moved. A write is one store made by native code, because
- * `Atomics.store` is a locked exchange, which a register would see as a read and a write. What is not mapped is
- * transferred, which blocks this thread: on the main thread use `Region` instead. Offsets are bytes into the region; values
- * are whole numbers, of which the low bits are written, as many as the access has.
- * @throws from every access: ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT (alignment; what is no whole number, for `write64` no
- * bigint), ERR_NOT_SUPPORTED (the region's flags), ERR_CLOSED, ERR_SHORT_TRANSFER, or the errno of the transfer
+ * Checked, synchronous access to a region.
+ *
+ * A read of a mapped part is one `Atomics.load`: a single load of exactly that width, which the compiler neither merges nor
+ * moves. A write is one store by native code, because `Atomics.store` is a locked exchange, which reads the register too.
+ * An access to a trapped part is a transfer (pread, pwrite or a vfio-user message), which blocks the calling thread: use
+ * `Region` where an event loop runs.
+ *
+ * Offsets are bytes into the region. Values are integers, of which the low bits are written: -1 sets all bits.
+ * @throws from every access: ERR_OUT_OF_RANGE if it reaches beyond the region; ERR_INVALID_ARGUMENT if the offset is not a
+ * multiple of the width, or the value is not an integer (for `write64`, a bigint); ERR_NOT_SUPPORTED if the region cannot be
+ * read, or written; ERR_CLOSED; ERR_SHORT_TRANSFER; the errno of the transfer
+ * Thread: any thread of the process.
  */
 export class RegionAccess {
   readonly #handle: number;
   readonly #areas: readonly AreaViews[];
-  /** The area that holds all of the region, as most do. */
+  /** The area, if one area maps all of a readable region, as in most devices. */
   readonly #whole: AreaViews | undefined;
 
-  /** @throws ERR_INVALID_ARGUMENT for what is no descriptor; ERR_CLOSED when the region is closed and was mapped */
+  /**
+   * Opens a region on this thread.
+   * @param descriptor `Region.descriptor`
+   * @throws ERR_INVALID_ARGUMENT if `descriptor` does not describe a region; ERR_CLOSED if a region with mapped areas is closed
+   */
   constructor(readonly descriptor: RegionDescriptor) {
     requireDescriptor(descriptor);
     this.#handle = descriptor.handle;
@@ -44,11 +53,12 @@ export class RegionAccess {
     this.#whole = descriptor.readable && first?.start === 0 && first.end === descriptor.size ? first : undefined;
   }
 
-  /** Raw views of the mapped areas; see `Region.areas`. */
+  /** The raw views of the mapped areas; see `Region.areas`. */
   get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
     return this.#areas.map((area) => ({ regionOffset: area.start, view: area.u8 }));
   }
 
+  /** Reads 8 bits. */
   read8(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 1);
@@ -59,6 +69,7 @@ export class RegionAccess {
     }
   }
 
+  /** Reads 16 bits. */
   read16(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 2);
@@ -69,6 +80,7 @@ export class RegionAccess {
     }
   }
 
+  /** Reads 32 bits. */
   read32(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 4);
@@ -79,6 +91,7 @@ export class RegionAccess {
     }
   }
 
+  /** Reads 64 bits. */
   read64(regionOffset: number): bigint {
     try {
       const views = this.#areaOf(regionOffset, 8);
@@ -91,7 +104,7 @@ export class RegionAccess {
 
   /** Writes the low 8 bits of a value. */
   write8(regionOffset: number, value: number): void {
-    // Most values need no more than this look; as a call of `isUint32` it costs half a nanosecond, here and below.
+    // Most values pass this test. As a call of `isUint32` it would cost half a nanosecond, here and below.
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
       regionWrite8(this.#handle, regionOffset, value);
@@ -130,7 +143,7 @@ export class RegionAccess {
     }
   }
 
-  /** Writes 32 bits after everything written before is visible to the device, DMA memory included. */
+  /** Writes the low 32 bits of a value, after the device can see all earlier writes, those to DMA memory included. */
   doorbell32(regionOffset: number, value: number): void {
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
@@ -140,7 +153,7 @@ export class RegionAccess {
     }
   }
 
-  /** The area that holds all of an access. What is no access goes to native code, which says what is wrong. */
+  /** Finds the area that holds an access. A wrong access has none: native code rejects it. */
   #areaOf(regionOffset: number, width: number): AreaViews | undefined {
     const whole = this.#whole;
     if (
@@ -160,15 +173,15 @@ export class RegionAccess {
     return undefined;
   }
 
-  /** Says what was wrong with an access that the addon refused, in the region's own terms. */
+  /** Makes the error of an access that the addon rejected. */
   #explain(error: unknown, regionOffset: number, width: number, write: boolean): unknown {
-    checkAccess(this.descriptor, regionOffset, width, width, write);
+    checkRegionAccess(this.descriptor, regionOffset, width, width, write);
     if (!(error instanceof VfioError) || error.errno === undefined) return error;
-    return statusError(this.descriptor, regionOffset, -error.errno, write ? 'writing' : 'reading');
+    return operationError(this.descriptor, regionOffset, -error.errno, write ? 'writing' : 'reading');
   }
 }
 
-/** The longest typed array of bytes that V8 makes in Node.js 20. */
+/** The longest typed array of Node.js 20, bytes. */
 const LONGEST_VIEW = 2 ** 32;
 
 function viewsOf(descriptor: RegionDescriptor, { mapping, offset, size }: MappedArea): AreaViews[] {
@@ -180,13 +193,13 @@ function viewsOf(descriptor: RegionDescriptor, { mapping, offset, size }: Mapped
   return views;
 }
 
-/** The mapping is let go of when the region is closed: its handle is stale then. */
+/** Returns the memory of an area. The handle of the mapping is stale once the region is closed. */
 function memoryOf(descriptor: RegionDescriptor, mapping: MappingHandle, offset: number): SharedArrayBuffer {
   try {
     return addon.mappingView(mapping);
   } catch (error) {
     if (!(error instanceof VfioError) || error.errno === undefined) throw error;
-    throw statusError(descriptor, offset, -error.errno, 'opening');
+    throw operationError(descriptor, offset, -error.errno, 'opening');
   }
 }
 
