@@ -1,32 +1,33 @@
 import type { IovaRange } from '../../base/iova-range.js';
 import { RangeTree, type PageRange } from './range-tree.js';
 
-/** What an allocation asks for, in bytes. */
+/** A range of IOVAs to be chosen. */
 export interface IovaRequest {
+  /** Bytes, a multiple of the page size. */
   readonly size: bigint;
-  /** A power of two, at least the page size. */
+  /** Bytes, a power of two, at least the page size. */
   readonly alignment: bigint;
-  /** The last IOVA that may be used. */
+  /** The last IOVA that the range may hold. */
   readonly limit: bigint;
 }
 
-/** Devices that a driver has left half-programmed read and write low addresses: none are given out by choice. */
+/** The lowest IOVA that is chosen: a device whose driver has not programmed it fully reads and writes low addresses. */
 const LOWEST_CHOSEN = 0x10000n;
 
 /**
- * The free IOVAs of an address space. Every cost is O(log n), whatever the size and the alignment, but that of making it
- * and that of the first request of an alignment.
+ * Allocates IOVAs: the lowest that fits. Every operation costs O(log n) for any size and alignment, except the constructor
+ * and the first request of an alignment, which cost O(n).
  */
 export class IovaAllocator {
   readonly #shift: bigint;
   readonly #free: RangeTree;
-  /** What can be mapped, in whole pages. */
+  /** The ranges that can be mapped, in whole pages. */
   readonly #pages: readonly { readonly first: number; readonly last: number }[];
 
   /**
    * @param pageSize bytes, a power of two
-   * @param ranges what can be mapped, ascending
-   * @param used what is mapped, within the ranges or not
+   * @param ranges the IOVAs that can be mapped, ascending
+   * @param used the IOVAs that are mapped, inside the ranges or not
    */
   constructor(
     readonly pageSize: number,
@@ -42,7 +43,7 @@ export class IovaAllocator {
     for (const { start, last } of used) this.#cutAll(this.#page(start), this.#page(last));
   }
 
-  /** Finds and takes the lowest free IOVA; undefined when nothing fits. */
+  /** Takes the lowest free range. @returns its first IOVA; undefined if no free range fits */
   allocate({ size, alignment, limit }: IovaRequest): bigint | undefined {
     const page = this.#free.firstFit({
       length: this.#page(size),
@@ -55,7 +56,7 @@ export class IovaAllocator {
     return BigInt(page) << this.#shift;
   }
 
-  /** Takes a range. @returns false when part of it is taken or cannot be mapped */
+  /** Takes a range. @param size bytes @returns false if a part of it is taken or cannot be mapped */
   reserve(iova: bigint, size: bigint): boolean {
     const [start, last] = [this.#page(iova), this.#page(iova + size) - 1];
     const free = this.#free.overlapping(start, last);
@@ -64,7 +65,7 @@ export class IovaAllocator {
     return true;
   }
 
-  /** Gives a range back; what the ranges no longer hold of it is forgotten. */
+  /** Makes a range free again, as far as it can be mapped. @param size bytes */
   release(iova: bigint, size: bigint): void {
     const [start, end] = [this.#page(iova), this.#page(iova + size) - 1];
     for (const { first, last } of this.#pages) {
@@ -73,7 +74,7 @@ export class IovaAllocator {
     }
   }
 
-  /** Adds a free range and joins it with its neighbours of the same range of the kernel's. */
+  /** Adds free pages and joins them with their free neighbours in the same range of the kernel, `lowest` to `highest`. */
   #join(start: number, last: number, lowest: number, highest: number): void {
     const before = start > lowest ? this.#free.overlapping(start - 1, start - 1) : undefined;
     const after = last < highest ? this.#free.overlapping(last + 1, last + 1) : undefined;
@@ -83,14 +84,14 @@ export class IovaAllocator {
     else this.#free.add(start, last);
   }
 
-  /** Takes pages out of every free range that they are in. */
+  /** Removes pages from all free ranges that hold a part of them. */
   #cutAll(start: number, last: number): void {
     for (let free = this.#free.overlapping(start, last); free; free = this.#free.overlapping(start, last)) {
       this.#cut(free, Math.max(start, free.start), Math.min(last, free.last));
     }
   }
 
-  /** Takes pages out of the free range that holds them. */
+  /** Removes pages from the free range that holds all of them. */
   #cut(free: PageRange, start: number, last: number): void {
     if (free.start < start) this.#free.resize(free.start, free.start, start - 1);
     else if (free.last > last) this.#free.resize(free.start, last + 1, free.last);

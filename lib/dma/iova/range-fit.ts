@@ -1,27 +1,32 @@
 import { firstOf, RangeBranch, type Grid, type RangeLeaf, type RangeNode } from './range-node.js';
 
-/** What a fitting range has to offer. */
+/** What a range must have to fit. */
 export interface Fit {
-  /** Pages. */
+  /** In pages. */
   readonly length: number;
   /** In pages, a power of two. */
   readonly alignment: number;
-  /** The last page that may be used. */
+  /** The last page that it may hold. */
   readonly max: number;
 }
 
-/** What a search answers when the first fit is past the last page allowed. */
+/** The answer of a search if the first fit ends after the last page allowed. */
 const BEYOND = -1;
 
-/** Finds the lowest page where a fit goes, wholly within one range. @param slot where the branches have the grid's widths */
+/**
+ * Finds the lowest page at which a fit lies in one range.
+ * @param slot the index of the grid in `widths` of the branches
+ * @returns the page; undefined if there is none
+ */
 export function firstFit(root: RangeNode, fit: Fit, grid: Grid, slot: number): number | undefined {
   const page = search(root, fit, grid, slot);
   return page < 0 ? undefined : page;
 }
 
 /**
- * Enters in vain only what has become narrower since, which the branch then knows; past `max` it ends.
- * @returns the page, BEYOND, or what `nothing` makes
+ * Searches a node. A branch may believe that a child is wider than it is; the search then enters the child once in vain and
+ * corrects the branch. It ends at the first fit, even if that is beyond `max`.
+ * @returns the page, BEYOND, or the result of `noFit`
  */
 function search(node: RangeNode, fit: Fit, grid: Grid, slot: number): number {
   return node instanceof RangeBranch ? searchBranch(node, fit, grid, slot) : searchLeaf(node, fit, grid);
@@ -42,7 +47,7 @@ function searchBranch(node: RangeBranch, fit: Fit, grid: Grid, slot: number): nu
     }
     if (pages > widest) widest = pages;
   }
-  return nothing(widest);
+  return noFit(widest);
 }
 
 function searchLeaf({ starts, lasts, count }: RangeLeaf, fit: Fit, grid: Grid): number {
@@ -54,11 +59,11 @@ function searchLeaf({ starts, lasts, count }: RangeLeaf, fit: Fit, grid: Grid): 
     if (pages >= length) return page + length - 1 <= max ? page : BEYOND;
     if (pages > widest) widest = pages;
   }
-  return nothing(widest);
+  return noFit(widest);
 }
 
-/** Says that nothing fits, and how many pages are usable at most. */
-function nothing(widest: number): number {
+/** Makes the answer that nothing fits, which tells the most usable pages of one range. */
+function noFit(widest: number): number {
   return BEYOND - 1 - widest;
 }
 

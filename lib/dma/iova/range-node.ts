@@ -1,28 +1,28 @@
-/** A node of a range tree. Its first entry's start is the lowest page under it. */
+/** A node of a range tree. The start of its first entry is the lowest page under it. */
 export type RangeNode = RangeLeaf | RangeBranch;
 
-/** The pages where a fit may begin. */
+/** The pages at which a fit may begin. */
 export interface Grid {
   /** In pages, a power of two. */
   readonly alignment: number;
-  /** One over it: a division would cost more, and this is exact. */
+  /** 1 / alignment. To multiply costs less than to divide, and is exact for a power of two. */
   readonly perAlignment: number;
   /** The lowest page. */
   readonly lowest: number;
 }
 
-/** Pages from the first one of the grid in a range to the range's end; below 1 when there is none. */
+/** Returns the number of pages from the first grid page of a range to the end of the range; below 1 if it has none. */
 export function usable(start: number, last: number, grid: Grid): number {
   return last + 1 - firstOf(start, grid);
 }
 
-/** The first page of the grid that is not below a page. */
+/** Returns the first page of the grid that is not below a page. */
 export function firstOf(page: number, { alignment, perAlignment, lowest }: Grid): number {
-  // Not by bits, which end at 32.
+  // Bit operations would cut the page to 32 bits.
   return Math.ceil((page < lowest ? lowest : page) * perAlignment) * alignment;
 }
 
-/** Finds the last of `count` ascending starts that is not above a page; -1 when all are. */
+/** Finds the last of `count` ascending starts that is not above a page. @returns its index; -1 if all are above */
 export function floorIndex(starts: Float64Array, count: number, page: number): number {
   let [low, high] = [0, count];
   while (low < high) {
@@ -33,17 +33,19 @@ export function floorIndex(starts: Float64Array, count: number, page: number): n
   return low - 1;
 }
 
-/** Ranges in ascending order. */
+/** A leaf: ranges in ascending order. */
 export class RangeLeaf {
   count = 0;
   readonly starts: Float64Array;
   readonly lasts: Float64Array;
 
+  /** @param capacity the most ranges it holds */
   constructor(readonly capacity: number) {
     this.starts = new Float64Array(capacity);
     this.lasts = new Float64Array(capacity);
   }
 
+  /** Inserts a range; there must be room. */
   insertAt(index: number, start: number, last: number): void {
     makeRoom(this.starts, index, this.count);
     makeRoom(this.lasts, index, this.count);
@@ -52,13 +54,14 @@ export class RangeLeaf {
     this.count += 1;
   }
 
+  /** Removes a range. */
   removeAt(index: number): void {
     closeGap(this.starts, index, this.count);
     closeGap(this.lasts, index, this.count);
     this.count -= 1;
   }
 
-  /** Moves the upper half into a new leaf. */
+  /** Moves the upper half into a new leaf. @returns the new leaf */
   split(): RangeLeaf {
     const right = new RangeLeaf(this.capacity);
     const half = this.count >> 1;
@@ -69,21 +72,21 @@ export class RangeLeaf {
     return right;
   }
 
-  /** Takes in all of a leaf whose ranges come after. */
+  /** Adds all ranges of a leaf that comes after this one; there must be room. */
   append(right: RangeLeaf): void {
     this.starts.set(right.starts.subarray(0, right.count), this.count);
     this.lasts.set(right.lasts.subarray(0, right.count), this.count);
     this.count += right.count;
   }
 
-  /** The most usable pages of one range. @param known what they are at most: enough to stop at */
+  /** Returns the most usable pages of one range. @param known an upper bound, at which the search stops */
   widest(_slot: number, grid: Grid, known = Infinity): number {
     const { starts, lasts, count } = this;
     let widest = 0;
     for (let i = 0; i < count && widest < known; i++) {
       const start = starts[i] as number;
       const last = lasts[i] as number;
-      // Most are too short whatever their alignment.
+      // Most ranges are too short at any alignment.
       if (last - start < widest) continue;
       const pages = usable(start, last, grid);
       if (pages > widest) widest = pages;
@@ -93,8 +96,8 @@ export class RangeLeaf {
 }
 
 /**
- * Nodes in ascending order, and for each grid in use (a slot) how many pages of one range are usable at most under
- * each: never too few, and too many where a range has become narrower since.
+ * A branch: nodes in ascending order. For each grid in use (a slot) it knows the most usable pages of one range under each
+ * child: never too few, but too many if a range has become narrower since.
  */
 export class RangeBranch {
   count = 0;
@@ -102,10 +105,12 @@ export class RangeBranch {
   readonly starts: Float64Array;
   readonly widths: Float64Array[] = [];
 
+  /** @param capacity the most children it holds */
   constructor(readonly capacity: number) {
     this.starts = new Float64Array(capacity);
   }
 
+  /** Inserts a child; there must be room. */
   insertAt(index: number, child: RangeNode, grids: readonly Grid[]): void {
     makeRoom(this.starts, index, this.count);
     for (const row of this.widths) makeRoom(row, index, this.count);
@@ -114,6 +119,7 @@ export class RangeBranch {
     this.remeasure(index, grids);
   }
 
+  /** Removes a child. */
   removeAt(index: number): void {
     closeGap(this.starts, index, this.count);
     for (const row of this.widths) closeGap(row, index, this.count);
@@ -121,7 +127,7 @@ export class RangeBranch {
     this.count -= 1;
   }
 
-  /** Looks anew at what is under a child. */
+  /** Reads the start and the usable pages of a child again. */
   remeasure(index: number, grids: readonly Grid[]): void {
     const child = this.children[index] as RangeNode;
     this.starts[index] = child.starts[0] as number;
@@ -131,6 +137,7 @@ export class RangeBranch {
     });
   }
 
+  /** Moves the upper half into a new branch. @returns the new branch */
   split(): RangeBranch {
     const right = new RangeBranch(this.capacity);
     const half = this.count >> 1;
@@ -146,6 +153,7 @@ export class RangeBranch {
     return right;
   }
 
+  /** Adds all children of a branch that comes after this one; there must be room. */
   append(right: RangeBranch): void {
     this.starts.set(right.starts.subarray(0, right.count), this.count);
     this.widths.forEach((row, slot) => {
@@ -155,6 +163,7 @@ export class RangeBranch {
     this.count += right.count;
   }
 
+  /** Returns the most usable pages of one range, as far as the branch knows: never too few. */
   widest(slot: number, _grid: Grid): number {
     const row = this.widths[slot] as Float64Array;
     let widest = 0;
@@ -163,11 +172,12 @@ export class RangeBranch {
   }
 }
 
-/** By hand: `copyWithin` costs more for so few. */
+/** Moves the numbers from `index` on up by one. A loop costs less than `copyWithin` for so few numbers. */
 function makeRoom(numbers: Float64Array, index: number, count: number): void {
   for (let i = count; i > index; i--) numbers[i] = numbers[i - 1] as number;
 }
 
+/** Moves the numbers after `index` down by one. */
 function closeGap(numbers: Float64Array, index: number, count: number): void {
   for (let i = index + 1; i < count; i++) numbers[i - 1] = numbers[i] as number;
 }

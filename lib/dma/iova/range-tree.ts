@@ -1,7 +1,7 @@
 import { firstFit, type Fit } from './range-fit.js';
 import { floorIndex, RangeBranch, RangeLeaf, usable, type Grid, type RangeNode } from './range-node.js';
 
-/** A range of pages. Page numbers are below 2^52, so a number holds them. */
+/** A range of pages. Page numbers are below 2^52, so a number is exact. */
 export interface PageRange {
   /** The first page. */
   readonly start: number;
@@ -9,15 +9,16 @@ export interface PageRange {
   readonly last: number;
 }
 
-/** Branches are wide, so that the tree is hardly deeper for 65,535 ranges than for 100. */
+/** Branches are wide, so that the tree is hardly deeper with 65,535 ranges than with 100. */
 const BRANCH_CAPACITY = 64;
-/** Leaves less, as one is looked at whole when its widest range becomes narrower. */
+/** Leaves are narrower, because all of a leaf is read when its widest range becomes narrower. */
 const LEAF_CAPACITY = 32;
+
 /**
- * Ranges of pages that do not overlap, in order: a B+-tree that knows, for each alignment that was ever asked for, how
- * much of one range can be used at most under each node. Finding, adding, taking out and the first fit cost O(log n)
- * whatever the alignment, over many of them: what became narrower high in the tree is found out when a search comes by,
- * once. The first fit of an alignment that is new costs O(n).
+ * Ranges of pages that do not overlap, in order. A B+-tree that knows for each alignment that was ever requested how much
+ * of one range is usable at most under each node. To find, add, delete and fit costs O(log n) for any alignment, on
+ * average: when a range has become narrower, the next search that passes corrects the branches above it, once. The first
+ * fit of a new alignment costs O(n).
  */
 export class RangeTree {
   readonly #leafCapacity: number;
@@ -26,14 +27,14 @@ export class RangeTree {
   readonly #grids: Grid[] = [];
   #root: RangeNode;
   #size = 0;
-  /** Where the last descent went: the branches, the child of each, and the leaf. */
+  /** The path of the last descent: the branches, the index of the child in each, and the leaf. */
   readonly #branches: RangeBranch[] = [];
   readonly #indexes: number[] = [];
   #leaf: RangeLeaf;
-  /** Whether no node was split, joined or taken out since. */
+  /** Whether no node was split, joined or removed since the last descent. */
   #settled = false;
 
-  /** @param lowest the first page where a fit may begin. @param capacities entries of a node, 4 at least */
+  /** @param lowest the first page at which a fit may begin. @param capacities the most entries of a node, 4 at least */
   constructor(lowest = 0, { leaf = LEAF_CAPACITY, branch = BRANCH_CAPACITY } = {}) {
     this.#lowest = lowest;
     this.#leafCapacity = leaf;
@@ -42,11 +43,12 @@ export class RangeTree {
     this.#root = this.#leaf;
   }
 
+  /** The number of ranges. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds a range that overlaps none that is there. */
+  /** Adds a range. It must not overlap another one. */
   add(start: number, last: number): void {
     this.#descend(start);
     if (this.#leaf.count === this.#leaf.capacity) this.#makeRoom(start);
@@ -57,7 +59,7 @@ export class RangeTree {
     this.#widen(start, last);
   }
 
-  /** Takes out the range that starts at a page. @returns whether there was one */
+  /** Deletes the range that starts at a page. @returns whether there was one */
   delete(start: number): boolean {
     const index = this.#find(start);
     if (index < 0) return false;
@@ -71,7 +73,7 @@ export class RangeTree {
     return true;
   }
 
-  /** Gives the range that starts at a page other bounds, within the gap that its neighbours leave. */
+  /** Changes the bounds of the range that starts at a page. It must not overlap its neighbours then. */
   resize(start: number, newStart: number, newLast: number): void {
     const index = this.#find(start);
     if (index < 0) return;
@@ -84,7 +86,7 @@ export class RangeTree {
     if (newStart < start || newLast > last) this.#widen(newStart, newLast);
   }
 
-  /** Finds the range that holds a page, or else the first one after it. */
+  /** Finds the range that holds a page, else the first one after it. */
   atOrAfter(page: number): PageRange | undefined {
     this.#descend(page);
     const index = floorIndex(this.#leaf.starts, this.#leaf.count, page);
@@ -103,12 +105,12 @@ export class RangeTree {
     return found !== undefined && found.start <= last ? found : undefined;
   }
 
-  /** Gives all ranges in order. */
+  /** Returns all ranges in ascending order. */
   [Symbol.iterator](): Generator<PageRange> {
     return entries(this.#root);
   }
 
-  /** Finds the lowest page where `fit` goes, wholly within one range. */
+  /** Finds the lowest page at which `fit` lies in one range. @returns undefined if there is none */
   firstFit(fit: Fit): number | undefined {
     const slot = this.#slotOf(fit.alignment);
     return firstFit(this.#root, fit, this.#grids[slot] as Grid, slot);
@@ -122,7 +124,7 @@ export class RangeTree {
     return this.#grids.length - 1;
   }
 
-  /** Goes to the leaf where a page's range is, or would be; often that is where the last descent went. */
+  /** Descends to the leaf that holds, or would hold, the range of a page. Often it is the leaf of the last descent. */
   #descend(page: number): void {
     const { starts, count } = this.#leaf;
     if (count > 0 && (starts[0] as number) <= page && page <= (starts[count - 1] as number) && this.#settled) return;
@@ -135,19 +137,19 @@ export class RangeTree {
       this.#indexes[level] = index;
       node = node.children[index] as RangeNode;
     }
-    // To set a length costs as much as the descent.
+    // To assign a length costs as much as the descent.
     if (this.#branches.length !== level) this.#branches.length = level;
     this.#leaf = node;
   }
 
-  /** Goes to a range. @returns its place in the leaf; -1 when none starts there */
+  /** Descends to the range that starts at a page. @returns its index in the leaf; -1 if there is none */
   #find(start: number): number {
     this.#descend(start);
     const index = floorIndex(this.#leaf.starts, this.#leaf.count, start);
     return index >= 0 && this.#leaf.starts[index] === start ? index : -1;
   }
 
-  /** Has the branches know that the leaf begins elsewhere. */
+  /** Tells the branches that the leaf begins at another page. */
   #rekey(): void {
     if (this.#leaf.count === 0) return;
     let node: RangeNode = this.#leaf;
@@ -158,7 +160,7 @@ export class RangeTree {
     }
   }
 
-  /** Has the branches know that a range of the leaf is new or wider. */
+  /** Tells the branches that a range of the leaf is new or wider. */
   #widen(start: number, last: number): void {
     for (let slot = 0; slot < this.#grids.length; slot++) {
       const pages = usable(start, last, this.#grids[slot] as Grid);
@@ -172,8 +174,8 @@ export class RangeTree {
   }
 
   /**
-   * Has the lowest branch know that a range of the leaf is gone or narrower. Those above find out when a search comes by;
-   * the leaf is in the cache now, and will not be then.
+   * Tells the lowest branch that a range of the leaf is gone or narrower, while the leaf is in the cache. The next search
+   * that passes corrects the branches above.
    */
   #narrow(oldStart: number, oldLast: number): void {
     const level = this.#branches.length - 1;
@@ -188,7 +190,7 @@ export class RangeTree {
     }
   }
 
-  /** Splits full nodes, the highest first so that each finds room above it, until the leaf of a page has room. */
+  /** Splits full nodes until the leaf of a page has room; the highest first, so that each finds room above it. */
   #makeRoom(page: number): void {
     while (this.#leaf.count === this.#leaf.capacity) {
       let level = this.#branches.length;
@@ -209,7 +211,7 @@ export class RangeTree {
     }
   }
 
-  /** Takes nodes out that are empty and joins small ones with a neighbour, from the leaf up. */
+  /** Removes empty nodes and joins small ones with a neighbour, from the leaf up. */
   #shrink(page: number): void {
     for (let level = this.#branches.length - 1; level >= 0; level--) {
       const branch = this.#branches[level] as RangeBranch;
@@ -223,7 +225,7 @@ export class RangeTree {
     this.#rekey();
   }
 
-  /** @returns whether the branch has a child less */
+  /** Removes a child that is empty, or joins it with a neighbour if both are small. @returns whether the branch has one less */
   #shrinkChild(branch: RangeBranch, index: number): boolean {
     const child = branch.children[index] as RangeNode;
     if (child.count === 0) {
@@ -242,6 +244,7 @@ export class RangeTree {
   }
 }
 
+/** Returns a range of a leaf. */
 function entry({ starts, lasts }: RangeLeaf, index: number): PageRange {
   return { start: starts[index] as number, last: lasts[index] as number };
 }
@@ -255,6 +258,7 @@ function* entries(node: RangeNode): Generator<PageRange> {
   else for (let index = 0; index < node.count; index++) yield entry(node, index);
 }
 
+/** Measures all branches under a node for all grids. */
 function measureAll(node: RangeNode, grids: readonly Grid[]): void {
   if (node instanceof RangeLeaf) return;
   for (const child of node.children) measureAll(child, grids);
