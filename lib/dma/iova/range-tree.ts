@@ -1,5 +1,13 @@
-import { firstFit, type Fit } from './range-fit.js';
-import { floorIndex, RangeBranch, RangeLeaf, usable, type Grid, type RangeNode } from './range-node.js';
+import {
+  firstFit,
+  floorIndex,
+  RangeBranch,
+  RangeLeaf,
+  usable,
+  type Fit,
+  type Grid,
+  type RangeNode,
+} from './range-node.js';
 
 /** A range of pages. Page numbers are below 2^52, so a number is exact. */
 export interface PageRange {

@@ -11,7 +11,7 @@ import {
 } from '../../base/arguments.js';
 import { invalidArgument } from '../../base/errors.js';
 import { PAGE_SIZE, PAGE_SIZE_BIGINT } from '../../native/page-size.js';
-import type { IovaChoice } from '../iova/free-iovas.js';
+import type { IovaChoice } from '../iova/iova-allocator.js';
 import type { LocatedMemory, MemoryPieces } from '../memory/located-memory.js';
 
 /** What a device may do with mapped memory. */

@@ -3,7 +3,7 @@ import { invalidArgument } from '../../base/errors.js';
 import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
 import { Gate } from '../../base/mutex.js';
 import { throwFirst, Unwinding } from '../../base/unwinding.js';
-import { FreeIovas } from '../iova/free-iovas.js';
+import { FreeIovas } from '../iova/iova-allocator.js';
 import { SpacePins } from '../memory/pins.js';
 import { DirtyTracking } from './dirty-tracking.js';
 import { iovaRejected, noFreeIova } from './explain.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import type { Fit } from '../../../lib/dma/iova/range-fit.js';
+import type { Fit } from '../../../lib/dma/iova/range-node.js';
 import { RangeTree } from '../../../lib/dma/iova/range-tree.js';
 
 interface Range {
