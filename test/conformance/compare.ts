@@ -1,38 +1,37 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { type Decision, decisions } from './decisions.js';
-import { Executor, type Outcome } from './executor.js';
+import { acceptedDifferences } from './accepted-differences.js';
+import { Executor } from './executor.js';
+import type { Difference } from './difference.js';
 import type { Call } from './program.js';
+import type { Outcome } from './program-run.js';
 import type { World } from './world.js';
 
-/** Where two sides part: the call, and what each answered. */
-export interface Divergence {
-  readonly index: number;
+/** The first call after which the sides differ, and the state of each. */
+export interface Divergence extends Difference {
   readonly call: Call;
   readonly what: 'answer' | 'memory' | 'interrupts';
-  readonly real: unknown;
-  readonly software: unknown;
 }
 
-/** Counts of a comparison. */
+/** The result of a comparison. */
 export interface Comparison {
   readonly calls: number;
   readonly divergence?: Divergence;
-  /** The decided differences that showed, by name. */
-  readonly decided: readonly string[];
+  /** The names of the accepted differences that occurred. */
+  readonly accepted: readonly string[];
 }
 
 /**
- * Runs a program on both sides at once, call by call, and stops at the first difference that is not decided.
- * A decided one ends the program too where it leaves the two sides in different states.
+ * Runs a program on both sides, call by call, and stops at the first difference that is not accepted.
+ * An accepted difference ends the program, too, if it leaves the sides in different states.
  */
 export async function compare(program: readonly Call[], real: World, software: World): Promise<Comparison> {
   const sides = [new Executor(real), new Executor(software)] as const;
-  const decided: string[] = [];
+  const accepted: string[] = [];
   let calls = 0;
   try {
     for (const [index, call] of program.entries()) {
-      // At once: the sides share nothing, and the guest has two CPUs.
+      // In parallel: the sides share nothing, and the guest has two CPUs.
       const answers = await Promise.all([
         answered(sides[0].execute(call), 'the real kernel', program, index),
         answered(sides[1].execute(call), 'the software core', program, index),
@@ -40,12 +39,14 @@ export async function compare(program: readonly Call[], real: World, software: W
       if (!isSkipped(answers[0])) calls++;
       const difference = differenceOf(sides, answers);
       if (difference === undefined) continue;
-      const decision = decisions.find((candidate) => candidate.applies(call, difference.real, difference.software));
-      if (decision === undefined) return { calls, decided, divergence: { index, call, ...difference } };
-      decided.push(decision.name);
-      if (decision.endsProgram) break;
+      const match = acceptedDifferences.find((candidate) =>
+        candidate.applies(call, difference.real, difference.software),
+      );
+      if (match === undefined) return { calls, accepted, divergence: { index, call, ...difference } };
+      accepted.push(match.name);
+      if (match.endsProgram) break;
     }
-    return { calls, decided };
+    return { calls, accepted };
   } finally {
     const last = program.length - 1;
     await Promise.all([
@@ -55,7 +56,7 @@ export async function compare(program: readonly Call[], real: World, software: W
   }
 }
 
-/** No call of either side takes this long: a side that does not answer is a finding, told with its program. */
+/** No call takes this long. A side that does not answer fails with its program in the message. */
 const ANSWER_MS = 60_000;
 
 async function answered<T>(answer: Promise<T>, side: string, program: readonly Call[], index: number): Promise<T> {
@@ -73,12 +74,10 @@ async function answered<T>(answer: Promise<T>, side: string, program: readonly C
   }
 }
 
-type Difference = Pick<Divergence, 'what' | 'real' | 'software'>;
-
 function differenceOf(
   sides: readonly [Executor, Executor],
   answers: readonly [Outcome, Outcome],
-): Difference | undefined {
+): Omit<Divergence, 'index' | 'call'> | undefined {
   if (!isDeepStrictEqual(answers[0], answers[1])) return { what: 'answer', real: answers[0], software: answers[1] };
   const interrupts = [sides[0].takeInterrupts(), sides[1].takeInterrupts()];
   if (interrupts[0] !== interrupts[1]) return { what: 'interrupts', real: interrupts[0], software: interrupts[1] };
@@ -96,5 +95,3 @@ function firstBytes(real: Buffer, software: Buffer): { real: string; software: s
 function isSkipped(outcome: Outcome): boolean {
   return 'skipped' in outcome;
 }
-
-export type { Decision };

@@ -1,23 +1,29 @@
 import type { Fd, IrqSet } from '../../lib/kernel/kernel.js';
 import * as uapi from '../../lib/uapi/vfio.js';
-import { eduDma } from './edu-dma.js';
-import type { Outcome, Run } from './executor.js';
-import type { Call, IrqArguments, Place } from './program.js';
+import { type EduTransfer, runEduTransfer } from './edu-transfer.js';
+import type { Call, IrqArguments } from './program.js';
+import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
+import { fileOffset, littleEndian } from './register-access.js';
+import { PAGE } from './world.js';
 
 type DeviceCall = Exclude<Extract<Call, { device: number }>, { group: number }>;
 
+/** The program goes on after this time: a transfer that does not end is an outcome, too. */
+const TRANSFER_MS = 2000;
+/** Bytes. */
+const TRANSFER_LENGTH = 64;
 const COMMAND = { regionIndex: uapi.VFIO_PCI_CONFIG_REGION_INDEX, offset: 4 };
 
-/** Tells a call on a device's descriptor from the others. */
+/** Tells whether a call is made on the descriptor of a device. */
 export function isDeviceCall(call: Call): call is DeviceCall {
   return 'device' in call && !('group' in call);
 }
 
 /** Makes one call on a device's descriptor. */
-export async function callDevice(run: Run, call: DeviceCall): Promise<Outcome> {
+export async function callDevice(run: ProgramRun, call: DeviceCall): Promise<Outcome> {
   const { kernel } = run.world;
   const fd = run.slots.devices[call.device];
-  if (fd === undefined) return { skipped: true };
+  if (fd === undefined) return SKIPPED;
   switch (call.call) {
     case 'closeDevice':
       run.slots.devices[call.device] = undefined;
@@ -39,20 +45,13 @@ export async function callDevice(run: Run, call: DeviceCall): Promise<Outcome> {
       await kernel.setIrqs(fd, irqStructure(run, call));
       return { value: 0 };
     case 'eduDma':
-      return { value: await eduDma(kernel, fd, call.iovaPage, call.toDevice) };
+      return { value: (await runEduTransfer(kernel, fd, transferOf(call), TRANSFER_MS)) ? 'done' : 'never done' };
   }
 }
 
-/** vfio-pci's file offset of a place. */
-export function fileOffset(place: Place): bigint {
-  return (BigInt(place.regionIndex) << uapi.VFIO_PCI_OFFSET_SHIFT) + BigInt(place.offset);
-}
-
-/** The low bytes of a value. */
-export function littleEndian(value: number, length: number): Uint8Array {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32LE(value);
-  return bytes.subarray(0, length);
+function transferOf(call: Extract<Call, { call: 'eduDma' }>): EduTransfer {
+  const iova = BigInt(0x10000 + call.iovaPage * PAGE);
+  return { iova, bufferOffset: 0, length: TRANSFER_LENGTH, toDevice: call.toDevice };
 }
 
 const DATA: Readonly<Record<IrqArguments['data'], number>> = {
@@ -70,7 +69,7 @@ const ACTION: Readonly<Record<IrqArguments['action'], number>> = {
   unknown: 0x100,
 };
 
-function irqStructure(run: Run, call: IrqArguments): IrqSet {
+function irqStructure(run: ProgramRun, call: IrqArguments): IrqSet {
   const fd: Fd = call.data === 'badfd' ? 9999 : run.eventfd;
   return {
     flags: DATA[call.data] | ACTION[call.action],

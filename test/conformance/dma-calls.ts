@@ -1,13 +1,13 @@
-import type { Outcome, Run } from './executor.js';
 import type { Call, MapArguments, UnmapArguments } from './program.js';
+import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { PAGE } from './world.js';
 
 const U64 = 1n << 64n;
 
-/** VFIO_IOMMU_MAP_DMA and UNMAP_DMA with their arguments made odd as the program asks. */
-export async function callDma(run: Run, call: Extract<Call, { call: 'mapDma' | 'unmapDma' }>): Promise<Outcome> {
+/** Performs VFIO_IOMMU_MAP_DMA or UNMAP_DMA, with the oddity that the program wants in its arguments. */
+export async function callDma(run: ProgramRun, call: Extract<Call, { call: 'mapDma' | 'unmapDma' }>): Promise<Outcome> {
   const container = run.slots.containers[call.container];
-  if (container === undefined) return { skipped: true };
+  if (container === undefined) return SKIPPED;
   if (call.call === 'mapDma') {
     await run.world.kernel.mapDma(container, mapStructure(run, call));
     return { value: 0 };
@@ -15,7 +15,7 @@ export async function callDma(run: Run, call: Extract<Call, { call: 'mapDma' | '
   return { value: await run.world.kernel.unmapDma(container, unmapStructure(call)) };
 }
 
-function mapStructure(run: Run, call: MapArguments) {
+function mapStructure(run: ProgramRun, call: MapArguments) {
   const structure = {
     flags: call.flags,
     vaddr: run.world.addon.bufferAddress(run.memory, call.page * PAGE),

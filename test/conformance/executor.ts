@@ -3,32 +3,12 @@ import type { Fd } from '../../lib/kernel/kernel.js';
 import { callDevice, isDeviceCall } from './device-calls.js';
 import { callDma } from './dma-calls.js';
 import { type Call, type DeviceName, SLOTS } from './program.js';
+import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { ARENA_PAGES, PAGE, type World } from './world.js';
-
-/** What a call answered: its fields, or the errno's name. Descriptors are told as `fd`. */
-export type Outcome = { readonly value: unknown } | { readonly errno: string } | { readonly skipped: true };
-
-/** The open descriptors of a running program, by slot. */
-interface Slots {
-  readonly containers: (Fd | undefined)[];
-  readonly groups: (Fd | undefined)[];
-  readonly groupsOfOther: (Fd | undefined)[];
-  readonly devices: (Fd | undefined)[];
-}
-
-/** What the calls of one program share. */
-export interface Run {
-  readonly world: World;
-  readonly slots: Slots;
-  readonly memory: Uint8Array<SharedArrayBuffer>;
-  readonly eventfd: Fd;
-}
-
-const SKIPPED: Outcome = { skipped: true };
 
 /** Runs a program on one side, call by call. */
 export class Executor {
-  private readonly run: Run;
+  private readonly run: ProgramRun;
 
   constructor(private readonly world: World) {
     this.run = {
@@ -40,12 +20,12 @@ export class Executor {
     for (let index = 0; index < this.run.memory.length; index++) this.run.memory[index] = index >> 12;
   }
 
-  /** The bytes that a device may have reached. */
+  /** The memory that devices can reach. */
   get memory(): Uint8Array<SharedArrayBuffer> {
     return this.run.memory;
   }
 
-  /** Makes one call. Anything but a VfioError is a bug of the side itself and passes on. */
+  /** Makes one call. An error that is not a VfioError is a bug of the side, and is thrown. */
   async execute(call: Call): Promise<Outcome> {
     try {
       return await this.dispatch(call);
@@ -55,12 +35,12 @@ export class Executor {
     }
   }
 
-  /** Interrupts seen since last asked; every device shares one eventfd. */
+  /** Returns how many interrupts came since the last call. All devices share one eventfd. */
   takeInterrupts(): number {
     return this.world.addon.eventfdRead(this.run.eventfd);
   }
 
-  /** Closes what the program left open, devices last opened first. */
+  /** Closes the descriptors that the program left open: devices, then groups, then containers. */
   async finish(): Promise<void> {
     const { devices, groups, containers, groupsOfOther } = this.run.slots;
     for (const slots of [devices, groups, containers]) {
@@ -139,7 +119,7 @@ export class Executor {
     const { groups, containers, devices } = this.run.slots;
     const fd = groups[call.group];
     if (call.call === 'openGroup') {
-      // A second open of the same group is a call worth making: it must answer EBUSY and change nothing.
+      // Also for a slot that is in use: the second open of a group must fail with EBUSY and change nothing.
       const opened = await kernel.openGroup(this.groupName(call.group));
       groups[call.group] = opened;
       return { value: 'fd' };

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { compare, type Divergence } from './compare.js';
 import { runDmaPrograms } from './dma/run.js';
 import { type Call, programs } from './program.js';
-import { replay } from './replay.js';
+import { replay } from './difference.js';
 import { openWorlds } from './worlds.js';
 
 interface Options {
@@ -17,23 +17,23 @@ interface Options {
   readonly dma?: true;
 }
 
-/** How many programs fast-check runs at a time; after a divergence the next batch goes on with a seed of its own. */
+/** How many programs fast-check runs at a time. Each batch has its own seed. */
 const BATCH = 500;
-/** A core that differs everywhere is not worth a longer list. */
+/** The run ends after this many divergences. */
 const MOST_DIVERGENCES = 20;
 
 interface Report {
   sequences: number;
   calls: number;
   readonly divergences: { readonly program: readonly Call[]; readonly divergence: Divergence }[];
-  readonly decided: Record<string, number>;
+  readonly accepted: Record<string, number>;
 }
 
 const command = new Command('conformance')
-  .description('Holds the software core against the real kernel, call by call. Runs inside the guest.')
+  .description('Compares the software core with the real kernel, call by call. Runs inside the guest.')
   .option('--seed <number>', 'seed of the programs', String(randomInt(2 ** 31)))
   .option('--sequences <count>', 'how many programs', '1000')
-  .option('--calls <count>', 'calls in a program at most', '40')
+  .option('--calls <count>', 'the most calls of a program', '40')
   .option('--dma', 'programs of maps, unmaps, dirty tracking and DMA of edu, with memory compared')
   .option('--json', 'end with one line of JSON');
 
@@ -48,7 +48,7 @@ function run(options: Options): Promise<void> {
 async function main(options: Options): Promise<void> {
   const seed = Number(options.seed);
   console.log(`seed ${seed}`);
-  const report: Report = { sequences: 0, calls: 0, divergences: [], decided: {} };
+  const report: Report = { sequences: 0, calls: 0, divergences: [], accepted: {} };
   const worlds = await openWorlds();
   try {
     for (let batch = 0; report.sequences < Number(options.sequences); batch++) {
@@ -61,14 +61,14 @@ async function main(options: Options): Promise<void> {
     await worlds.close();
   }
   for (const found of report.divergences) console.log(replay(found.program, found.divergence));
-  const { sequences, calls, divergences, decided } = report;
-  if (options.json) console.log(JSON.stringify({ seed, sequences, calls, divergences: divergences.length, decided }));
+  const { sequences, calls, divergences, accepted } = report;
+  if (options.json) console.log(JSON.stringify({ seed, sequences, calls, divergences: divergences.length, accepted }));
   process.exitCode = divergences.length === 0 ? 0 : 1;
 }
 
 type Worlds = Awaited<ReturnType<typeof openWorlds>>;
 
-/** Runs programs until one diverges; fast-check then shrinks that one to what matters. */
+/** Runs programs until the sides differ. fast-check then shrinks that program. */
 async function runBatch(
   report: Report,
   worlds: Worlds,
@@ -80,9 +80,9 @@ async function runBatch(
     if (!shrinking) {
       report.sequences++;
       report.calls += result.calls;
-      for (const name of result.decided) report.decided[name] = (report.decided[name] ?? 0) + 1;
+      for (const name of result.accepted) report.accepted[name] = (report.accepted[name] ?? 0) + 1;
     }
-    // Told before it is shrunk: shrinking takes minutes where an answer takes seconds to come.
+    // Printed before it is shrunk, because shrinking can take minutes.
     if (result.divergence !== undefined && !shrinking) console.log(`shrinking a ${replay(program, result.divergence)}`);
     if (result.divergence !== undefined) shrinking = true;
     return result.divergence === undefined;
@@ -91,6 +91,6 @@ async function runBatch(
   if (!details.failed) return;
   const [program] = details.counterexample ?? [[]];
   const again = await compare(program, worlds.real, worlds.software);
-  if (again.divergence === undefined) throw new Error(`a divergence did not come again: ${JSON.stringify(program)}`);
+  if (again.divergence === undefined) throw new Error(`the divergence did not occur again: ${JSON.stringify(program)}`);
   report.divergences.push({ program, divergence: again.divergence });
 }

@@ -10,7 +10,7 @@ import type { OtherProcess } from './world.js';
 type Request = { readonly open: string } | { readonly close: Fd };
 type Answer = { readonly fd: Fd } | SerializedError;
 
-/** A real second process on the real kernel, spoken to by messages. */
+/** A second process on the real kernel. It gets its calls by messages. */
 export class ForkedProcess implements OtherProcess {
   private constructor(private readonly child: ChildProcess) {}
 
@@ -28,7 +28,7 @@ export class ForkedProcess implements OtherProcess {
     await this.ask({ close: fd });
   }
 
-  /** Ends the process; what it had open closes with it. */
+  /** Ends the process, which closes its descriptors. */
   async stop(): Promise<void> {
     const ended = once(this.child, 'exit');
     this.child.disconnect();
@@ -44,7 +44,7 @@ export class ForkedProcess implements OtherProcess {
   }
 }
 
-/** The child's side: one request, one answer. */
+/** Serves requests in the child process. */
 function serve(): void {
   const kernel = linuxKernel();
   const handle = async (request: Request): Promise<Answer> => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
 /**
- * A random program over the kernel seam. Descriptors are named by slots, never by number, so that one program means
- * the same on the real kernel and on the software core. A call on an empty slot does nothing on either.
+ * A call of a random program on `VfioKernel`. A program names descriptors by slots, not by numbers, so that it means the
+ * same on the real kernel and on the software core. A call on an empty slot is skipped on both.
  */
 export type Call =
   | { readonly call: 'openContainer'; readonly container: number }
@@ -36,7 +36,7 @@ export type Call =
   | ({ readonly call: 'setIrqs'; readonly device: number } & IrqArguments)
   | { readonly call: 'eduDma'; readonly device: number; readonly iovaPage: number; readonly toDevice: boolean };
 
-/** Pages of 4 KiB; `shift` moves a value off the page's start. */
+/** Pages have 4 KiB. An oddity makes one argument invalid. */
 export interface MapArguments {
   readonly iova: bigint;
   readonly page: number;
@@ -52,7 +52,7 @@ export interface UnmapArguments {
   readonly oddity: 'none' | 'argsz' | 'size 100' | 'iova+0x800' | 'size 0' | 'all';
 }
 
-/** Where in a device's file a transfer starts: a region and an offset, chosen so that its value is the same everywhere. */
+/** A register or an offset without one. Its value is the same on every machine. */
 export interface Place {
   readonly regionIndex: number;
   readonly offset: number;
@@ -68,23 +68,23 @@ export interface IrqArguments {
 
 export type DeviceName = 'own' | 'other' | 'nope' | 'empty' | 'short';
 
-/** How many of each a program juggles with. */
+/** How many descriptors of each kind a program can have open. */
 export const SLOTS = { containers: 2, groups: 4, devices: 3, processes: 2 } as const;
 
-/** The first slot most of the time: it is the one that preludes fill. */
+/** The first slot most of the time, because the prelude fills it. */
 const mostlyFirst = (last: number) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(last) });
 const container = mostlyFirst(SLOTS.containers - 1);
 const group = mostlyFirst(SLOTS.groups - 1);
 const device = mostlyFirst(SLOTS.devices - 1);
 const process = fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) });
-/** A structure's own size (0 stands for it) most of the time. */
+/** Most of the time 0, which means the size of the structure. */
 const argsz = fc.oneof(
   { weight: 6, arbitrary: fc.constant(0) },
   { weight: 1, arbitrary: fc.constantFrom(4, 8, 16, 64) },
 );
 
-/** A few pages that collide often, and the borders of the address space. */
+/** A few pages, which collide often, and the borders of the address space. */
 const iova = fc.oneof(
   { weight: 8, arbitrary: fc.nat(12).map((page) => BigInt(page) * 0x1000n + 0x10000n) },
   {
@@ -116,7 +116,7 @@ const irqArguments: fc.Arbitrary<IrqArguments> = fc.record({
   action: fc.constantFrom('trigger', 'trigger', 'trigger', 'mask', 'unmask', 'unknown'),
 });
 
-/** Offsets with answers that depend on the program alone: no BAR addresses, no free-running state. */
+/** Offsets whose values depend only on the program: no BAR addresses, no state that changes by itself. */
 const place: fc.Arbitrary<Place> = fc.oneof(
   { weight: 3, arbitrary: at(7, 0, 2, 4, 8, 0x0a, 0x2c, 0x34, 0x3d, 0x40, 0x42, 0x44, 0x48, 0x4c, 0xfe, 0x100, 0x104) },
   { weight: 3, arbitrary: at(0, 0, 2, 4, 0x20, 0x24, 0x80, 0x88, 0x40000, 0xffffc, 0x100000) },
@@ -136,7 +136,7 @@ const writablePlace = fc.oneof(
 
 const name = fc.constantFrom<DeviceName>('own', 'own', 'own', 'own', 'other', 'nope', 'empty', 'short');
 
-/** Calls by weight: enough of the openers that programs reach the deep states. */
+/** Calls by weight. The calls that open files are frequent, so that programs get to the deep states. */
 const call: fc.Arbitrary<Call> = fc.oneof(
   weighted(4, { call: fc.constant('openContainer' as const), container }),
   weighted(1, { call: fc.constant('closeContainer' as const), container }),
@@ -190,7 +190,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   },
 );
 
-/** The calls that bring a group to an open device, so that most programs start where the interesting states are. */
+/** The calls that open a device. Most programs start with some of them, so that they get to the interesting states. */
 const attached: readonly Call[] = [
   { call: 'openContainer', container: 0 },
   { call: 'openGroup', group: 0, process: 0 },
@@ -204,7 +204,7 @@ const prelude = fc.oneof(
   { weight: 3, arbitrary: fc.constant(attached) },
 );
 
-/** A DMA of edu takes 100 ms on the real one: few programs have one, at the end of what they mapped. */
+/** A transfer takes 100 ms on the real edu, so that few programs have one, as their last call. */
 const dma = fc.oneof(
   { weight: 40, arbitrary: fc.constant<readonly Call[]>([]) },
   {
@@ -215,7 +215,7 @@ const dma = fc.oneof(
   },
 );
 
-/** Programs of at most `maxCalls` calls. */
+/** Makes programs of at most `maxCalls` calls. */
 export function programs(maxCalls: number): fc.Arbitrary<readonly Call[]> {
   const body = fc.array(call, { minLength: 1, maxLength: maxCalls - attached.length - 1, size: 'max' });
   return fc.tuple(prelude, body, dma).map(([first, middle, last]) => [...first, ...middle, ...last]);

@@ -2,11 +2,11 @@ import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { addon } from '../../lib/native/addon.js';
 import { BDF } from '../guest/devices.js';
-import { bindToVfio } from './bind.js';
+import { bindToVfio } from './bind-to-vfio.js';
 import { ForkedProcess } from './other-process.js';
 import type { World, WorldGroup } from './world.js';
 
-/** Both sides, set up alike. */
+/** Both sides, with equal set-ups. */
 export interface Worlds {
   readonly real: World;
   readonly software: World;
@@ -44,7 +44,10 @@ async function softwareMachine(groups: readonly WorldGroup[]): Promise<SoftwareM
   return machine;
 }
 
-/** Binds the guest's edus to vfio-pci: two alone, one beside a function without a driver, one beside a driver's own. */
+/**
+ * Binds the guest's edus to vfio-pci: two in groups of their own, one with a function without a driver, and one with a
+ * function that has an ordinary driver.
+ */
 async function realGroups(): Promise<WorldGroup[]> {
   const groups: WorldGroup[] = [];
   for (const bdf of [BDF.edu, BDF.eduWide, BDF.pairEdu, BDF.blockedEdu]) groups.push(await bindToVfio(bdf));

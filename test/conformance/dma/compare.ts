@@ -1,22 +1,22 @@
-import type { Difference } from '../replay.js';
+import type { Difference } from '../difference.js';
 import { Knowledge } from './knowledge.js';
 import type { DmaCall } from './program.js';
 import type { DmaOutcome, DmaSide } from './side.js';
 
-/** edu on both kernels. */
+/** The same edu on both kernels. */
 export interface DmaSides {
   readonly real: DmaSide;
   readonly software: DmaSide;
 }
 
-/** What a program did, and where the sides parted. */
+/** The result of a comparison. */
 export interface DmaComparison {
   readonly calls: number;
   readonly transfers: number;
   /** Transfers that changed memory. */
   readonly moved: number;
   readonly bitmaps: number;
-  /** Transfers left out, since they read a mapping for writing alone. */
+  /** Transfers that were not made, because they read a mapping for writing only. */
   readonly leftOut: number;
   readonly divergence?: Difference;
 }
@@ -33,7 +33,7 @@ export async function compareDma(program: readonly DmaCall[], sides: DmaSides): 
       continue;
     }
     const before = real.memory.slice();
-    // At once: the sides share nothing, and the guest has two CPUs.
+    // In parallel: the sides share nothing, and the guest has two CPUs.
     const answers = await Promise.all([real.execute(call), software.execute(call)]);
     counts.calls++;
     const [{ answer, bitmap }] = answers;
@@ -59,8 +59,8 @@ function answerDifference([real, software]: readonly [DmaOutcome, DmaOutcome]): 
 }
 
 /**
- * type1 calls every pinned page dirty, the software core those that were written: it must not name one that type1 does
- * not, nor leave out one in which bytes have changed.
+ * type1 reports every pinned page as dirty, the software core only written pages. The software core must not report a
+ * page that type1 does not report, and must report every page whose bytes have changed.
  */
 function dirtyDifference(
   call: DmaCall,

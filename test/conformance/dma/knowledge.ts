@@ -1,16 +1,17 @@
-import { type DmaCall, PAGE, type TransferCall } from './program.js';
+import { PAGE } from '../world.js';
+import type { DmaCall, TransferCall } from './program.js';
 import type { DmaOutcome } from './side.js';
 
 /**
- * What the answers so far, and the bytes that changed, tell about the address space: which pages are mapped and which
- * of them a device was seen to write since the record was last taken.
+ * The state of the address space, derived from the answers and from the bytes that changed: which pages are mapped, and
+ * which of them a device has written since the dirty pages were last read.
  */
 export class Knowledge {
   readonly #access = new Map<number, number>();
   readonly #written = new Set<number>();
   #tracking = false;
 
-  /** Takes a call's answer, which was equal on both sides. */
+  /** Learns from the answer of a call, which was equal on both sides. */
   learn(call: DmaCall, { answer }: DmaOutcome): void {
     if (typeof answer === 'string') return;
     switch (call.call) {
@@ -43,19 +44,19 @@ export class Knowledge {
   learnWritten({ iovaPage, pageOffset }: TransferCall, before: Uint8Array, after: Uint8Array): void {
     if (!this.#tracking) return;
     for (let index = 0; index < after.length; index++) {
-      // A transfer is shorter than a page: what lies before its start within a page is of its second page.
+      // A transfer is shorter than a page: a byte below its start offset within a page is in its second page.
       if (before[index] !== after[index]) this.#written.add(index % PAGE >= pageOffset ? iovaPage : iovaPage + 1);
     }
   }
 
-  /** The pages of a range that were seen to be written, counted from its start. */
+  /** Returns the pages of a range that a device has written, counted from the start of the range. */
   writtenIn(range: { readonly iovaPage: number; readonly pages: number }): number[] {
     return pagesOf(range)
       .filter((page) => this.#written.has(page))
       .map((page) => page - range.iovaPage);
   }
 
-  /** Whether a transfer reads a page that is mapped for writing alone: QEMU's IOMMU lets that pass. */
+  /** Tells whether a transfer reads a page that is mapped for writing only. QEMU's IOMMU allows that. */
   readsWriteOnly({ toDevice, iovaPage, pageOffset, length }: TransferCall): boolean {
     const last = iovaPage + Math.floor((pageOffset + length - 1) / PAGE);
     return toDevice && [iovaPage, last].some((page) => this.#access.get(page) === 2);

@@ -1,13 +1,13 @@
 import { linuxKernel } from '../../../lib/kernel/linux/linux.js';
 import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
 import { BDF } from '../../guest/devices.js';
-import { bindToVfio } from '../bind.js';
+import { bindToVfio } from '../bind-to-vfio.js';
 import type { DmaSides } from './compare.js';
 import { DmaSide } from './side.js';
 
 const ALL_BITS = (1n << 64n) - 1n;
 
-/** The edus that can work at the same time: alone, with a wide mask, with a second function, behind a bridge. */
+/** The edus that can work in parallel: alone, with a wide DMA mask, beside a second function, behind a bridge. */
 const DEVICES = [
   { bdf: BDF.edu },
   { bdf: BDF.eduWide, modelOptions: { dmaMask: ALL_BITS } },
@@ -15,12 +15,12 @@ const DEVICES = [
   { bdf: BDF.bridgedEdu },
 ] as const;
 
-/** One edu of the guest's and its like in the software core; real transfers are slow, so several work side by side. */
+/** An edu of the guest and its copy in the software core. Real transfers are slow, so that several edus work in parallel. */
 export interface Lane {
   open(): Promise<DmaSides>;
 }
 
-/** Sets the lanes up; what `open` opened is closed before `close`. */
+/** Makes the lanes. The caller closes every opened lane before `close`. */
 export async function makeLanes(): Promise<{ readonly lanes: readonly Lane[]; close(): Promise<void> }> {
   const machine = new SoftwareMachine();
   const process = machine.process();

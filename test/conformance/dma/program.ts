@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 
-/** A call of a program that maps memory, has edu reach it and asks what it wrote. Pages are of 4 KiB. */
+import { ARENA_PAGES } from '../world.js';
+
+/** A call of a program that maps memory, lets edu access it, and reads the dirty pages. Pages have 4 KiB. */
 export type DmaCall =
   | MapCall
   | UnmapCall
@@ -25,7 +27,7 @@ export interface UnmapCall {
   readonly call: 'unmap';
   readonly iovaPage: number;
   readonly pages: number;
-  /** The page size of the dirty bitmap that comes with it; 0 without one. */
+  /** The page size of the dirty bitmap that the unmap asks for; 0 for none. */
   readonly bitmapPage: 0 | 4096 | 8192;
 }
 
@@ -36,25 +38,22 @@ export interface ReadDirtyCall {
   readonly pageSize: 4096 | 8192;
 }
 
-/** A transfer of edu's between its buffer and an IOVA, which may reach into a second page. */
+/** A transfer between edu's buffer and an IOVA. It can cross a page border. */
 export interface TransferCall {
   readonly call: 'transfer';
   readonly toDevice: boolean;
   readonly iovaPage: number;
   readonly pageOffset: number;
-  /** Sets bit 28, which edu drives only where its DMA mask has it. */
+  /** Sets bit 28 of the IOVA, which edu drives only if its DMA mask has the bit. */
   readonly beyondMask: boolean;
   readonly bufferOffset: number;
   /** Bytes. */
   readonly length: number;
 }
 
-/** The memory that programs map, on each side. */
-export const ARENA_PAGES = 16;
-export const PAGE = 4096;
-/** Where page 0 of the programs lies in the address space. */
+/** The IOVA of page 0 of the programs. */
 export const IOVA_BASE = 0x10000n;
-/** Few, so that calls meet each other's mappings. */
+/** Few, so that the calls of a program touch the same mappings. */
 const IOVA_PAGES = 6;
 /** QEMU 7.2 ends itself when edu touches the last byte of its buffer. */
 const BUFFER_USED = 4092;
@@ -125,7 +124,7 @@ const transfer: fc.Arbitrary<DmaCall> = fc
     length: Math.min(wanted, BUFFER_USED - rest.bufferOffset),
   }));
 
-/** The first mappings of a program, so that most transfers reach something; and a record of it, in half of them. */
+/** The first mappings of a program, so that most transfers reach memory. Half of the programs record dirty pages. */
 const opening = fc
   .tuple(fc.array(map, { minLength: 2, maxLength: 5 }), fc.array(track, { maxLength: 1 }))
   .map(([maps, tracks]) => [...maps, ...tracks]);
@@ -137,7 +136,7 @@ const parts = fc.oneof(
 );
 const ending = fc.array(fc.oneof(unmap, readDirty, readDirty), { maxLength: 3 });
 
-/** Programs weighted to DMA: one to three transfers in each. */
+/** Programs with one to three transfers each. */
 export const dmaPrograms: fc.Arbitrary<readonly DmaCall[]> = fc
   .tuple(opening, parts, ending)
   .map(([first, middle, last]) => [...first, ...middle.flat(), ...last]);

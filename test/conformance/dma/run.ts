@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { type Difference, replay } from '../replay.js';
+import { type Difference, replay } from '../difference.js';
 import { compareDma, type DmaComparison, type DmaSides } from './compare.js';
 import { type Lane, makeLanes } from './lanes.js';
 import { type DmaCall, dmaPrograms } from './program.js';
@@ -23,11 +23,11 @@ interface DmaReport {
   readonly divergences: { readonly program: readonly DmaCall[]; readonly divergence: Difference }[];
 }
 
-/** Programs that fast-check runs in one go, with a seed of their own and the devices opened anew. */
+/** How many programs fast-check runs at a time. Each batch has its own seed and opens the devices again. */
 const BATCH = 100;
 const MOST_DIVERGENCES = 10;
 
-/** Runs programs of `dmaPrograms` on both kernels; the exit code is 1 when they part. */
+/** Runs programs of `dmaPrograms` on both kernels. The exit code is 1 after a difference. */
 export async function runDmaPrograms({ seed, sequences, json }: DmaRunOptions): Promise<void> {
   console.log(`seed ${seed}`);
   const report: DmaReport = {
@@ -56,7 +56,7 @@ interface Batch {
   readonly count: number;
 }
 
-/** Takes batches until there are none left. */
+/** Runs batches until none is left. */
 async function runLane(report: DmaReport, lane: Lane, batches: Batch[]): Promise<void> {
   for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
     if (report.divergences.length >= MOST_DIVERGENCES) return;
@@ -70,7 +70,7 @@ async function runLane(report: DmaReport, lane: Lane, batches: Batch[]): Promise
   }
 }
 
-/** Runs programs until one diverges; fast-check then shrinks that one. */
+/** Runs programs until the sides differ. fast-check then shrinks that program. */
 async function runBatch(report: DmaReport, sides: DmaSides, { seed, count }: Batch): Promise<void> {
   let last: Difference | undefined;
   const property = fc.asyncProperty(dmaPrograms, async (program) => {

@@ -2,27 +2,30 @@ import { VfioError } from '../../../lib/base/errors.js';
 import type { Fd, VfioKernel } from '../../../lib/kernel/kernel.js';
 import { addon } from '../../../lib/native/addon.js';
 import * as uapi from '../../../lib/uapi/vfio.js';
-import { fileOffset, littleEndian } from '../device-calls.js';
-import { ARENA_PAGES, type DmaCall, IOVA_BASE, PAGE, type ReadDirtyCall, type UnmapCall } from './program.js';
-import { runTransfer } from './transfer.js';
+import { fileOffset, littleEndian } from '../register-access.js';
+import { ARENA_PAGES, PAGE } from '../world.js';
+import { type DmaCall, IOVA_BASE, type ReadDirtyCall, type UnmapCall } from './program.js';
+import { type EduTransfer, runEduTransfer } from '../edu-transfer.js';
 import { allocateShared } from '../../support/allocate-shared.js';
 
-/** What a call answered: bytes unmapped, the errno's name, nothing; and the dirty bitmap where it gave one. */
+/** The result of a call: how many bytes it unmapped, the name of its errno, or nothing; and its dirty bitmap, if any. */
 export interface DmaOutcome {
   readonly answer: bigint | string | undefined;
   readonly bitmap?: Uint8Array;
 }
 
+/** A guest that shares its processors can be slow. Only a device that never finishes reaches this time. */
+const TRANSFER_MS = 30_000;
 const COMMAND_REGISTER = 4;
 const COMMAND_MEMORY = 2;
 const COMMAND_BUS_MASTER = 4;
 /** Bit 28, the first that edu's usual DMA mask leaves out. */
 const BEYOND_MASK = 1n << 28n;
-/** A place that programs do not use, for the transfer that makes the buffers equal. */
+/** An IOVA that programs do not use, for the transfer that makes the buffers equal. */
 const SYNC_IOVA = 0x800000n;
 const BUFFER_USED = 4092;
 
-/** edu on one of the two kernels, in a container of its own that lives through many programs. */
+/** edu on one of the two kernels, in its own container, which serves many programs. */
 export class DmaSide {
   readonly memory = new Uint8Array(allocateShared(ARENA_PAGES * PAGE));
 
@@ -33,7 +36,7 @@ export class DmaSide {
     private readonly device: Fd,
   ) {}
 
-  /** Opens edu and fills its buffer, whatever was in it. */
+  /** Opens edu and fills its buffer. */
   static async open(kernel: VfioKernel, group: string, bdf: string): Promise<DmaSide> {
     const container = await kernel.openContainer();
     const groupFd = await kernel.openGroup(group);
@@ -44,7 +47,7 @@ export class DmaSide {
     return side;
   }
 
-  /** Brings everything but edu's buffer to where each program starts. */
+  /** Restores the state in which each program starts, except for edu's buffer. */
   async begin(): Promise<void> {
     await this.unmapAll();
     await this.kernel.setDirtyTracking(this.container, false);
@@ -52,15 +55,15 @@ export class DmaSide {
     for (let page = 0; page < ARENA_PAGES; page++) this.fill(page, page * 16 + 1);
   }
 
-  /** Makes edu's buffer what it is on the other side, whatever was in it. */
+  /** Gives edu's buffer the content that it has on the other side. */
   async synchronize(): Promise<void> {
     await this.begin();
     await this.map(SYNC_IOVA, 0, 1, 3);
     const transfer = { iova: SYNC_IOVA, bufferOffset: 0, length: BUFFER_USED, toDevice: true };
-    await runTransfer(this.kernel, this.device, transfer);
+    await this.transfer(transfer);
   }
 
-  /** Makes one call. Anything but a VfioError is a bug of the side itself and passes on. */
+  /** Makes one call. An error that is not a VfioError is a bug of the side, and is thrown. */
   async execute(call: DmaCall): Promise<DmaOutcome> {
     try {
       return await this.dispatch(call);
@@ -97,10 +100,15 @@ export class DmaSide {
       case 'transfer': {
         const iova = iovaOf(call.iovaPage) + BigInt(call.pageOffset) + (call.beyondMask ? BEYOND_MASK : 0n);
         const { bufferOffset, length, toDevice } = call;
-        await runTransfer(this.kernel, this.device, { iova, bufferOffset, length, toDevice });
+        await this.transfer({ iova, bufferOffset, length, toDevice });
         return { answer: undefined };
       }
     }
+  }
+
+  private async transfer(transfer: EduTransfer): Promise<void> {
+    if (await runEduTransfer(this.kernel, this.device, transfer, TRANSFER_MS)) return;
+    throw new Error(`a transfer of edu did not end within ${TRANSFER_MS} ms`);
   }
 
   private map(iova: bigint, page: number, pages: number, flags: number): Promise<void> {
@@ -129,7 +137,7 @@ export class DmaSide {
     return this.kernel.getDirtyBitmap(this.container, range);
   }
 
-  /** A pattern without equal neighbours: bytes that move to a wrong place show. */
+  /** Fills a page with a pattern without equal neighbours, so that a byte at a wrong place shows. */
   private fill(page: number, value: number): void {
     for (let index = 0; index < PAGE; index++) this.memory[page * PAGE + index] = value + index * 7 + (index >> 8);
   }

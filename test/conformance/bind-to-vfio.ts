@@ -5,7 +5,7 @@ import type { WorldGroup } from './world.js';
 
 const PCI_DEVICES = '/sys/bus/pci/devices';
 
-/** Binds a device of the guest's to vfio-pci. */
+/** Binds a device of the guest to vfio-pci. */
 export async function bindToVfio(bdf: string): Promise<WorldGroup> {
   await writeFile(`${PCI_DEVICES}/${bdf}/driver_override`, 'vfio-pci');
   await writeFile('/sys/bus/pci/drivers_probe', bdf);

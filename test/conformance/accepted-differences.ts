@@ -3,26 +3,27 @@ import { isDeepStrictEqual } from 'node:util';
 import { VFIO_REGION_INFO_FLAG_MMAP } from '../../lib/uapi/vfio.js';
 import type { Call } from './program.js';
 
-/** A difference between the two sides that stays, with its reason. The README's limits list the same ones. */
-export interface Decision {
+/** A difference between the two sides that is accepted. lib/software/README.md lists all of them. */
+export interface AcceptedDifference {
   readonly name: string;
   readonly reason: string;
-  /** Whether the sides' states differ from here on, so that the rest of the program says nothing. */
+  /** Whether the sides are in different states afterwards, so that the rest of the program cannot be compared. */
   readonly endsProgram: boolean;
   applies(call: Call, real: unknown, software: unknown): boolean;
 }
 
-export const decisions: readonly Decision[] = [
+export const acceptedDifferences: readonly AcceptedDifference[] = [
   {
     name: 'edu BAR0 not mappable',
-    reason: "vfio-pci offers every memory BAR of a page or more for mapping; a model's registers have no memory to map",
+    reason:
+      'vfio-pci offers every memory BAR of a page or more for mapping; the registers of a model have no memory behind them',
     endsProgram: false,
     applies: (call, real, software) =>
       call.call === 'getRegionInfo' && call.regionIndex === 0 && isDeepStrictEqual(withoutMmap(real), software),
   },
 ];
 
-/** An answer of region info without the flag MMAP. */
+/** Removes the flag MMAP from the answer of a region info. */
 function withoutMmap(outcome: unknown): unknown {
   const { value } = outcome as { value?: { flags: number } };
   if (value === undefined) return outcome;
