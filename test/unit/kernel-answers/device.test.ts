@@ -25,7 +25,7 @@ function count(bytes: Uint8Array): string {
   return String(bytes.length);
 }
 
-/** Brings BAR0's register back, which a close does not. */
+/** Restores the register of BAR0. A close does not restore it. */
 async function sized(s: Scenario, body: () => Promise<string>): Promise<string> {
   const before = await s.register(7, 0x10);
   try {
@@ -60,7 +60,7 @@ async function view(s: Scenario): Promise<Uint32Array> {
   return new Uint32Array(addon.mappingView(handle));
 }
 
-/** What one side stores the other loads. */
+/** Checks that a value stored through one side can be loaded through the other. */
 async function loadAndStore(s: Scenario): Promise<string> {
   const words = await view(s);
   words[1] = 0x1234_5678;

@@ -11,56 +11,56 @@ export const READ = 1;
 export const WRITE = 2;
 export const ALL: DmaUnmap = { flags: 2, iova: 0n, size: 0n };
 
-/** Memory of this process for whoever maps some; a row writes it before it reads it. */
+/** Memory of this process, which all rows share. A row writes it before it reads it. */
 const memory = allocateShared(1 << 20);
 export const MEMORY = addon.bufferAddress(memory, 0);
 
 const MAP: DmaMap = { flags: READ | WRITE, iova: 0x10000n, vaddr: MEMORY, size: 0x1000n };
 
-/** MAP_DMA of a page at 0x10000, with `change`. */
+/** Performs MAP_DMA of a page at 0x10000. @param change replaces arguments */
 export function map(s: Scenario, change: Partial<DmaMap>): Promise<string> {
   return zero(s.kernel.mapDma(s.container, { ...MAP, ...change }));
 }
 
-/** The same in a fresh container. */
+/** Does the same in a new container. */
 export async function mapping(s: Scenario, change: Partial<DmaMap>): Promise<string> {
   await s.iommuSet();
   return map(s, change);
 }
 
-/** UNMAP_DMA of a page at 0x10000, with `change`. */
+/** Performs UNMAP_DMA of a page at 0x10000. @param change replaces arguments */
 export async function unmapped(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
   const { size } = await s.kernel.unmapDma(s.container, { flags: 0, iova: 0x10000n, size: 0x1000n, ...change });
   return `0, size out ${hex(size)}`;
 }
 
-/** The same in a fresh container. */
+/** Does the same in a new container. */
 export async function unmapping(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
   await s.iommuSet();
   return unmapped(s, change);
 }
 
-/** An UNMAP_DMA that is refused leaves the size as it was; here the caller sees his own. */
-export async function refusedUnmap(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
+/** A failed UNMAP_DMA does not change the size, so that the caller sees the size that it passed. */
+export async function failedUnmap(s: Scenario, change: Partial<DmaUnmap>): Promise<string> {
   const answer = await answerOf(() => unmapped(s, change));
   return `${answer}, size out ${hex(change.size ?? 0x1000n)}`;
 }
 
-/** Writes GET_INFO's capabilities as the reference does. */
+/** Formats the capabilities of GET_INFO as the reference does. */
 export function infoWithCapabilities(info: IommuInfo): string {
   const ranges = (info.iovaRanges ?? []).map(({ start, last }) => `[${hex(start)}-${hex(last)}]`).join(' ');
   const migration = info.migration === undefined ? '' : 'id 2 v1 ';
   return `0, argsz out ${info.argsz}, caps: ${migration}id 3 v1 dma_avail ${info.dmaAvailable} id 1 v1 ${ranges}`;
 }
 
-/** Maps a BAR of the row's device and gives it to the IOMMU, as an emulator does for peer-to-peer DMA. */
+/** Maps a BAR of the row's device for DMA, as an emulator does for peer-to-peer DMA. */
 export async function mapBar(s: Scenario): Promise<string> {
   const handle = await s.kernel.mmap(s.device, 0n, 4096, { read: true, write: true });
   s.cleanUp(() => addon.mappingClose(handle));
   return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0) });
 }
 
-/** Maps a file's memory, readable and with WRITE writable, and gives it to the IOMMU. */
+/** Maps the memory of a file for DMA. With WRITE, the memory is writable. */
 export async function mapFile(s: Scenario, access = READ | WRITE): Promise<string> {
   const fd = addon.memfdCreate('row', 4096n, 0);
   s.cleanUp(() => addon.closeFdSync(fd));
@@ -69,14 +69,14 @@ export async function mapFile(s: Scenario, access = READ | WRITE): Promise<strin
   return map(s, { vaddr: addon.bufferAddress(addon.mappingView(handle), 0), flags: access });
 }
 
-/** Gives the address of memory of this process that nobody may touch, as there is below every stack. */
+/** Returns the address of inaccessible memory of this process: the guard page below a stack. */
 export function inaccessiblePage(): bigint {
   const line = readFileSync('/proc/self/maps', 'utf8').match(/^([0-9a-f]+)-[0-9a-f]+ ---p/m);
   if (line === null) throw new Error('this process has no memory without access');
   return BigInt(`0x${line[1]}`);
 }
 
-/** Gives a file's memory to the IOMMU, takes the file from under it, and unmaps. */
+/** Maps the memory of a file for DMA, removes the file's pages, and unmaps. */
 export async function mapThenRelease(s: Scenario): Promise<string> {
   const fd = addon.memfdCreate('row', 4096n, 0);
   const handle = addon.mappingCreate(fd, 0n, 4096, 3);
@@ -100,7 +100,7 @@ export async function dmaReady(s: Scenario, options: { busMaster: boolean } = { 
   return s;
 }
 
-/** Reads "payload" by DMA, writes it back to a second page. @returns what that page holds */
+/** Reads "payload" by DMA, writes it back to a second page. @returns the content of that page */
 export async function throughBuffer(s: Scenario, text: string, before: string): Promise<string> {
   await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n });
   put(0, text);
@@ -110,7 +110,7 @@ export async function throughBuffer(s: Scenario, text: string, before: string): 
   return `target now "${get(4096)}"`;
 }
 
-/** Writes "payload" by DMA to a page mapped with `access`. @returns what that page holds */
+/** Writes "payload" by DMA to a page mapped with `access`. @returns the content of that page */
 export async function writeTo(s: Scenario, before: string, access: number): Promise<string> {
   await map(s, { iova: TARGET_IOVA, vaddr: MEMORY + 4096n, flags: access });
   put(4096, before);
@@ -136,7 +136,7 @@ export function still(text: string): string {
   return `target still "${text}"`;
 }
 
-/** Lets the edu move LENGTH bytes and waits until it is done. */
+/** Makes edu transfer LENGTH bytes, and waits until it has finished. */
 async function transfer(
   s: Scenario,
   { source, target, toMemory }: { source: number; target: number; toMemory: boolean },

@@ -12,7 +12,7 @@ import {
   MEMORY,
   now,
   READ,
-  refusedUnmap,
+  failedUnmap,
   still,
   throughBuffer,
   unmapped,
@@ -91,11 +91,11 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
   }),
   row('UNMAP_DMA first 4 KiB of a 16 KiB mapping', 'v2', '-1 EINVAL, size out 0x1000', async (s) => {
     await mapping(s, { size: 0x4000n });
-    return refusedUnmap(s, {});
+    return failedUnmap(s, {});
   }),
   row('UNMAP_DMA middle 4 KiB of it', 'v2', '-1 EINVAL, size out 0x1000', async (s) => {
     await mapping(s, { size: 0x4000n });
-    return refusedUnmap(s, { iova: 0x11000n });
+    return failedUnmap(s, { iova: 0x11000n });
   }),
   row(
     'UNMAP_DMA range: one whole mapping (4 KiB at 0x14000) and half of the next one before it',
@@ -104,7 +104,7 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
     async (s) => {
       await mapping(s, { size: 0x4000n });
       await map(s, { iova: 0x14000n });
-      return refusedUnmap(s, { iova: 0x12000n, size: 0x3000n });
+      return failedUnmap(s, { iova: 0x12000n, size: 0x3000n });
     },
   ),
   row('UNMAP_DMA the same again', 'nothing mapped there', '0, size out 0', (s) => unmapping(s, {})),
@@ -156,7 +156,7 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
     'edu DMA read from a WRITE-only mapping, copied out',
     'bus master on',
     'got bytes 6e 65 "newdata"',
-    "QEMU's IOMMU lets a read through a write-only mapping pass; the software IOMMU refuses it, as an access that no mapping allows (see below)",
+    "QEMU's IOMMU lets a read through a write-only mapping pass; the software IOMMU rejects it, as an access that no mapping allows (see below)",
   ),
   row('edu DMA write after UNMAP_DMA', 'bus master on', 'target still "zzzzzzz"', async (s) =>
     still(await writeAfterUnmap(await dmaReady(s))),
@@ -171,7 +171,7 @@ table('DMA mapping (type1v2 unless stated)', twoDevices, [
     'edu DMA read from a WRITE-only mapping (first access), copied out',
     'fresh container',
     'got 7365 "secret!" ("initial" = read refused and buffer kept, "secret!" = read allowed)',
-    "QEMU's IOMMU lets a read through a write-only mapping pass; the software IOMMU refuses it, as an access that no mapping allows (see below)",
+    "QEMU's IOMMU lets a read through a write-only mapping pass; the software IOMMU rejects it, as an access that no mapping allows (see below)",
   ),
   row('MAP_DMA RW of a MAP_SHARED memfd', '-', '0', async (s) => {
     await s.iommuSet();

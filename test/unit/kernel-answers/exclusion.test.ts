@@ -6,7 +6,7 @@ import type { Scenario } from './scenario.js';
 import { answerOf, descriptor, hex, leftOut, row, table, zero } from './table.js';
 import { twoDevices } from './worlds.js';
 
-/** A group with an iommufd for its container. */
+/** Opens a group that uses an iommufd as its container. */
 async function compat(s: Scenario): Promise<Scenario> {
   await s.groupOpen();
   s.container = await s.kernel.openIommufd();
@@ -17,11 +17,11 @@ async function compat(s: Scenario): Promise<Scenario> {
 interface Unbinding {
   readonly request: Fd;
   readonly written: Promise<void>;
-  /** What is to be seen of the process that writes to sysfs. */
+  /** Returns the state of the process that writes to sysfs. */
   readonly writer: () => string;
 }
 
-/** An open device with a REQ eventfd, whose driver somebody takes away. */
+/** Opens a device, sets its REQ eventfd, and begins to unbind its driver. */
 async function unbinding(s: Scenario): Promise<Unbinding> {
   await s.deviceOpen();
   const request = s.eventfd();
@@ -47,7 +47,7 @@ async function bindAgain(s: Scenario): Promise<void> {
   await s.kernel.sysfs.writeFile('/sys/bus/pci/drivers_probe', s.deviceName);
 }
 
-/** Waits for an eventfd. @returns what poll(2) does */
+/** Waits for an eventfd. @returns the result of poll(2): 1, or 0 after the timeout */
 async function arrives(fd: Fd): Promise<number> {
   const deadline = performance.now() + 5000;
   while (addon.eventfdRead(fd) === 0) {

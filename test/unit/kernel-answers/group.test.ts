@@ -17,7 +17,7 @@ function status(s: Scenario, kernel = s.kernel): string {
   return statusOf(kernel.getGroupStatus(s.group));
 }
 
-/** A second group in the first one's container. */
+/** Adds a second group to the container of the first one. */
 async function joined(s: Scenario): Promise<Fd> {
   await s.iommuSet();
   const second = await s.kernel.openGroup(SECOND_GROUP);
@@ -25,7 +25,7 @@ async function joined(s: Scenario): Promise<Fd> {
   return second;
 }
 
-/** A container that had an IOMMU and a mapping, and the group in it again. */
+/** Makes a container that had an IOMMU and a mapping, and puts the group back into it. */
 async function reused(s: Scenario): Promise<void> {
   await s.iommuSet();
   await s.kernel.mapDma(s.container, MAP);

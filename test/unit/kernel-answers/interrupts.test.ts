@@ -20,25 +20,25 @@ function irqInfo(s: Scenario, index: number, argsz?: number): string {
   return `0, flags ${hex(flags)} count ${count}`;
 }
 
-/** SET_IRQS of one MSI vector with an eventfd, with `change`. */
+/** Performs SET_IRQS of one MSI vector with an eventfd. @param change replaces arguments */
 function set(s: Scenario, change: Partial<IrqSet>): Promise<string> {
   const eventfds = change.bools === undefined && change.argsz !== 20 ? [s.eventfd()] : [];
   const wanted = { flags: EVENTFD | TRIGGER, index: 1, start: 0, count: 1, eventfds, ...change };
   return zero(s.kernel.setIrqs(s.device, wanted));
 }
 
-/** The same on a device that was just opened. */
+/** Does the same on a device that was just opened. */
 async function setIrqs(s: Scenario, change: Partial<IrqSet>): Promise<string> {
   await s.deviceOpen();
   return set(s, change);
 }
 
-/** Connects vectors of MSI-X to an eventfd each. */
+/** Sets an eventfd for each of several MSI-X vectors. */
 function vectors(s: Scenario, start: number, count: number): Promise<string> {
   return set(s, { index: 2, start, count, eventfds: Array.from({ length: count }, () => s.eventfd()) });
 }
 
-/** Opens the device, lets it master the bus and turns an interrupt on. @returns its eventfd */
+/** Opens the device, enables bus mastering and an interrupt. @returns the interrupt's eventfd */
 async function turnOn(s: Scenario, index: number): Promise<Fd> {
   await s.deviceOpen();
   await s.write(7, 4, Uint8Array.of(7, 1));
@@ -51,7 +51,7 @@ async function turnOn(s: Scenario, index: number): Promise<Fd> {
 const msiOn = (s: Scenario): Promise<Fd> => turnOn(s, 1);
 const intxOn = (s: Scenario): Promise<Fd> => turnOn(s, 0);
 
-/** Lets the edu interrupt. The read comes back after the interrupt went out. */
+/** Makes edu raise an interrupt. The device sends the interrupt before it answers the read. */
 async function raise(s: Scenario, value: number): Promise<void> {
   await s.write(0, EDU_REG.IRQ_RAISE, value);
   await s.register(0, EDU_REG.IRQ_STATUS);

@@ -10,7 +10,7 @@ function status(s: Scenario): string {
   return `flags ${hex(s.kernel.getGroupStatus(s.group).flags)}`;
 }
 
-/** Without the capability the group does not even open, so that the calls after it have no descriptor. */
+/** Checks that the group cannot be opened without the capability. The next calls therefore have no descriptor of it. */
 async function unprivileged(s: Scenario): Promise<{ container: Fd; group: Fd }> {
   s.kernel = s.process({ capSysRawio: false });
   await s.containerOpen();

@@ -5,14 +5,14 @@ import type { ProcessOptions } from '../../../lib/software/machine/machine-optio
 import type { SoftwareProcess } from '../../../lib/software/machine/software-process.js';
 import { VFIO_PCI_OFFSET_SHIFT, VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 
-/** The machine of a section, and which device and group a row is about when it does not say. */
+/** The machine of a section, and the default device and group of its rows. */
 export interface World {
   readonly machine: SoftwareMachine;
   readonly group: string;
   readonly device: string;
 }
 
-/** The states that rows begin in, each reached from the ground up by a process of the row's own. */
+/** Brings about the state in which a row begins. Each row has its own process. */
 export class Scenario {
   readonly machine: SoftwareMachine;
   kernel: SoftwareProcess;
@@ -46,7 +46,7 @@ export class Scenario {
     return child;
   }
 
-  /** Makes the row about another device. */
+  /** Selects another device for the row. */
   about(groupName: string, deviceName: string): this {
     this.groupName = groupName;
     this.deviceName = deviceName;
@@ -105,7 +105,7 @@ export class Scenario {
     return fd;
   }
 
-  /** Does something when the row ends. */
+  /** Registers a step that runs when the row ends. */
   cleanUp(step: () => unknown): void {
     this.#cleanups.unshift(step);
   }

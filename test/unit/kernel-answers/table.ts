@@ -3,30 +3,30 @@ import assert from 'node:assert/strict';
 import { VfioError } from '../../../lib/base/errors.js';
 import { Scenario, type World } from './scenario.js';
 
-/** One row of the reference: a call, the state it is made in, and the real kernel's answer. */
+/** A row of the reference: a call, the state in which it is made, and the answer of the real kernel. */
 export interface Row {
   readonly call: string;
   readonly state: string;
   readonly answer: string;
-  /** Brings about the state, makes the call and says what came back. Absent where the row cannot apply. */
+  /** Brings about the state, makes the call and returns its answer. Absent if the row does not apply. */
   readonly run?: (scenario: Scenario) => Promise<string> | string;
-  /** Why the row cannot apply. */
+  /** Why the row does not apply. */
   readonly reason?: string;
 }
 
-/** A row that the software core has to answer. */
+/** Makes a row that the software core must answer. */
 export function row(call: string, state: string, answer: string, run: NonNullable<Row['run']>): Row {
   return { call, state, answer, run };
 }
 
-/** A row that cannot apply, with the reason; the report shows it as pending. */
+/** Makes a row that does not apply, with the reason. The test report shows it as pending. */
 export function leftOut(call: string, state: string, answer: string, reason: string): Row {
   return { call, state, answer, reason };
 }
 
 /**
- * Runs a section of the reference against the software core, each row in a process of its own. After the last one no
- * container and no descriptor may be left.
+ * Runs a section of the reference on the software core, each row in its own process. After the last row, no container and
+ * no descriptor may be left.
  */
 export function table(section: string, createWorld: () => Promise<World>, rows: readonly Row[]): void {
   const encoded = rows.filter((one) => one.run !== undefined).length;
@@ -37,8 +37,8 @@ export function table(section: string, createWorld: () => Promise<World>, rows: 
     });
     after(async () => {
       await world.machine.close();
-      assert.equal(world.machine.containerCount, 0, 'containers that nobody released');
-      assert.equal(world.machine.descriptorNumbers.count, 0, 'descriptors that nobody closed');
+      assert.equal(world.machine.containerCount, 0, 'containers that were not released');
+      assert.equal(world.machine.descriptorNumbers.count, 0, 'descriptors that were not closed');
     });
     rows.forEach((one) => test(one, () => world));
   });
@@ -61,7 +61,7 @@ function test({ call, state, answer, run, reason }: Row, world: () => World): vo
   });
 }
 
-/** Gives a refusal as the reference writes it. */
+/** Returns the answer of a call. A failure is written as in the reference: `-1 EBUSY`. */
 export async function answerOf(body: () => Promise<string> | string): Promise<string> {
   try {
     return await body();
@@ -71,10 +71,10 @@ export async function answerOf(body: () => Promise<string> | string): Promise<st
   }
 }
 
-/** What a body answers for a descriptor, whose number the reference gives as it was on that day. */
+/** The answer for a descriptor. The reference has the number that it happened to have. */
 const A_FD = 'a descriptor';
 
-/** Compares with the reference: descriptors by being one, remarks in brackets and times not at all. */
+/** Compares with the reference. The number of a descriptor, remarks in brackets and times are ignored. */
 function agrees(expected: string, actual: string): boolean {
   const bare = expected.replace(/ \([^)]*\)/g, '').replace(/ after [\d.]+ ms$/, '');
   return actual === A_FD ? /^\d+$/.test(bare) : bare === actual;
@@ -92,12 +92,12 @@ export async function descriptor(call: Promise<number>): Promise<string> {
   return A_FD;
 }
 
-/** Writes a number as the reference does. */
+/** Formats a number as the reference does. */
 export function hex(value: number | bigint): string {
   return value === 0 || value === 0n ? '0' : `0x${value.toString(16)}`;
 }
 
-/** Writes what a read of up to 8 bytes returned: the count, and the value in little endian. */
+/** Formats the answer of a read of up to 8 bytes: the count, and the little-endian value. */
 export function readAnswer(bytes: Uint8Array): string {
   const value = bytes.reduceRight((high, byte) => (high << 8n) | BigInt(byte), 0n);
   return `${bytes.length}, value ${hex(value)}`;

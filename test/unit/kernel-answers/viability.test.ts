@@ -8,14 +8,14 @@ function status(s: Scenario): string {
   return `flags ${hex(s.kernel.getGroupStatus(s.group).flags)}`;
 }
 
-/** A group that is not viable is no container's: SET_CONTAINER is refused with EPERM. */
-async function refused(s: Scenario): Promise<Scenario> {
+/** A group that is not viable cannot join a container: SET_CONTAINER fails with EPERM. */
+async function rejectedGroup(s: Scenario): Promise<Scenario> {
   await (await s.containerOpen()).groupOpen();
   assert.equal(await answerOf(() => zero(s.kernel.setContainer(s.group, s.container))), '-1 EPERM');
   return s;
 }
 
-/** Writes to sysfs. @returns what write(2) would */
+/** Writes to sysfs. @returns the result of write(2) */
 async function write(s: Scenario, path: string, data: string): Promise<string> {
   await s.kernel.sysfs.writeFile(path, data);
   return String(data.length);
@@ -63,14 +63,14 @@ table('Group viability (groups of several functions)', severalFunctions, [
     status(await s.about(MIXED.group, MIXED.device).groupOpen()),
   ),
   row('GET_STATUS', '2-function group, edu bound to vfio-pci, sibling bound to virtio-pci', 'flags 0', async (s) =>
-    status(await refused(s.about(MIXED.group, MIXED.device))),
+    status(await rejectedGroup(s.about(MIXED.group, MIXED.device))),
   ),
   row(
     'SET_IOMMU TYPE1v2',
     '2-function group, edu bound to vfio-pci, sibling bound to virtio-pci',
     '-1 EINVAL',
     async (s) => {
-      await refused(s.about(MIXED.group, MIXED.device));
+      await rejectedGroup(s.about(MIXED.group, MIXED.device));
       return zero(s.kernel.setIommu(s.container, 3));
     },
   ),
@@ -79,7 +79,7 @@ table('Group viability (groups of several functions)', severalFunctions, [
     '2-function group, edu bound to vfio-pci, sibling bound to virtio-pci',
     '-1 EINVAL',
     async (s) => {
-      await refused(s.about(MIXED.group, MIXED.device));
+      await rejectedGroup(s.about(MIXED.group, MIXED.device));
       return descriptor(s.kernel.getDeviceFd(s.group, s.deviceName));
     },
   ),

@@ -7,12 +7,12 @@ const model = (name: string): URL => new URL(`./models/${name}.js`, import.meta.
 const DEVICE = 'f001:00:04.0';
 export const SECOND_DEVICE = 'f001:00:05.0';
 export const SECOND_GROUP = '27';
-/** Devices whose answers edu's and testdev's differ from. */
+/** Devices of the reference that the built-in models do not match. */
 export const MAPPABLE = { group: '28', device: 'f001:00:08.0' };
 export const PCI_TESTDEV = { group: '29', device: 'f001:00:09.0' };
 export const MANY_VECTORS = { group: '33', device: 'f001:00:0a.0' };
 
-/** Two functions of one group are in `device` and `sibling`. */
+/** Groups of several functions: without a driver beside it, with an ordinary driver, with vfio-pci for both. */
 export const THREE = { group: '30', device: 'f001:00:1f.0', siblings: ['f001:00:1f.2', 'f001:00:1f.3'] };
 export const MIXED = { group: '31', device: 'f001:00:06.0', sibling: 'f001:00:06.1' };
 export const BOTH = { group: '32', device: 'f001:00:07.0', sibling: 'f001:00:07.1' };
@@ -21,7 +21,7 @@ function edu(name: string, group: number, more: Partial<DeviceOptions> = {}): De
   return { name, group, model: model('edu-without-reset'), ...more };
 }
 
-/** A machine with edu and pci-testdev in a group each. */
+/** Makes a machine whose devices each have their own group. */
 export async function twoDevices(options: MachineOptions = {}): Promise<World> {
   const machine = new SoftwareMachine(options);
   await machine.addDevice(edu(DEVICE, 26));
@@ -36,14 +36,14 @@ export async function twoDevices(options: MachineOptions = {}): Promise<World> {
   return { machine, group: '26', device: DEVICE };
 }
 
-/** A machine without an IOMMU whose VFIO may do without. */
+/** Makes a machine without an IOMMU, with the noiommu mode. */
 export async function noiommu(): Promise<World> {
   const machine = new SoftwareMachine({ iommu: false, noiommu: true });
   await machine.addDevice(edu(DEVICE, 0));
   return { machine, group: 'noiommu-0', device: DEVICE };
 }
 
-/** A machine with groups of several functions. */
+/** Makes a machine with groups of several functions. */
 export async function severalFunctions(): Promise<World> {
   const machine = new SoftwareMachine();
   await machine.addDevice(edu(THREE.device, Number(THREE.group)));

@@ -63,7 +63,7 @@ describe('software core: devices', () => {
       assert.ok(performance.now() < deadline, 'the transfer does not end');
   };
 
-  it('keeps every access that no mapping allows from memory, counts and publishes it', async () => {
+  it('blocks, counts and publishes every access that no mapping allows', async () => {
     const faults: unknown[] = [];
     const onFault = (message: unknown): void => void faults.push(message);
     subscribe('vfio-engine:dma-fault', onFault);
@@ -71,7 +71,7 @@ describe('software core: devices', () => {
       const { container, device } = await open(kernel, '0', edu);
       await kernel.pwrite(device, fileOffset(7, 4), Uint8Array.of(7, 1));
       const bytes = new Uint8Array(memory).fill(0x5a);
-      // The second page lies outside of the mapping, of which the transfer wants the last 8 bytes.
+      // The transfer starts in the last 8 bytes of the mapping. Its second page lies outside the mapping.
       await kernel.mapDma(container, { flags: 3, iova: 0x10000n, vaddr: VADDR, size: 4096n });
       await startDma(device, EDU_BUFFER.START, 0x10ff8, true);
       await dmaDone(device);
@@ -111,7 +111,7 @@ describe('software core: devices', () => {
     assert.deepEqual(await kernel.getDirtyBitmap(container, range), word(0), 'the record ends with its mapping');
   });
 
-  it('gives workers a connection on which they reach the regions themselves', async () => {
+  it('returns a connection that workers use to access regions', async () => {
     const { device } = await open(kernel, '1', testdev);
     const target = kernel.ioTarget(device);
     assert.equal(target.kind, 'vfio-user');
@@ -121,7 +121,7 @@ describe('software core: devices', () => {
     assert.deepEqual(word, Uint8Array.of(0x54, 0x45, 0x53, 0x54));
   });
 
-  it('gives the capabilities of a region only where argsz has room for them', async () => {
+  it('returns the capabilities of a region only if argsz has room for them', async () => {
     const { device } = await open(kernel, '1', testdev);
     const areas = kernel.getRegionInfo(device, 2).capabilities.sparseMmap;
     assert.deepEqual(areas, [
@@ -133,7 +133,7 @@ describe('software core: devices', () => {
     assert.equal(kernel.getRegionInfo(device, 2, 32).flags & 8, 8);
   });
 
-  it('maps sparse areas and nothing between them', async () => {
+  it('maps sparse areas and rejects the ranges between them', async () => {
     const { device } = await open(kernel, '1', testdev);
     const map = (offset: number, length: number): Promise<string> =>
       outcome(
@@ -150,7 +150,7 @@ describe('software core: devices', () => {
     assert.equal(await map(0x1800, 0x1000), '-1 EINVAL');
   });
 
-  it('takes an unplugged device away once its user let go of it', async () => {
+  it('removes an unplugged device after its user closed it', async () => {
     const { device, group } = await open(kernel, '0', edu);
     const request = addon.eventfdCreate();
     await kernel.setIrqs(device, { flags: 0x24, index: 4, start: 0, count: 1, eventfds: [request] });
@@ -168,7 +168,7 @@ describe('software core: devices', () => {
     assert.equal(await outcome(() => kernel.openGroup('0')), '-1 ENOENT');
   });
 
-  it('closes a device whose process died, and starts it anew at the next open', async () => {
+  it('closes a device whose process died, and starts it again at the next open', async () => {
     await machine.addDevice({ name: 'f000:00:06.0', group: 9, model: 'edu', placement: 'process' });
     const { device, group } = await open(kernel, '9', 'f000:00:06.0');
     await write32(device, 4, 0);
@@ -179,7 +179,7 @@ describe('software core: devices', () => {
     assert.deepEqual(await kernel.pread(again, 0n, 4), Uint8Array.of(0xed, 0, 0, 1));
   });
 
-  it('gives each user config space anew', async () => {
+  it('restores config space for each user', async () => {
     const { device, group } = await open(kernel, '0', edu);
     const config = fileOffset(7, 0);
     const fresh = await kernel.pread(device, config, 256);
@@ -191,7 +191,7 @@ describe('software core: devices', () => {
     assert.deepEqual(await kernel.pread(again, config, 256), fresh);
   });
 
-  it('leaves no descriptor behind', async () => {
+  it('leaks no descriptor', async () => {
     const before = readdirSync('/proc/self/fd').length;
     const other = await createDefaultMachine();
     const me = other.process();
@@ -202,13 +202,13 @@ describe('software core: devices', () => {
     addon.closeFdSync(eventfd);
     await me.mapDma(container, { flags: 3, iova: 0x10000n, vaddr: VADDR, size: 4096n });
     await other.close();
-    // The event loop lets go of watched descriptors in its next turn.
+    // The event loop closes watched descriptors in its next turn.
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(readdirSync('/proc/self/fd').length, before);
   });
 });
 
-/** Finds the process of the one model that this process started in a process of its own. */
+/** Returns the process id of the model that this process started in a process. */
 function modelProcess(): number {
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean);
   const models = children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('model-process'));

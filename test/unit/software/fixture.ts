@@ -4,13 +4,13 @@ import type { DmaSource, IommuDomain } from '../../../lib/software/iommu/domain.
 import type { RunningDevice, DeviceRegion } from '../../../lib/software/pci/running-device.js';
 import { ErrnoFailure } from '../../../lib/software/base/errno-failure.js';
 
-/** A domain that only writes down what it was told. */
+/** A domain that records its calls. */
 export class RecordingDomain implements IommuDomain {
   readonly mapped = new Map<bigint, { vaddr: bigint; size: bigint; access: number }>();
   readonly attached = new Set<DmaSource>();
   closed = false;
   dirtyPageSize = 0n;
-  /** Runs before a mapping is taken; may throw. */
+  /** Runs before a mapping is recorded. May throw. */
   onMap: (iova: bigint) => void = () => undefined;
   /** Runs while a device is attached. */
   onAttach: () => Promise<void> = () => Promise.resolve();
@@ -47,7 +47,7 @@ export class RecordingDomain implements IommuDomain {
   }
 }
 
-/** A device without a thread behind it: config space is plain memory, a BAR of 4 KiB, one MSI. */
+/** A device without a thread. Its config space is plain memory. It has a BAR of 4 KiB and one MSI. */
 export class PlainHost implements RunningDevice {
   readonly connection = 0;
   readonly alive = true;
@@ -89,7 +89,7 @@ export class PlainHost implements RunningDevice {
 
 const SIZES = [4096n, 0n, 0n, 0n, 0n, 0n, 0n, 256n, 0n];
 
-/** Gives what a call answered, as the tables write it: `-1 EBUSY`, or what `show` makes of the result. */
+/** Returns the outcome of a call as the tables write it: `-1 EBUSY`, or the result as `show` formats it. */
 export async function outcome<T>(call: () => T | Promise<T>, show: (value: T) => string = () => '0'): Promise<string> {
   try {
     return show(await call());

@@ -52,7 +52,7 @@ describe('software core: groups and devices', () => {
     }
   });
 
-  it('waits with an unbind until the user has closed the device, and blocks new users meanwhile', async () => {
+  it('makes an unbind wait until the user has closed the device, and rejects new users meanwhile', async () => {
     const process = machine.process();
     const container = await process.openContainer();
     const group = await process.openGroup('26');
@@ -66,7 +66,7 @@ describe('software core: groups and devices', () => {
     assert.equal(returned, false);
     await process.close(device);
     await unbinding;
-    // The last driver left: the group is taken from whoever has it open.
+    // No device of the group has a VFIO driver any more: the group is revoked for the process that has it open.
     assert.equal(await outcome(() => process.getGroupStatus(group)), '-1 ENODEV');
     assert.equal(await outcome(() => process.setContainer(group, container)), '-1 ENODEV');
     assert.equal(await outcome(() => process.openGroup('26')), '-1 ENOENT');
@@ -75,7 +75,7 @@ describe('software core: groups and devices', () => {
     assert.equal(machine.containerCount, 0);
   });
 
-  it('lets no device of a group unregister while the group is attached', async () => {
+  it('delays the unregistration of a device while its group is being attached', async () => {
     await machine.addDevice({ name: B, group: 26, start: () => Promise.resolve(new PlainHost()) });
     const process = machine.process();
     const container = await process.openContainer();
@@ -94,7 +94,7 @@ describe('software core: groups and devices', () => {
     assert.deepEqual(events, ['attach begins', 'attach ends', 'attach begins', 'attach ends', 'unbound']);
   });
 
-  it('takes the virtual machine at the first open of a device and drops it at the last close', async () => {
+  it('holds the virtual machine from the first open of a device to the last close', async () => {
     let references = 0;
     const kvm = { tryGet: () => (references += 1) > 0, put: () => void (references -= 1) };
     const process = machine.process();
@@ -114,7 +114,7 @@ describe('software core: groups and devices', () => {
     await process.exit();
   });
 
-  it('undoes a first open that fails in the driver', async () => {
+  it('undoes the first open of a device if its driver fails', async () => {
     const failing = 'f001:00:06.0';
     await machine.addDevice({ name: failing, group: 27, start: () => Promise.reject(new Error('no such model')) });
     let references = 0;
@@ -131,7 +131,7 @@ describe('software core: groups and devices', () => {
     await machine.unbindDriver(failing);
   });
 
-  it('shares a domain between groups of one kind and makes a new one for another', async () => {
+  it('shares a domain between groups of equal coherency, and makes a new one for other groups', async () => {
     await machine.addDevice({ name: B, group: 27, start: () => Promise.resolve(new PlainHost()) });
     await machine.addDevice({ name: 'f001:00:06.0', group: 28, enforcesCoherency: true, driver: 'vfio-pci' });
     const process = machine.process();
@@ -154,7 +154,7 @@ describe('software core: groups and devices', () => {
     assert.equal(domains.filter((domain) => !domain.closed).length, 0);
   });
 
-  it('refuses a group without isolated interrupts unless that is allowed', async () => {
+  it('rejects a group without isolated interrupts unless the machine allows unsafe interrupts', async () => {
     for (const [options, answer] of [
       [{ interruptRemapping: false }, '-1 EPERM'],
       [{ interruptRemapping: false, allowUnsafeInterrupts: true }, '0'],
@@ -169,7 +169,7 @@ describe('software core: groups and devices', () => {
     }
   });
 
-  it('serialises opens of a group: one wins', async () => {
+  it('lets one of several concurrent opens of a group succeed', async () => {
     const process = machine.process();
     const answers = await Promise.all([1, 2, 3].map(() => outcome(() => process.openGroup('26'))));
     assert.deepEqual(answers.toSorted(), ['-1 EBUSY', '-1 EBUSY', '0']);

@@ -29,7 +29,7 @@ describe('software core: sysfs', () => {
   });
   afterEach(() => machine.close());
 
-  it('shows a device as the kernel does', async () => {
+  it('shows a device in the form of the kernel', async () => {
     const path = `/sys/bus/pci/devices/${DEVICE}`;
     assert.equal(await kernel.sysfs.readlink(path), `../../../devices/pcif001:00/${DEVICE}`);
     assert.equal(await text(`${path}/vendor`), '0x1234\n');
@@ -43,14 +43,14 @@ describe('software core: sysfs', () => {
     assert.equal(await text(`${path}/../${SIBLING}/vendor`), '0xffff\n');
   });
 
-  it('shows the ranges that DMA cannot use', async () => {
+  it('shows the reserved ranges of a group', async () => {
     assert.equal(
       await text('/sys/kernel/iommu_groups/26/reserved_regions'),
       '0x0000000000001000 0x0000000000001fff direct\n0x00000000fee00000 0x00000000feefffff msi\n',
     );
   });
 
-  it('answers what is not there as a file system does', async () => {
+  it('answers for missing paths with the errno of a file system', async () => {
     assert.equal(await failure(kernel.sysfs.readFile('/sys/bus/pci/devices/0000:00:00.0/vendor')), '-1 ENOENT');
     assert.equal(await failure(kernel.sysfs.readFile(`/sys/bus/pci/devices/${DEVICE}`)), '-1 EISDIR');
     assert.equal(await failure(kernel.sysfs.readdir(`/sys/bus/pci/devices/${DEVICE}/vendor`)), '-1 ENOTDIR');
@@ -77,7 +77,7 @@ describe('software core: sysfs', () => {
     assert.equal(await sysfs.readlink(`${path}/driver`), '../../../bus/pci/drivers/virtio-pci');
   });
 
-  it('refuses an ordinary driver while a user owns the DMA of the group', async () => {
+  it('rejects an ordinary driver while a user owns the DMA of the group', async () => {
     await machine.unbindDriver(SIBLING);
     const container = await kernel.openContainer();
     const group = await kernel.openGroup('26');
@@ -90,7 +90,7 @@ describe('software core: sysfs', () => {
     assert.equal(await failure(machine.bindDriver(SIBLING, 'virtio-pci')), '0');
   });
 
-  it('gives a mediated device a group of its own while it is bound', async () => {
+  it('makes a group for a mediated device while it is bound', async () => {
     await machine.addDevice({ name: MDEV, start: () => Promise.resolve(new PlainHost()) });
     const path = `/sys/bus/mdev/devices/${MDEV}`;
     const group = (await kernel.sysfs.readlink(`${path}/iommu_group`)).split('/').at(-1) ?? '';
@@ -107,7 +107,7 @@ describe('software core: sysfs', () => {
     assert.equal(await kernel.sysfs.exists(`/sys/kernel/iommu_groups/${group}`), false);
   });
 
-  it('binds nothing to VFIO where there is neither an IOMMU nor the noiommu mode', async () => {
+  it('binds no device to VFIO if the machine has neither an IOMMU nor the noiommu mode', async () => {
     const without = new SoftwareMachine({ iommu: false });
     await without.addDevice({ name: DEVICE, driver: null });
     assert.equal(await failure(without.bindDriver(DEVICE, 'vfio-pci')), '-1 EINVAL');

@@ -56,7 +56,7 @@ describe('software core: type1', () => {
   let domains: RecordingDomain[];
   beforeEach(() => (domains = []));
 
-  it('answers ENODEV for a group without devices, and keeps nothing', async () => {
+  it('rejects a group without devices with ENODEV, and keeps no state of it', async () => {
     const type1 = new Type1(environment(domains), 'v2');
     assert.equal(await outcome(() => type1.attachGroup(new IommuGroup(1, settings), 'iommu')), '-1 ENODEV');
     assert.equal(
@@ -65,7 +65,7 @@ describe('software core: type1', () => {
     );
   });
 
-  it('undoes an attachment whose replay fails', async () => {
+  it('undoes an attach if a mapping cannot be replayed', async () => {
     const me = caller({ capIpcLock: false, memlockLimit: 1 << 20 });
     const type1 = new Type1(environment(domains), 'v2');
     await type1.attachGroup(group(1), 'iommu');
@@ -87,7 +87,7 @@ describe('software core: type1', () => {
     assert.equal(await outcome(() => type1.attachGroup(second, 'iommu')), '0');
   });
 
-  it('unpins what a failing replay had to pin first', async () => {
+  it('unpins the memory that a failed replay had pinned', async () => {
     const me = caller();
     const type1 = new Type1(environment(domains), 'v2');
     await type1.attachGroup(group(1), 'emulated');
@@ -103,7 +103,7 @@ describe('software core: type1', () => {
     assert.equal(me.lockedBytes, 2n * PAGE);
   });
 
-  it('refuses a group that existing mappings conflict with', async () => {
+  it('rejects a group that cannot have the existing mappings', async () => {
     const me = caller();
     const type1 = new Type1(environment(domains), 'v2');
     await type1.attachGroup(group(1), 'iommu');
@@ -122,7 +122,7 @@ describe('software core: type1', () => {
     assert.equal(type1.getInfo(undefined).iovaRanges?.at(-1)?.last, (1n << 48n) - 1n);
   });
 
-  it('moves the addresses of memory by the VADDR flags', async () => {
+  it('changes the address of mapped memory with the VADDR flags', async () => {
     const me = caller();
     const type1 = new Type1(environment(domains), 'v2');
     await type1.attachGroup(group(1), 'iommu');
@@ -136,7 +136,7 @@ describe('software core: type1', () => {
     assert.equal(await outcome(() => type1.attachGroup(group(2), 'iommu')), '0');
   });
 
-  it('records dirty pages for v2 alone', async () => {
+  it('records dirty pages for v2 only', async () => {
     const me = caller();
     const v1 = new Type1(environment(domains), 'v1');
     assert.equal(await outcome(() => v1.setDirtyTracking(true)), '-1 EACCES');
@@ -160,7 +160,7 @@ describe('software core: type1', () => {
     assert.equal(domains.at(-1)?.dirtyPageSize, 0n);
   });
 
-  it('pins for mediated devices only once an IOMMU reaches the memory', async () => {
+  it('pins the memory of a mediated device when a device behind an IOMMU joins the container', async () => {
     const me = caller();
     const probed: bigint[] = [];
     const probeMemory = (vaddr: bigint): boolean => probed.push(vaddr) > 0;
@@ -207,12 +207,12 @@ describe('software core: type1', () => {
     });
   }
 
-  it('holds 65,535 mappings and refuses one more', async () => {
+  it('holds 65,535 mappings and rejects one more', async () => {
     const me = caller();
     const type1 = new Type1(environment(domains), 'v2');
     await type1.attachGroup(group(1), 'iommu');
     for (let index = 0; index < 65535; index += 1) {
-      // Not in order: the middle of the list is where inserting costs.
+      // Not in order: inserting into the middle of the list is the slowest case.
       await type1.map(map(BigInt((index * 40503) % 65536) * PAGE, PAGE), me);
     }
     assert.equal(await outcome(() => type1.map(map(1n << 40n, PAGE), me)), '-1 ENOSPC');
@@ -229,7 +229,7 @@ const step = fc.record({
 
 class Type1Failure extends Error {}
 
-/** Knows of each page which mapping it belongs to, and nothing else. */
+/** A simple reference: the mapping of each page. */
 class NaiveAddressSpace {
   readonly #pages = new Map<number, number>();
   #next = 0;

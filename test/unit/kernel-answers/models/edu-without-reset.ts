@@ -1,4 +1,4 @@
 import edu from '../../../../lib/models/edu/edu.js';
 
-/** The reference's edu sits on the root bus, where vfio-pci finds no way to reset it. */
+/** The edu of the reference is on the root bus, where vfio-pci cannot reset it. */
 export default { ...edu, resettable: false };

@@ -1,6 +1,6 @@
 import type { PciModel } from '../../../../lib/models/pci-model.js';
 
-/** QEMU's edu as a client that maps BAR0 sees it: the identification, in plain memory. Its registers do nothing. */
+/** QEMU's edu for a client that maps BAR0: plain memory with the identification. The registers do nothing. */
 const model: PciModel = {
   name: 'mappable-edu',
   identity: { vendorId: 0x1234, deviceId: 0x11e8, classCode: 0x00ff00, revisionId: 0x10 },
