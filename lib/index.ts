@@ -10,6 +10,7 @@ export type { HotResetDevice } from './device/hot-reset.js';
 export type { OnRequest, RequestHandler } from './device/request-watch.js';
 export type { BackendName } from './backends/backend.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
+export type { ErrnoName } from './uapi/errno.js';
 
 export { Region, type WaitOptions } from './region/region.js';
 export type { BatchStep } from './region/batch.js';
