@@ -4,6 +4,9 @@ import type { DmaTargetRegistry } from './dma-target.js';
 /** A way to attach a device: by its IOMMU group and a container, or by its own node and an iommufd. */
 export type BackendName = 'container' | 'iommufd';
 
+/** All names of backends. */
+export const BACKEND_NAMES: readonly BackendName[] = ['container', 'iommufd'];
+
 /** What hides behind `Engine.attach`: one way of getting a device and an address space for its DMA. */
 export interface Backend {
   readonly name: BackendName;

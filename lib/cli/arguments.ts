@@ -1,81 +1,72 @@
 import { InvalidArgumentError } from 'commander';
 
-import { VFIO_PCI_BAR5_REGION_INDEX } from '../uapi/vfio.js';
+import { IRQ_NAMES } from '../irq/names.js';
+import type { Width } from '../region/access-checks.js';
 
-/** The regions of a vfio-pci device in the order of their indexes. */
+/** The names of the regions of a vfio-pci device, in the order of their indexes. */
 const REGION_NAMES = ['bar0', 'bar1', 'bar2', 'bar3', 'bar4', 'bar5', 'rom', 'config', 'vga'] as const;
-/** The interrupts of a vfio-pci device in the order of their indexes. */
-const IRQ_NAMES = ['intx', 'msi', 'msix', 'err', 'req'] as const;
 
-/** An access width in bytes. */
-export type Width = 1 | 2 | 4 | 8;
-
-/** Gives the name of a region, or its index where it has none. */
+/** Returns the name of a region, or its index if it has no name. */
 export function regionName(regionIndex: number): string {
   return REGION_NAMES[regionIndex] ?? String(regionIndex);
 }
 
-/** Gives the name of an interrupt index. */
+/** Returns the name of an interrupt, or its index if it has no name. */
 export function irqName(irqIndex: number): string {
   return IRQ_NAMES[irqIndex] ?? String(irqIndex);
 }
 
-/** Tells whether a region is a BAR. */
-export function isBar(regionIndex: number): boolean {
-  return regionIndex <= VFIO_PCI_BAR5_REGION_INDEX;
-}
-
-/** Reads a REGION argument: a name or an index. */
+/** Parses a REGION argument: a name or an index. @throws InvalidArgumentError, which commander prints */
 export function parseRegion(text: string): number {
   const index = REGION_NAMES.findIndex((name) => name === text.toLowerCase());
   if (index >= 0) return index;
   if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`A region is one of ${REGION_NAMES.join(', ')}, or an index.`);
+  throw new InvalidArgumentError(`It must be one of ${REGION_NAMES.join(', ')}, or an index.`);
 }
 
-/** Reads an OFFSET or LENGTH argument: bytes, decimal or 0x. */
+/** Parses an OFFSET or LENGTH argument: bytes, in decimal or in hexadecimal with 0x. */
 export function parseBytes(text: string): number {
-  const value = toBigint(text);
+  const value = parseBigint(text);
   if (value === undefined || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new InvalidArgumentError('It is a count of bytes, decimal or 0x and hexadecimal.');
+    throw new InvalidArgumentError('It must be a number of bytes, in decimal or in hexadecimal with 0x.');
   }
   return Number(value);
 }
 
-/** Reads a VALUE argument; whether it fits the width is known later. */
+/** Parses a VALUE argument. `writeRegister` checks that it fits the width. */
 export function parseValue(text: string): bigint {
-  const value = toBigint(text);
-  if (value === undefined) throw new InvalidArgumentError('It is a number, decimal or 0x and hexadecimal.');
+  const value = parseBigint(text);
+  if (value === undefined) throw new InvalidArgumentError('It must be a number, in decimal or in hexadecimal with 0x.');
   return value;
 }
 
-/** Reads `--width`. */
+/** Parses `--width`. */
 export function parseWidth(text: string): Width {
   const width = Number(text);
   if (width === 1 || width === 2 || width === 4 || width === 8) return width;
-  throw new InvalidArgumentError('A width is 1, 2, 4 or 8 bytes.');
+  throw new InvalidArgumentError('It must be 1, 2, 4 or 8.');
 }
 
-/** Reads a positive count, `--workers` say. */
+/** Parses a positive count, such as `--workers`. */
 export function parseCount(text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new InvalidArgumentError('It is a whole number above 0.');
+  throw new InvalidArgumentError('It must be an integer of at least 1.');
 }
 
-/** Reads `--seconds`: above 0, at most a day. */
+/** Parses a time in seconds: more than 0, at most one day. */
 export function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (seconds > 0 && seconds <= 86_400) return seconds;
-  throw new InvalidArgumentError('It is a number of seconds above 0 and at most 86400.');
+  throw new InvalidArgumentError('It must be a number of seconds, more than 0 and at most 86400.');
 }
 
-/** Writes a number as 0x and at least `digits` hexadecimal digits. */
-export function hex(value: number | bigint, digits = 1): string {
+/** Formats a number as 0x and at least `digits` hexadecimal digits. */
+export function formatHex(value: number | bigint, digits = 1): string {
   return `0x${value.toString(16).padStart(digits, '0')}`;
 }
 
-/** BigInt() throws a SyntaxError on what is not a number, and takes the empty string for 0. */
-function toBigint(text: string): bigint | undefined {
+/** Parses a number; undefined for other text. `BigInt` throws a SyntaxError for it, and takes the empty string for 0. */
+function parseBigint(text: string): bigint | undefined {
   return /^(0x[0-9a-f]+|-?\d+)$/i.test(text) ? BigInt(text) : undefined;
 }

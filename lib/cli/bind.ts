@@ -5,7 +5,7 @@ import { listDevices } from '../sysfs/inventory.js';
 import { parseSeconds } from './arguments.js';
 import { print, printJson } from './output.js';
 
-interface Options {
+interface BindCommandOptions {
   readonly driver?: string;
   readonly timeout: number;
   readonly json?: boolean;
@@ -15,31 +15,34 @@ interface Options {
 export function addBindCommand(program: Command): void {
   const command = program
     .command('bind')
-    .description('bind a PCI function to vfio-pci, taking it from the driver that it has')
-    .option('--driver <name>', 'another driver than vfio-pci');
-  addCommon(command, (device, { driver, timeout }) =>
+    .description('bind a PCI function to vfio-pci, and unbind the driver that it has')
+    .option('--driver <name>', 'bind this driver instead of vfio-pci');
+  addBindOptions(command, (device, { driver, timeout }) =>
     bindDriver(device, { timeoutMs: timeout * 1000, ...(driver !== undefined && { driver }) }),
   );
 }
 
 /** Adds `unbind DEVICE`. */
 export function addUnbindCommand(program: Command): void {
-  const command = program
-    .command('unbind')
-    .description('give a PCI function back to the driver that the kernel chooses');
-  addCommon(command, (device, { timeout }) => restoreDriver(device, { timeoutMs: timeout * 1000 }));
+  const command = program.command('unbind').description('bind a PCI function to the driver that the kernel chooses');
+  addBindOptions(command, (device, { timeout }) => restoreDriver(device, { timeoutMs: timeout * 1000 }));
 }
 
-function addCommon(command: Command, change: (device: string, options: Options) => Promise<DriverChange>): void {
+function addBindOptions(
+  command: Command,
+  change: (device: string, options: BindCommandOptions) => Promise<DriverChange>,
+): void {
   command
     .argument('<device>', 'a bdf')
-    .option('--timeout <seconds>', 'how long each step may wait for users of the device', parseSeconds, 15)
+    .option('--timeout <seconds>', 'how long each step waits for the users of the device', parseSeconds, 15)
     .option('--json', 'print one line of JSON')
-    .action(async (device: string, options: Options) => report(await change(device, options), options.json === true));
+    .action(async (device: string, options: BindCommandOptions) =>
+      printChange(await change(device, options), options.json === true),
+    );
 }
 
-/** Says what was done, and whether the group can be given to a user now. */
-async function report(change: DriverChange, json: boolean): Promise<void> {
+/** Prints the change, and the function that still makes the group not viable. */
+async function printChange(change: DriverChange, json: boolean): Promise<void> {
   const entry = (await listDevices()).find(({ device }) => device === change.device);
   const { group = null, viable = null, blocker = null } = entry ?? {};
   if (json) return printJson({ ...change, group, viable, blocker });

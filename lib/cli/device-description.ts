@@ -13,19 +13,20 @@ import {
 } from '../uapi/vfio.js';
 import { irqName, regionName } from './arguments.js';
 
-/** What `info` tells of a device. */
+/** What `info` prints of a device. */
 export interface DeviceDescription {
   readonly device: string;
   readonly kernel: string;
   readonly backend: string;
   readonly group: string | undefined;
   readonly flags: readonly string[];
-  /** Absent for a device that is not PCI. */
+  /** Undefined if it is not a PCI device. */
   readonly header: HeaderDescription | undefined;
   readonly regions: readonly RegionDescription[];
   readonly irqs: readonly IrqDescription[];
 }
 
+/** The part of the config header that `info` prints. */
 export interface HeaderDescription {
   readonly vendorId: number;
   readonly deviceId: number;
@@ -35,19 +36,21 @@ export interface HeaderDescription {
   readonly capabilities: readonly { readonly id: number; readonly offset: number }[];
 }
 
+/** A region, as `info` prints it. */
 export interface RegionDescription {
   readonly index: number;
   readonly name: string;
   /** Bytes. */
   readonly size: bigint;
   readonly flags: readonly string[];
-  /** How the engine reaches it. */
+  /** Whether the engine has mapped it. */
   readonly access: Region['kind'];
   readonly sparseMmap: readonly { readonly offset: bigint; readonly size: bigint }[] | undefined;
   readonly type: { readonly type: number; readonly subtype: number } | undefined;
   readonly msixMappable: boolean | undefined;
 }
 
+/** An interrupt, as `info` prints it. */
 export interface IrqDescription {
   readonly index: number;
   readonly name: string;
@@ -71,7 +74,7 @@ const IRQ_FLAGS: readonly [number, string][] = [
   [VFIO_IRQ_INFO_NORESIZE, 'noresize'],
 ];
 
-/** Gathers what `info` tells; what the device does not have is left out. */
+/** Describes a device. Interrupts without vectors are left out. */
 export async function describeDevice(device: Device): Promise<DeviceDescription> {
   const irqs = device.irqs.filter(({ count }) => count > 0);
   return {

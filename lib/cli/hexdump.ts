@@ -1,18 +1,20 @@
-import type { Width } from './arguments.js';
+import type { Width } from '../region/access-checks.js';
 
+/** Bytes of a line. */
 const LINE = 16;
 
 /**
- * Writes bytes as lines of an offset, values in the access width and characters. Values are little endian, so the
- * line of a 32-bit dump reads as the registers do.
+ * Formats bytes as lines of an offset, values and characters. The values are little endian, so that a 32-bit dump shows the
+ * values of the registers.
  * @param offset of the first byte, a multiple of the width
+ * @param width of a value
  */
 export function hexdump(bytes: Uint8Array, offset: number, width: Width): string[] {
   const lines: string[] = [];
-  // Lines start at multiples of 16, so that the same register stands in the same column of every dump.
+  // Lines start at multiples of 16, so that a register is in the same column of every dump.
   for (let start = offset - (offset % LINE); start < offset + bytes.length; start += LINE) {
     lines.push(
-      `${start.toString(16).padStart(8, '0')}  ${values(bytes, offset, start, width)}  |${text(bytes, offset, start)}|`,
+      `${start.toString(16).padStart(8, '0')}  ${values(bytes, offset, start, width)}  |${characters(bytes, offset, start)}|`,
     );
   }
   return lines;
@@ -33,7 +35,7 @@ function littleEndian(bytes: Uint8Array, at: number, width: Width): string {
     .toString('hex');
 }
 
-function text(bytes: Uint8Array, offset: number, start: number): string {
+function characters(bytes: Uint8Array, offset: number, start: number): string {
   let line = '';
   for (let at = Math.max(start, offset); at < Math.min(start + LINE, offset + bytes.length); at++) {
     const byte = bytes[at - offset] ?? 0;

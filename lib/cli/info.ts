@@ -1,12 +1,17 @@
 import type { Command } from 'commander';
 
 import type { Device } from '../device/device.js';
-import { hex } from './arguments.js';
-import { describeDevice, type DeviceDescription, type IrqDescription, type RegionDescription } from './device-description.js';
+import { formatHex } from './arguments.js';
+import {
+  describeDevice,
+  type DeviceDescription,
+  type IrqDescription,
+  type RegionDescription,
+} from './device-description.js';
 import { print, printJson, printTable } from './output.js';
-import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
+import { addBackendOption, withDevice, type BackendOption } from './session.js';
 
-interface InfoOptions extends AttachOptions {
+interface InfoOptions extends BackendOption {
   readonly json?: boolean;
 }
 
@@ -15,9 +20,9 @@ export function addInfoCommand(program: Command): void {
   const command = program
     .command('info')
     .description('show the regions with their capabilities, the interrupts and the config header of a device')
-    .argument('<device>', 'a bdf, a UUID or a software device')
+    .argument('<device>', 'a bdf, a UUID, or the name of a software device')
     .option('--json', 'print one line of JSON');
-  addAttachOptions(command).action(info);
+  addBackendOption(command).action(info);
 }
 
 async function info(name: string, options: InfoOptions): Promise<void> {
@@ -38,10 +43,10 @@ function printDescription(device: DeviceDescription): void {
 function printHeader(header: NonNullable<DeviceDescription['header']>): void {
   const ids = `${hex4(header.vendorId)}:${hex4(header.deviceId)}`;
   print(
-    `id ${ids}, class ${hex(header.classCode, 6)}, revision ${header.revisionId}, command ${hex(header.command, 4)}`,
+    `id ${ids}, class ${formatHex(header.classCode, 6)}, revision ${header.revisionId}, command ${formatHex(header.command, 4)}`,
   );
   print(
-    `capabilities ${header.capabilities.map(({ id, offset }) => `${hex(id, 2)}@${hex(offset, 2)}`).join(' ') || '-'}\n`,
+    `capabilities ${header.capabilities.map(({ id, offset }) => `${formatHex(id, 2)}@${formatHex(offset, 2)}`).join(' ') || '-'}\n`,
   );
 }
 
@@ -51,11 +56,11 @@ function hex4(id: number): string {
 
 function regionRow(region: RegionDescription): string[] {
   const capabilities = [
-    ...(region.sparseMmap ?? []).map(({ offset, size }) => `sparse ${hex(offset)}+${hex(size)}`),
-    ...(region.type === undefined ? [] : [`type ${hex(region.type.type)}.${region.type.subtype}`]),
+    ...(region.sparseMmap ?? []).map(({ offset, size }) => `sparse ${formatHex(offset)}+${formatHex(size)}`),
+    ...(region.type === undefined ? [] : [`type ${formatHex(region.type.type)}.${region.type.subtype}`]),
     ...(region.msixMappable === true ? ['msix-mappable'] : []),
   ];
-  return [region.name, hex(region.size), region.flags.join(' '), region.access, capabilities.join(', ')];
+  return [region.name, formatHex(region.size), region.flags.join(' '), region.access, capabilities.join(', ')];
 }
 
 function irqRow({ name, count, flags }: IrqDescription): (string | number)[] {

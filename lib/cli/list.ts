@@ -7,13 +7,13 @@ import { print, printJson, printTable } from './output.js';
 export function addListCommand(program: Command): void {
   program
     .command('list')
-    .description('list devices with their IOMMU group, driver and viability, those of the software machine too')
+    .description('list devices with their IOMMU group, driver and viability, including the software devices')
     .option('--json', 'print one line of JSON')
-    .action(list);
+    .action(printDevices);
 }
 
-async function list({ json }: { readonly json?: boolean }): Promise<void> {
-  // Loaded here, so that help needs no addon.
+async function printDevices({ json }: { readonly json?: boolean }): Promise<void> {
+  // Loaded here, so that --help does not load the addon.
   const { defaultMachine } = await import('../software/machine/default-machine.js');
   const machine = await defaultMachine();
   const entries = [...(await listDevices()), ...(await listDevices(machine.sysfs, 'software'))];

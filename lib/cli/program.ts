@@ -2,7 +2,7 @@ import { Command } from 'commander';
 
 import { reportFailure } from './failure-report.js';
 
-/** The signature of what adds a command to the program. */
+/** Adds a command to the program. */
 export type AddCommand = (program: Command) => void;
 
 /**
@@ -12,11 +12,11 @@ export type AddCommand = (program: Command) => void;
  */
 export async function runProgram(argv: readonly string[], commands: readonly AddCommand[]): Promise<number> {
   const program = new Command('vfio-engine')
-    .description('Attach devices by VFIO: list and look into them, read and write their regions, run the engine.')
+    .description('Attach devices by VFIO: list them, inspect them, read and write their regions, run the main job.')
     .option('--verbose', 'show the stack and the causes of an error')
-    .showHelpAfterError('(--help shows how it is used)')
+    .showHelpAfterError('(see --help)')
     .exitOverride();
-  // exitOverride is inherited by what program.command() makes, and only then.
+  // Added after exitOverride: program.command() passes it on only to commands that it creates later.
   for (const add of commands) add(program);
   try {
     await program.parseAsync(argv, { from: 'user' });

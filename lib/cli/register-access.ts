@@ -1,8 +1,9 @@
-import type { Region } from '../region/region.js';
 import { VfioError } from '../base/errors.js';
-import { hex, type Width } from './arguments.js';
+import type { Width } from '../region/access-checks.js';
+import type { Region } from '../region/region.js';
+import { formatHex } from './arguments.js';
 
-/** Reads a register in a width that is known at run time. */
+/** Reads a register. @throws the errors of `Region` */
 export async function readRegister(region: Region, offset: number, width: Width): Promise<bigint> {
   switch (width) {
     case 1:
@@ -16,12 +17,12 @@ export async function readRegister(region: Region, offset: number, width: Width)
   }
 }
 
-/** Writes a register in a width that is known at run time. @throws ERR_OUT_OF_RANGE when the value does not fit it */
+/** Writes a register. @throws ERR_OUT_OF_RANGE if the value does not fit the width; the errors of `Region` */
 export async function writeRegister(region: Region, offset: number, width: Width, value: bigint): Promise<void> {
   if (value < 0n || value >> BigInt(8 * width) !== 0n) {
-    throw new VfioError(`${value} does not fit ${width} byte(s)`, {
+    throw new VfioError(`the value ${value} does not fit ${width} byte(s)`, {
       code: 'ERR_OUT_OF_RANGE',
-      hint: `give 0 to ${hex((1n << BigInt(8 * width)) - 1n)}, or a larger --width`,
+      hint: `use 0 to ${formatHex((1n << BigInt(8 * width)) - 1n)}, or a larger --width`,
     });
   }
   switch (width) {

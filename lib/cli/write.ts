@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 
+import type { Width } from '../region/access-checks.js';
 import { writeRegister } from './register-access.js';
-import { parseBytes, parseRegion, parseValue, parseWidth, type Width } from './arguments.js';
-import { addAttachOptions, withDevice, type AttachOptions } from './session.js';
+import { parseBytes, parseRegion, parseValue, parseWidth } from './arguments.js';
+import { addBackendOption, withDevice, type BackendOption } from './session.js';
 
-interface WriteOptions extends AttachOptions {
+interface WriteOptions extends BackendOption {
   readonly width: Width;
 }
 
@@ -13,12 +14,12 @@ export function addWriteCommand(program: Command): void {
   const command = program
     .command('write')
     .description('write a register of a region')
-    .argument('<device>', 'a bdf, a UUID or a software device')
+    .argument('<device>', 'a bdf, a UUID, or the name of a software device')
     .argument('<region>', 'bar0 to bar5, rom, config, vga or an index', parseRegion)
     .argument('<offset>', 'bytes from the start of the region', parseBytes)
     .argument('<value>', 'a number that fits the width', parseValue)
     .option('--width <bytes>', '1, 2, 4 or 8', parseWidth, 4);
-  addAttachOptions(command).action(write);
+  addBackendOption(command).action(write);
 }
 
 async function write(

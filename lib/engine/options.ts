@@ -8,7 +8,7 @@ import {
   requireText,
   requireWhole,
 } from '../base/arguments.js';
-import type { BackendName } from '../backends/backend.js';
+import { BACKEND_NAMES, type BackendName } from '../backends/backend.js';
 import type { IdOverrides } from '../config-space/config-space.js';
 import type { TrapRegions } from '../device/open-regions.js';
 import type { OnRequest } from '../device/request-watch.js';
@@ -18,66 +18,70 @@ import type { SoftwareMachine } from '../software/machine/software-machine.js';
 import type { PoolOptions } from '../pool/options.js';
 import type { WorkerPool } from '../pool/pool.js';
 
-/** How a device is to be attached. */
+/** How `Engine.attach` attaches a device. */
 export interface AttachOptions {
+  /**
+   * The backend that attaches the device. `auto` tries iommufd first, then the container. Default: the one of the engine's
+   * options.
+   */
   readonly backend?: 'auto' | BackendName;
-  /** The address space of its DMA; devices of one group share one. Default: `engine.dma`. */
+  /** The address space of its DMA. Devices of one IOMMU group share one. Default: `engine.dma`. */
   readonly dma?: DmaSpace;
-  /** Whether the device is reset first, where it can be; a failure is published as a warning. Default true. */
+  /** Whether the device is reset first, if it has a reset. A failure is published as a warning. Default: true. */
   readonly reset?: boolean;
-  /** Whether the device may do DMA and send messages at once. Default false: `config.setBusMaster` turns it on. */
+  /** Whether the device may do DMA and send interrupt messages at once. Default: false; see `config.setBusMaster`. */
   readonly busMaster?: boolean;
   /**
-   * What to do when the kernel wants the device back because its driver is being unbound: `detach` it at once (default);
-   * call a function first, which has 5 s; or `ignore` it, and leave REQ to `device.irq(VFIO_PCI_REQ_IRQ_INDEX)`: the
-   * unbinding then waits until the device is detached.
+   * What happens when the kernel asks for the device because its driver is being unbound. `detach` (default) detaches it at
+   * once. A function is called first and has 5 s. `ignore` leaves the interrupt to `device.irq('req')`; the unbinding then
+   * waits until the user detaches the device.
    */
   readonly onRequest?: OnRequest;
   /**
-   * Regions whose every access is to be a `pread` or `pwrite`, though they could be mapped: all, or those of some indexes.
-   * Slower, and seen by the kernel. Default false.
+   * The regions that are not mapped although they could be: all (true) or a list of indexes. Every access is then a `pread`
+   * or `pwrite`, which is slower and visible to the kernel. Default: false.
    */
   readonly trap?: TrapRegions;
-  /** Ids that config space shows instead of the device's. */
+  /** Ids that config space shows instead of those of the device. */
   readonly ids?: IdOverrides;
 }
 
 /** Settings of an engine. */
 export interface EngineOptions {
-  /** The kernels to ask for a device, in this order; they stay the caller's. Default: the software core, then Linux. */
+  /** The kernels in which the engine looks for a device, in order. The caller closes them. Default: the software core, then Linux. */
   readonly kernels?: readonly VfioKernel[];
-  /** The software machine of the default kernels. Default: the process's, with `edu` and `testdev`. */
+  /** The software machine of the default kernels. Default: that of the process, with the devices `edu` and `testdev`. */
   readonly machine?: SoftwareMachine;
   /**
-   * The worker threads: settings of its own ones, which start with the first device, or a pool for several engines, which
-   * stays the caller's to close.
+   * The worker threads. Settings start a pool of the engine's own with the first device. A `WorkerPool` can serve several
+   * engines; the caller closes it.
    */
   readonly pool?: PoolOptions | WorkerPool;
-  /** How devices are attached unless `attach` says otherwise. Default `auto`: what the kernel has. */
+  /** The backend of devices whose `attach` names none. Default: `auto`. */
   readonly backend?: 'auto' | BackendName;
 }
 
-const BACKENDS = ['auto', 'container', 'iommufd'] satisfies ('auto' | BackendName)[];
+const BACKEND_CHOICES: readonly string[] = ['auto', ...BACKEND_NAMES];
 
-/** Checks the settings of an engine; those of a pool of its own are checked when it starts. @throws ERR_INVALID_ARGUMENT */
+/** Checks the settings of an engine, except those of its pool, which are checked when it starts. @throws ERR_INVALID_ARGUMENT */
 export function checkEngine(options: EngineOptions): void {
   requireOptions(options);
   const { kernels = [], machine, pool = {}, backend = 'auto' } = options;
   requireArray('kernels', kernels);
-  // Not by its class: who has real devices alone need not load the software core.
+  // Not by instanceof: that would load the software core for users of real devices.
   if (machine !== undefined && typeof machine?.process !== 'function') {
     throw argumentError('machine', 'a SoftwareMachine', machine);
   }
   requireObject('pool', pool);
-  requireOneOf('backend', backend, BACKENDS);
+  requireOneOf('backend', backend, BACKEND_CHOICES);
 }
 
-/** Checks what a device is to be attached by, before anything is begun. @throws ERR_INVALID_ARGUMENT */
+/** Checks the arguments of an attach before it begins. @throws ERR_INVALID_ARGUMENT */
 export function checkAttach(name: string, options: AttachOptions): void {
   requireText('name', name);
   requireOptions(options);
   const { backend = 'auto', dma, reset, busMaster, onRequest = 'detach', trap = false, ids = {} } = options;
-  requireOneOf('backend', backend, BACKENDS);
+  requireOneOf('backend', backend, BACKEND_CHOICES);
   requireBoolean('reset', reset);
   requireBoolean('busMaster', busMaster);
   if (dma !== undefined && !(dma instanceof DmaSpace)) throw argumentError('dma', 'a DmaSpace', dma);

@@ -12,7 +12,7 @@ import { describeDmaMappings } from './dma-mappings.js';
 import { bytesOf, dmaToDevice, dmaToMemory, fill, pattern, rejects } from './edu-dma.js';
 import { type ContractSubject, type ContractTarget } from './target.js';
 
-/** What every backend does alike, on every kernel. The text is one; what differs is declared by the target. */
+/** Tests that hold for every backend on every kernel. The target declares the differences. */
 export function describeContract(target: ContractTarget): void {
   describe(`the contract of ${target.name}`, function () {
     this.timeout(60_000);
@@ -29,20 +29,20 @@ export function describeContract(target: ContractTarget): void {
     afterEach(() => device.detach());
 
     describe('attaching', () => {
-      it('tells how', () => {
+      it('reports the backend, the group and the device', () => {
         assert.equal(device.backend, target.capabilities.backend);
         assert.equal(device.groupId !== undefined, target.capabilities.groups);
         assert.equal(device.info.numRegions, 9);
         assert.equal(device.info.numIrqs, 5);
       });
 
-      it('refuses a device that is attached, and a name that is none', async () => {
+      it('rejects a device that is attached, and a name that no device has', async () => {
         await rejects(subject.engine.attach(subject.edu), 'EBUSY');
         await rejects(subject.engine.attach('0000:ff:1f.7'), 'ENODEV');
         await rejects(subject.engine.attach('not a device'), 'ERR_INVALID_ARGUMENT', 'ENODEV');
       });
 
-      it('leaves nothing open', async () => {
+      it('leaves no file open after detaching', async () => {
         await device.detach();
         const before = descriptors();
         for (let round = 0; round < 3; round++) {
@@ -53,7 +53,7 @@ export function describeContract(target: ContractTarget): void {
         assert.equal(descriptors(), before);
       });
 
-      it('holds two devices side by side in one address space', async () => {
+      it('puts two devices into one address space', async () => {
         const second = await subject.engine.attach(subject.secondEdu);
         try {
           const buffer = await device.dma.allocate(4096);
@@ -91,7 +91,7 @@ export function describeContract(target: ContractTarget): void {
         );
       });
 
-      it('answers what is asked of a detached device by ERR_CLOSED', async () => {
+      it('rejects every use of a detached device with ERR_CLOSED', async () => {
         const region = device.region(0);
         await device.detach();
         await rejects(region.read32(0), 'ERR_CLOSED');
@@ -99,8 +99,8 @@ export function describeContract(target: ContractTarget): void {
       });
     });
 
-    describe('giving back what the kernel asks for', () => {
-      /** Takes the driver away under the device, and gives it back for the next test. */
+    describe('when the kernel asks for the device', () => {
+      /** Unbinds the driver while the device is attached, and binds it again for the next test. */
       async function whileUnbinding(work: (unbinding: Promise<void>) => Promise<void>): Promise<void> {
         const unbinding = subject.unbind();
         try {
@@ -112,15 +112,15 @@ export function describeContract(target: ContractTarget): void {
         }
       }
 
-      it('detaches the device, with what it holds, and the unbinding returns', async () => {
+      it('detaches the device with everything it holds, and the unbinding returns', async () => {
         const buffer = await device.dma.allocate(4096);
-        // Answered, whoever is first: by the device, or because the region is gone.
+        // It may succeed, or fail because the region is closed.
         const answer = device.region(0).read32(EDU_REG.IDENT).catch(codeOf);
         const requests = messagesOf('vfio-engine:request');
         await whileUnbinding(async (unbinding) => {
           await unbinding;
           assert.equal(device.attached, false);
-          // What is left of it: the group, the container.
+          // Waits until the rest is closed: the group and the container.
           await device.detach();
           assert.deepEqual(subject.engine.devices, []);
         });
@@ -129,7 +129,7 @@ export function describeContract(target: ContractTarget): void {
         await buffer.free();
       });
 
-      it('tells the user first', async () => {
+      it('calls the handler first', async () => {
         await device.detach();
         const told: [Device, boolean][] = [];
         device = await subject.engine.attach(subject.edu, {
@@ -140,7 +140,7 @@ export function describeContract(target: ContractTarget): void {
         assert.equal(device.attached, false);
       });
 
-      it('detaches although the user failed, and says so', async () => {
+      it('detaches the device although the handler failed, and publishes a warning', async () => {
         await device.detach();
         const failure = new Error('the user failed');
         device = await subject.engine.attach(subject.edu, { onRequest: () => Promise.reject(failure) });
@@ -153,7 +153,7 @@ export function describeContract(target: ContractTarget): void {
         );
       });
 
-      it('leaves it to the user who asks for that', async () => {
+      it("leaves the device attached with onRequest: 'ignore'", async () => {
         await device.detach();
         device = await subject.engine.attach(subject.edu, { onRequest: 'ignore' });
         const request = device.irq(VFIO_PCI_REQ_IRQ_INDEX);
@@ -166,7 +166,7 @@ export function describeContract(target: ContractTarget): void {
     });
 
     describe('regions', () => {
-      it('answer through a worker', async () => {
+      it('are read and written by an I/O worker', async () => {
         const bar = device.region(0);
         assert.equal(bar.size, 1 << 20);
         assert.equal(bar.kind === 'mapped', target.capabilities.mapped);
@@ -175,13 +175,13 @@ export function describeContract(target: ContractTarget): void {
         assert.equal(await bar.read32(EDU_REG.LIVENESS), ~0x12345678 >>> 0);
       });
 
-      it('answer a synchronous accessor alike', () => {
+      it('are read and written by a synchronous accessor', () => {
         const { accessor } = device.region(0);
         accessor.write32(EDU_REG.LIVENESS, 0xcafe);
         assert.equal(accessor.read32(EDU_REG.LIVENESS), ~0xcafe >>> 0);
       });
 
-      it('are trapped where one asks for that', async () => {
+      it('are trapped with the option trap', async () => {
         await device.detach();
         device = await subject.engine.attach(subject.edu, { trap: true });
         assert.ok(device.regions.every(({ kind }) => kind === 'trapped'));
@@ -189,20 +189,20 @@ export function describeContract(target: ContractTarget): void {
         assert.equal(device.region(0).accessor.read32(EDU_REG.IDENT), EDU_IDENT);
       });
 
-      it('refuse what lies outside', async () => {
+      it('reject accesses outside of the region', async () => {
         const bar = device.region(0);
         await rejects(bar.read32(bar.size), 'ERR_OUT_OF_RANGE');
         await rejects(bar.read32(1), 'ERR_INVALID_ARGUMENT');
       });
 
-      it('wait for the factorial', async () => {
+      it('are polled until a value appears', async () => {
         const bar = device.region(0);
         await bar.write32(EDU_REG.FACTORIAL, 10);
         await bar.pollUntil(EDU_REG.STATUS, { width: 4, mask: EDU_STATUS.COMPUTING, value: 0 }, { timeoutMs: 5000 });
         assert.equal(await bar.read32(EDU_REG.FACTORIAL), 3_628_800);
       });
 
-      it('show config space with its capabilities', async () => {
+      it('include config space with its capabilities', async () => {
         const header = await device.config.header();
         assert.equal(header.vendorId, 0x1234);
         assert.equal(header.deviceId, 0x11e8);
@@ -210,7 +210,7 @@ export function describeContract(target: ContractTarget): void {
         assert.ok(ids.includes(5), 'MSI is there');
       });
 
-      it('answer nothing while memory decoding is off', async () => {
+      it('do not answer while memory decoding is off', async () => {
         await device.config.setMemoryDecode(false);
         if (!target.capabilities.mapped) await rejects(device.region(0).read32(0), 'EIO');
         await device.config.setMemoryDecode(true);
@@ -219,7 +219,7 @@ export function describeContract(target: ContractTarget): void {
     });
 
     describe('DMA', () => {
-      it('moves bytes both ways', async () => {
+      it('moves bytes in both directions', async () => {
         await device.config.setBusMaster(true);
         const buffer = await device.dma.allocate(8192);
         fill(buffer, 7);
@@ -232,7 +232,7 @@ export function describeContract(target: ContractTarget): void {
         await buffer.free();
       });
 
-      it('reaches the memory of a memfd, mapped in pieces, where other processes see it', async () => {
+      it('reaches the memory of a memfd that is mapped in pieces and shared with other processes', async () => {
         await device.config.setBusMaster(true);
         const buffer = await device.dma.allocate(16384, { kind: 'memfd', chunkSize: 4096 });
         assert.ok(buffer.fd !== undefined);
@@ -245,7 +245,7 @@ export function describeContract(target: ContractTarget): void {
         await buffer.free();
       });
 
-      it('reaches nothing with bus mastering off, nor what is unmapped', async () => {
+      it('reaches no memory with bus mastering off, and no unmapped memory', async () => {
         const buffer = await device.dma.allocate(4096);
         await device.config.setBusMaster(false);
         bytesOf(buffer).fill(0x5a);
@@ -261,7 +261,7 @@ export function describeContract(target: ContractTarget): void {
         await buffer.free();
       });
 
-      it('keeps to the IOVA ranges', async () => {
+      it('rejects IOVAs outside of the valid ranges', async () => {
         const memory = device.dma.allocate(4096, { iova: 0xfee00000n });
         await rejects(memory, 'EINVAL', 'ERR_OUT_OF_RANGE', 'ERR_INVALID_ARGUMENT');
         const twice = await device.dma.allocate(4096, { iova: 0x200000n });
@@ -273,7 +273,7 @@ export function describeContract(target: ContractTarget): void {
     describeDmaMappings(target, () => device);
 
     describe('interrupts', () => {
-      it('arrive, each once', async () => {
+      it('arrive exactly once', async () => {
         await device.config.setBusMaster(true);
         const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
         await msi.enable();
@@ -287,7 +287,7 @@ export function describeContract(target: ContractTarget): void {
         await msi.disable();
       });
 
-      it('end the wait of a thread that may block', async () => {
+      it('wake a thread that blocks', async () => {
         await device.config.setBusMaster(true);
         const msi = device.irq('msi');
         await msi.enable({ delivery: 'eventfd' });
@@ -305,7 +305,7 @@ export function describeContract(target: ContractTarget): void {
         }
       });
 
-      it('can be tried without the device', async () => {
+      it('can be triggered without the device', async () => {
         const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
         await msi.enable();
         await msi.trigger();

@@ -1,34 +1,35 @@
 import type { BackendName } from '../../lib/backends/backend.js';
 import type { Engine } from '../../lib/engine/engine.js';
 
-/** One backend over one kernel, with an edu to try it on. */
+/** One backend over one kernel, with two edu devices. */
 export interface ContractTarget {
   readonly name: string;
   readonly capabilities: ContractCapabilities;
-  /** Makes an engine that attaches by this backend, once for the suite. */
+  /** Creates an engine that attaches by this backend. Called once for the suite. */
   open(): Promise<ContractSubject>;
 }
 
-/** What differs between targets, so that no test has to ask which one it runs on. */
+/** The differences between targets. Tests ask for them and never for the name of a target. */
 interface ContractCapabilities {
   readonly backend: BackendName;
   /** Whether BAR 0 of the edu can be mapped. */
   readonly mapped: boolean;
-  /** Whether a group's number is told. */
+  /** Whether a device has the number of its group. */
   readonly groups: boolean;
-  /** Whether the pages that devices write can be told. */
+  /** Whether the pages that devices write can be tracked. */
   readonly dirtyTracking: boolean;
 }
 
+/** An engine and its devices. */
 export interface ContractSubject {
   readonly engine: Engine;
-  /** A name that `attach` takes for an edu. */
+  /** The name of an edu. */
   readonly edu: string;
-  /** A second edu, in a group of its own. */
+  /** The name of a second edu, in another group. */
   readonly secondEdu: string;
-  /** Takes edu's driver away; resolves when no user of the device keeps it any more. */
+  /** Unbinds the driver of the edu; resolves when no process uses the device. */
   unbind(): Promise<void>;
-  /** Gives edu its driver again. */
+  /** Binds the driver of the edu again. */
   bind(): Promise<void>;
   close(): Promise<void>;
 }

@@ -8,10 +8,10 @@ import { eventually } from '../support/open-fds.js';
 
 const DEVICE = 'f000:00:04.0';
 
-/** Lets a call of the kernel's end only once something else has happened; it fails when that does not come. */
+/** For each call of the kernel, the condition that has to hold before the call ends. The test fails if it never holds. */
 type Until = Partial<Record<'openGroup' | 'getDeviceFd' | 'close', () => boolean>>;
 
-/** Counts the vectors that are made and closed, until it is put back: the request for the device is the only one here. */
+/** Counts the vectors that are created and closed, until `restore`. The vector of REQ is the only one in these tests. */
 function watchVectors(): { made: number; closed: number; restore: () => void } {
   const create = IrqVector.create.bind(IrqVector);
   const close = Object.getOwnPropertyDescriptor(IrqVector.prototype, 'close') as PropertyDescriptor;
@@ -31,7 +31,7 @@ function watchVectors(): { made: number; closed: number; restore: () => void } {
   return seen;
 }
 
-describe('while the kernel is busy with a device', () => {
+describe('an attach while the kernel is busy', () => {
   let machine: SoftwareMachine;
   let engine: Engine;
   let until: Until = {};
@@ -64,7 +64,7 @@ describe('while the kernel is busy with a device', () => {
     machine = new SoftwareMachine();
     await machine.addDevice({ name: DEVICE, model: 'edu' });
     engine = new Engine({ kernels: [slow(machine.process())], backend: 'container' });
-    // The first one starts the workers, and the model.
+    // The first attach starts the workers and the model.
     until = {};
     await (await engine.attach(DEVICE)).detach();
     called.clear();
@@ -76,12 +76,12 @@ describe('while the kernel is busy with a device', () => {
     await machine.close();
   });
 
-  it('opens the container beside the group', async () => {
+  it('opens the container while the kernel opens the group', async () => {
     until = { openGroup: () => called.has('checkExtension') };
     await (await engine.attach(DEVICE)).detach();
   });
 
-  it('asks for the limits, and makes what the request for the device comes by, beside the opening', async () => {
+  it('queries the limits and creates the eventfd of the REQ interrupt while the kernel opens the device', async () => {
     const vectors = watchVectors();
     try {
       until = { getDeviceFd: () => called.has('getIommuInfo') && vectors.made > 0 };
@@ -91,7 +91,7 @@ describe('while the kernel is busy with a device', () => {
     }
   });
 
-  it('ends its interrupts beside the closing', async () => {
+  it('ends the interrupts while the kernel closes the device', async () => {
     until = { getDeviceFd: () => true };
     const device = await engine.attach(DEVICE);
     const vectors = watchVectors();
@@ -103,7 +103,7 @@ describe('while the kernel is busy with a device', () => {
     }
   });
 
-  it('closes the device that was opened while the space could not join', async () => {
+  it('closes the device that was opened while joining the address space failed', async () => {
     until = { getDeviceFd: () => called.has('getIommuInfo') };
     const refused = new Error('no limits');
     const inner = machine.process();
@@ -118,7 +118,7 @@ describe('while the kernel is busy with a device', () => {
     } finally {
       await other.close();
     }
-    // It can be had again: nothing of it is open.
+    // The device can be attached again: nothing of it is open.
     await (await engine.attach(DEVICE)).detach();
   });
 });

@@ -12,7 +12,7 @@ async function runFor(seconds: number, ...argv: string[]): Promise<RunReport> {
 describe('the main job', function () {
   this.timeout(120_000);
 
-  it('works edu and testdev and verifies all of it', async () => {
+  it('works edu and testdev and verifies everything', async () => {
     const report = await runFor(2);
     assert.equal(report.device, 'f000:00:04.0,f000:00:05.0');
     assert.equal(report.backend, 'container');
@@ -28,20 +28,20 @@ describe('the main job', function () {
     assert.equal(report.eventLoop.unit, 'ms');
   });
 
-  it('works one device alone', async () => {
+  it('works a single device', async () => {
     const report = await runFor(0.5, '--device', 'edu');
     assert.equal(report.device, 'f000:00:04.0');
     assert.deepEqual([report.mapped.operations, report.dma.verified], [0, true]);
   });
 
-  it('prints a table where nobody asked for JSON', async () => {
+  it('prints a table without --json', async () => {
     const { code, stdout, stderr } = await vfioEngine('run', '--seconds', '0.5');
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^DMA bytes +[\d,]+ +[\d,]+$/m);
     assert.match(stdout, /^all verified, 0 error\(s\)$/m);
   });
 
-  it('ends early and in order on an interrupt from the keyboard', async () => {
+  it('ends early and in order on SIGINT', async () => {
     const line = '$ENGINE run --seconds 60 --json & pid=$!; sleep 2; kill -INT $pid; wait $pid';
     const { code, stdout } = await shell(`set -m; ${line}`);
     assert.equal(code, 130);
@@ -50,7 +50,7 @@ describe('the main job', function () {
     assert.equal(report.interrupts.received, report.interrupts.raised);
   });
 
-  it('fails for a device that is not there, and leaves nothing running', async () => {
+  it('fails for a device that does not exist, and leaves nothing running', async () => {
     const { code, stderr } = await vfioEngine('run', '--device', '0000:ff:1f.7');
     assert.equal(code, 1);
     assert.match(stderr, /^error: ENODEV/);

@@ -5,7 +5,7 @@ import { shell, vfioEngine, type CommandResult } from './cli-command.js';
 const EDU = 'f000:00:04.0';
 const TESTDEV = 'f000:00:05.0';
 
-/** Fails with what the command said when it did not end well. */
+/** Returns the output of a command that succeeded; fails with its error output otherwise. */
 function done(result: CommandResult): string {
   assert.equal(result.code, 0, result.stderr);
   assert.equal(result.stderr, '');
@@ -15,8 +15,8 @@ function done(result: CommandResult): string {
 describe('the command', function () {
   this.timeout(120_000);
 
-  describe('as people expect of one', () => {
-    it('has help for itself and each command, on standard output', async () => {
+  describe('as a command line', () => {
+    it('prints help for itself and for each command on standard output', async () => {
       const help = done(await vfioEngine('--help'));
       for (const name of ['run', 'list', 'info', 'read', 'write', 'dump', 'bind', 'unbind']) {
         assert.match(help, new RegExp(`^ {2}${name} `, 'm'));
@@ -24,16 +24,16 @@ describe('the command', function () {
       }
     });
 
-    it('answers wrong use by a message and exit code 2', async () => {
+    it('reports wrong usage by a message and exit code 2', async () => {
       const cases: [string[], RegExp][] = [
         [[], /^Usage: vfio-engine/],
         [['nonsense'], /unknown command 'nonsense'/],
-        [['read', EDU, 'bar9', '0'], /A region is one of bar0/],
-        [['read', EDU, 'bar0', 'ten'], /count of bytes/],
-        [['read', EDU, 'bar0', '0', '--width', '3'], /A width is 1, 2, 4 or 8 bytes/],
+        [['read', EDU, 'bar9', '0'], /It must be one of bar0/],
+        [['read', EDU, 'bar0', 'ten'], /number of bytes/],
+        [['read', EDU, 'bar0', '0', '--width', '3'], /It must be 1, 2, 4 or 8\./],
         [['read', EDU], /missing required argument 'region'/],
-        [['run', '--seconds', '0'], /seconds above 0/],
-        [['bind', EDU, '--timeout', '-1'], /seconds above 0/],
+        [['run', '--seconds', '0'], /seconds, more than 0/],
+        [['bind', EDU, '--timeout', '-1'], /seconds, more than 0/],
       ];
       for (const [argv, message] of cases) {
         const { code, stdout, stderr } = await vfioEngine(...argv);
@@ -43,7 +43,7 @@ describe('the command', function () {
       }
     });
 
-    it('answers a failure by message and hint, exit code 1, and the stack only with --verbose', async () => {
+    it('reports a failure by a message, a hint and exit code 1, and prints the stack only with --verbose', async () => {
       const { code, stdout, stderr } = await vfioEngine('info', '0000:ff:1f.7');
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /^error: ENODEV.*\nhint: .*vfio-engine list.*\n$/);
@@ -52,7 +52,7 @@ describe('the command', function () {
       assert.match(verbose.stderr, /\n {4}at /);
     });
 
-    it('takes a reader that goes away', async () => {
+    it('ends quietly when the reader of its output goes away', async () => {
       const { code, stdout, stderr } = await shell(`$ENGINE dump ${TESTDEV} bar0 0 --length 65536 | head -n 1`);
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(stdout, /^00000000 /);
@@ -68,7 +68,7 @@ describe('the command', function () {
     assert.deepEqual(software, [EDU, TESTDEV]);
   });
 
-  it('shows regions, interrupts and the header', async () => {
+  it('shows regions, interrupts and the header of a device', async () => {
     const text = done(await vfioEngine('info', 'testdev'));
     assert.match(text, /^id 1234:7e57, class 0xff0000, /m);
     assert.match(text, /^bar0 +0x10000 +read write mmap +mapped$/m);
@@ -89,7 +89,7 @@ describe('the command', function () {
     );
   });
 
-  it('reads registers in a width', async () => {
+  it('reads registers of a given width', async () => {
     assert.equal(done(await vfioEngine('read', 'edu', 'bar0', '0')), '0x010000ed\n');
     assert.equal(done(await vfioEngine('read', EDU, 'config', '2', '--width', '2')), '0x11e8\n');
     assert.deepEqual(JSON.parse(done(await vfioEngine('read', EDU, '7', '0x0', '--width', '1', '--json'))), {
@@ -101,14 +101,14 @@ describe('the command', function () {
     });
   });
 
-  it('writes registers, and refuses values that do not fit', async () => {
+  it('writes registers, and rejects values that do not fit', async () => {
     assert.equal(done(await vfioEngine('write', 'testdev', 'bar2', '0x10', '0x1122334455667788', '--width', '8')), '');
     const { code, stderr } = await vfioEngine('write', 'testdev', 'bar2', '8', '0x100', '--width', '1');
     assert.equal(code, 1);
-    assert.match(stderr, /^error: 256 does not fit 1 byte\(s\)\nhint: give 0 to 0xff, or a larger --width\n$/);
+    assert.match(stderr, /^error: the value 256 does not fit 1 byte\(s\)\nhint: use 0 to 0xff, or a larger --width\n$/);
   });
 
-  it('refuses an offset past the end and one that is not aligned, with the region in the message', async () => {
+  it('rejects an offset beyond the region and one that is not aligned, and names the region', async () => {
     for (const [offset, width] of [
       ['0x100000', '4'],
       ['2', '4'],
@@ -126,7 +126,7 @@ describe('the command', function () {
     assert.match(rom, /^00000000 {2}[0-9a-f]{4}aa55 /);
   });
 
-  it('dumps no further than the region reaches', async () => {
+  it('stops a dump at the end of the region', async () => {
     const { bytes } = JSON.parse(done(await vfioEngine('dump', EDU, 'config', '0xf8', '--json'))) as { bytes: string };
     assert.equal(bytes.length, 2 * 8);
   });

@@ -11,7 +11,7 @@ const NAME = 'f000:00:06.0';
 const MILLION = 1_000_000;
 const LEVELS = 2000;
 
-describe('interrupts sent and counted', function () {
+describe('interrupts that are sent and counted', function () {
   this.timeout(120_000);
   const seed = Number(process.env['VFIO_ENGINE_SEED'] ?? Date.now() % 1_000_000);
   let machine: SoftwareMachine;
@@ -28,14 +28,14 @@ describe('interrupts sent and counted', function () {
     await machine.close();
   });
 
-  it(`are the same number, a million of them, while vectors come and go (VFIO_ENGINE_SEED=${seed})`, async () => {
+  it(`are equal in number, for a million, while vectors are enabled and disabled (VFIO_ENGINE_SEED=${seed})`, async () => {
     const random = randomOf(seed);
     const next = (below: number): number => random(0, below - 1);
     const msix = device.irq('msix');
     const counters = new IrqCounters(msix);
     const registers = device.region(BAR.REGISTERS);
     let sent = 0;
-    // The last one keeps all of them allocated: a set that has to grow is taken down, and what comes meanwhile is lost.
+    // The last vector keeps all of them allocated: extending a set disables it for a moment, and interrupts are lost.
     await counters.enable(msix.count - 1, 'handler');
     while (sent < MILLION) {
       const { on } = counters;
@@ -53,7 +53,7 @@ describe('interrupts sent and counted', function () {
     assert.equal(counters.total, sent);
   });
 
-  it(`are the same number on a line, masked and not (VFIO_ENGINE_SEED=${seed})`, async () => {
+  it(`are equal in number on INTx, masked and not (VFIO_ENGINE_SEED=${seed})`, async () => {
     const random = randomOf(seed);
     const next = (below: number): number => random(0, below - 1);
     const intx = device.irq('intx');

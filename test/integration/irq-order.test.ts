@@ -21,7 +21,7 @@ describe('calls on an interrupt', () => {
     await machine.close();
   });
 
-  it('happen in the order they were made: disabling all takes what is enabled before it', async () => {
+  it('run in order: disabling all vectors includes those enabled by earlier calls', async () => {
     const irq = device.irq('msix');
     const enabling = [irq.enable({ vectors: [0] }), irq.enable({ vectors: [1] })];
     await Promise.all([...enabling, irq.disable()]);

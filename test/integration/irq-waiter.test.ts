@@ -38,7 +38,7 @@ describe('interrupts in another thread', function () {
     device.region(BAR.REGISTERS).write32(REG.BURST, ((vector << 16) | times) >>> 0);
 
   for (const way of ['wait', 'next'] as const) {
-    it(`are taken by ${way}, each once, until the vector is turned off`, async () => {
+    it(`are counted once each by ${way} until the vector is disabled`, async () => {
       await msix.enable({ vectors: [0, 3], delivery: 'eventfd' });
       const counts = new Int32Array(new SharedArrayBuffer(4));
       const workerData: IrqThreadData = { descriptor: msix.descriptor(3), way, counts };
@@ -53,13 +53,13 @@ describe('interrupts in another thread', function () {
       await raise(3, 1000);
       await msix.disable([3]);
       assert.deepEqual(await told, ['ERR_CLOSED']);
-      // What had come before the end is not lost with it.
+      // Interrupts that arrived before the vector was disabled are not lost.
       assert.equal(Atomics.load(counts, 0), 1050);
       await ended;
     });
   }
 
-  it('are waited for no longer than asked', async () => {
+  it('are waited for no longer than the timeout', async () => {
     await msix.enable({ delivery: 'eventfd' });
     const waiter = new IrqWaiter(msix.descriptor());
     assert.throws(() => waiter.wait({ timeoutMs: 20 }), { code: 'ERR_TIMEOUT' });
@@ -75,7 +75,7 @@ describe('interrupts in another thread', function () {
     waiter.close();
   });
 
-  it('belong to one waiter, which closes its descriptor', async () => {
+  it('belong to a waiter that closes its file descriptor', async () => {
     await msix.enable({ delivery: 'eventfd' });
     const before = openDescriptors().length;
     const waiter = new IrqWaiter(msix.descriptor());
@@ -84,14 +84,14 @@ describe('interrupts in another thread', function () {
     assert.equal(openDescriptors().length, before);
   });
 
-  it('are refused to others where this thread takes them, and of vectors that are off', async () => {
+  it('have no descriptor for vectors that are delivered on this thread or disabled', async () => {
     await msix.enable({ vectors: [0] });
     assert.throws(() => msix.descriptor(0), { code: 'ERR_INVALID_ARGUMENT', message: /delivery: 'eventfd'/ });
     assert.throws(() => msix.descriptor(1), { code: 'ERR_CLOSED' });
     assert.throws(() => msix.descriptor(99), { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('end for who comes after the vector was turned off, but not before what had come', async () => {
+  it('are still counted after the vector was disabled if they arrived before', async () => {
     await msix.enable({ delivery: 'eventfd' });
     const waiter = new IrqWaiter(msix.descriptor());
     await raise(0, 3);
@@ -102,7 +102,7 @@ describe('interrupts in another thread', function () {
     waiter.close();
   });
 
-  it('are sent to several vectors by one call, for tests', async () => {
+  it('are triggered for several vectors by one call', async () => {
     await msix.enable({ vectors: 4 });
     await msix.trigger([1, 3]);
     assert.deepEqual([await msix.next(1), await msix.next(3)], [1, 1]);

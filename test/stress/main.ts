@@ -18,19 +18,19 @@ interface Options {
   readonly json?: true;
 }
 
-/** Two models in threads, one in a process of its own. */
+/** Two models in threads, one in a child process. */
 const DEVICES = [
   { name: 'f000:00:04.0', placement: 'thread' },
   { name: 'f000:00:05.0', placement: 'thread' },
   { name: 'f000:00:06.0', placement: 'process' },
 ] as const;
-/** How much longer than asked for a run may take: what is under way ends, and all is given back. */
+/** How much longer a run may take: operations that have begun end, and everything is closed. */
 const GRACE_MS = 60_000;
 
 const command = new Command('stress')
-  .description('Attaches, works and detaches devices of the software core at random, while workers are killed.')
+  .description('Attaches, uses and detaches devices of the software core at random, while workers are killed.')
   .option('--seconds <count>', 'how long', '10')
-  .option('--seed <number>', 'seed of all that is random', String(randomInt(2 ** 31)))
+  .option('--seed <number>', 'seed of the random numbers', String(randomInt(2 ** 31)))
   .option('--json', 'end with one line of JSON');
 
 await main(command.parse().opts<Options>());
@@ -45,11 +45,11 @@ async function main({ seconds, seed, json }: Options): Promise<void> {
   }, lifetime + GRACE_MS);
   process.on('unhandledRejection', (reason) => tally.violations.push(`unhandled: ${String(reason)}`));
 
-  // What a process keeps from the first use on (libuv's threads, the compiler's) is no leak.
+  // A first run, because the process keeps some resources from then on: the threads of libuv and of the compiler.
   await run(newTally(), randomOf(1), 500);
   const before = await quietResources();
   await run(tally, randomOf(Number(seed)), lifetime);
-  // The memory of lanes and buffers goes with the last who holds it, when that is collected.
+  // The memory of lanes and buffers is released when its last owner is collected.
   await collectGarbage();
   await assertNothingLeft(before, 'the run', 5000).catch((error: unknown) => tally.violations.push(String(error)));
   clearTimeout(watchdog);
@@ -75,7 +75,7 @@ async function run(tally: Tally, random: Random, lifetime: number): Promise<void
   }
 }
 
-/** Attaches a device, works it, detaches it, again and again. */
+/** Attaches a device, uses it and detaches it, again and again. */
 async function work(engine: Engine, name: string, tally: Tally, random: Random, end: number): Promise<void> {
   while (Date.now() < end) {
     const device = await engine.attach(name, { busMaster: true });

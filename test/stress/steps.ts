@@ -4,19 +4,19 @@ import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import type { Random } from './random.js';
 import type { Tally } from './tally.js';
 
-/** What a step works on. */
-interface Bench {
+/** The device that a step uses, and its random numbers and counts. */
+interface StepContext {
   readonly device: Device;
   readonly random: Random;
   readonly tally: Tally;
 }
 
-/** One thing done to a testdev and checked. */
-export type Step = (bench: Bench) => Promise<void>;
+/** Uses one part of a testdev and checks the result. */
+export type Step = (context: StepContext) => Promise<void>;
 
 const PAGE = 4096;
 
-/** Random words into the mapped BAR, read back through the worker, the accessor and the raw view. */
+/** Writes random words to the mapped BAR, and reads them by the worker, the accessor and the raw view. */
 const memory: Step = async ({ device, random, tally }) => {
   const region = device.region(BAR.MEMORY);
   const offset = 4 * random(0, 16_000);
@@ -30,7 +30,7 @@ const memory: Step = async ({ device, random, tally }) => {
   expect(tally, 'the view', new DataView(view!.view.buffer).getUint32(offset, true), values[0]);
 };
 
-/** Registers with side effects, trapped. */
+/** Reads and writes trapped registers that have side effects. */
 const registers: Step = async ({ device, random, tally }) => {
   const region = device.region(BAR.REGISTERS);
   const value = random(0, 0x7fffffff);
@@ -43,7 +43,7 @@ const registers: Step = async ({ device, random, tally }) => {
   tally.operations += 6;
 };
 
-/** Bytes from one buffer to another by the device's DMA. */
+/** Moves bytes from one buffer to another by the device's DMA. */
 const dma: Step = async ({ device, random, tally }) => {
   const region = device.region(BAR.REGISTERS);
   const pages = random(1, 8);
@@ -70,7 +70,7 @@ const dma: Step = async ({ device, random, tally }) => {
   }
 };
 
-/** Messages, each counted once. */
+/** Raises MSI-X interrupts, and counts each one once. */
 const interrupts: Step = async ({ device, random, tally }) => {
   const msix = device.irq(VFIO_PCI_MSIX_IRQ_INDEX);
   const vector = random(0, msix.count - 1);
@@ -84,7 +84,7 @@ const interrupts: Step = async ({ device, random, tally }) => {
   tally.interrupts += received;
 };
 
-/** Blocks between the mapped BAR and shared memory. */
+/** Copies blocks between the mapped BAR and shared memory. */
 const blocks: Step = async ({ device, random, tally }) => {
   const region = device.region(BAR.MEMORY);
   const length = 64 * random(1, 64);

@@ -1,16 +1,17 @@
-/** What a run counts. */
+/** The counts of a run. */
 export interface Tally {
   operations: number;
   attaches: number;
   dmaBytes: number;
   interrupts: number;
   workersKilled: number;
-  /** Operations that a killed worker had begun: told, and not made again. */
+  /** Operations that a killed worker had begun: they fail with ERR_WORKER_DIED and are not repeated. */
   errorsExpected: number;
-  /** What must not have happened. */
+  /** Descriptions of wrong results. */
   readonly violations: string[];
 }
 
+/** Creates a tally of zeros. */
 export function newTally(): Tally {
   return {
     operations: 0,

@@ -2,8 +2,8 @@ import type { Device } from '../../device/device.js';
 import { expectValue, pump, type JobContext } from './pump.js';
 
 /**
- * Works a device that is neither edu nor testdev: nothing is known of its registers, which may not even bear reading,
- * so its ids are read from config space again and again and have to stay what they are.
+ * Works a device that is neither edu nor testdev. Its registers are not known, and reading one may have side effects, so the
+ * job only reads the ids in config space, again and again, and checks that they stay the same.
  */
 export async function runConfig(device: Device, context: JobContext): Promise<void> {
   const ids = await device.config.read32(0);

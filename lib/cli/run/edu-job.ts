@@ -8,12 +8,12 @@ import { BATCH, countAccesses, expectValue, keepBusy, pump, scramble, type JobCo
 import { fillPattern, verifyDma } from './pattern.js';
 import type { Tally } from './report.js';
 
-/** Interrupts raised by register between two DMA round trips. */
+/** The number of interrupts raised between two DMA round trips. */
 const RAISES = 8;
 
 /**
- * Works an edu device until the time is over: liveness, DMA to the device's buffer and back with every byte compared,
- * and interrupts, each awaited.
+ * Works an edu device until the time is over: its liveness register; DMA to its buffer and back, with every byte compared;
+ * interrupts, of which it waits for each one.
  */
 export async function runEdu(device: Device, context: JobContext): Promise<void> {
   const { tally } = context;
@@ -23,14 +23,14 @@ export async function runEdu(device: Device, context: JobContext): Promise<void>
   try {
     await Promise.all([
       keepBusy(context, (round) => checkLiveness(bar0, tally, round)),
-      workDma(device, new Edu(bar0, interrupts, tally), context),
+      workDma(device, new EduDriver(bar0, interrupts, tally), context),
     ]);
   } finally {
     await interrupts.close();
   }
 }
 
-/** Writes numbers and reads their inverses; operations on one device run in the order they were asked for. */
+/** Writes numbers and reads their inverses. The operations of one device run in the order of the calls. */
 async function checkLiveness(bar0: Region, tally: Tally, round: number): Promise<void> {
   const steps: BatchStep[] = [];
   for (let i = 0; i < BATCH; i++) {
@@ -42,8 +42,8 @@ async function checkLiveness(bar0: Region, tally: Tally, round: number): Promise
   countAccesses(tally, bar0, EDU_REG.LIVENESS, steps.length);
 }
 
-/** Takes a pattern to the device's buffer and back, then raises interrupts by register, again and again. */
-async function workDma(device: Device, edu: Edu, context: JobContext): Promise<void> {
+/** Moves a pattern to the device's buffer and back, then raises interrupts, again and again. */
+async function workDma(device: Device, edu: EduDriver, context: JobContext): Promise<void> {
   const limit = EDU_DMA_MASK;
   const source = await device.dma.allocate(EDU_BUFFER.SIZE, { limit, access: 'read' });
   const target = await device.dma.allocate(EDU_BUFFER.SIZE, { limit, access: 'write' });
@@ -58,8 +58,8 @@ async function workDma(device: Device, edu: Edu, context: JobContext): Promise<v
   await Promise.all([source.free(), target.free()]);
 }
 
-/** The device's DMA and interrupt registers. */
-class Edu {
+/** Drives the DMA and the interrupts of an edu. */
+class EduDriver {
   readonly #bar0: Region;
   readonly #interrupts: CountedInterrupts;
   readonly #tally: Tally;
@@ -70,7 +70,7 @@ class Edu {
     this.#tally = tally;
   }
 
-  /** Moves the buffer's size of bytes and waits for the interrupt at the end. Addresses have 28 bits. */
+  /** Moves as many bytes as the buffer has, and waits for the interrupt at the end. Addresses have 28 bits. */
   async transfer(source: number, destination: number, direction: number): Promise<void> {
     await this.#write(EDU_REG.DMA_SOURCE, source);
     await this.#write(EDU_REG.DMA_TARGET, destination);
@@ -82,7 +82,7 @@ class Edu {
     this.#tally.dmaBytes += EDU_BUFFER.SIZE;
   }
 
-  /** Has the device interrupt. @param status the bits of the interrupt status to set */
+  /** Makes the device raise an interrupt. @param status the bits of the interrupt status that it sets */
   async raise(status: number): Promise<void> {
     await this.#interrupts.expect(0, () => this.#write(EDU_REG.IRQ_RAISE, status));
     await this.#acknowledge(status);

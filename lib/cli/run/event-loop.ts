@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** How late the event loop's timers were, milliseconds; the timer's own period of 1 ms is in them. */
+/** The delay of the event loop in milliseconds: how late its timers were, including the timer's own period of 1 ms. */
 export interface LoopDelay {
   readonly p50: number;
   readonly p99: number;
@@ -8,8 +8,8 @@ export interface LoopDelay {
 }
 
 /**
- * Watches the event loop of this thread until stopped.
- * @returns what stops it and gives the delay so far
+ * Measures the delay of this thread's event loop.
+ * @returns a function that stops the measurement and returns the delay
  */
 export function watchLoop(): () => LoopDelay {
   const histogram = monitorEventLoopDelay({ resolution: 1 });

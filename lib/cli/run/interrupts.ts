@@ -2,10 +2,10 @@ import type { Device } from '../../device/device.js';
 import type { DeviceIrq } from '../../irq/device-irq.js';
 import type { Tally } from './report.js';
 
-/** An interrupt that has not come by then is lost. */
+/** An interrupt that has not arrived after this time is lost. */
 const TIMEOUT_MS = 5_000;
 
-/** Vectors whose interrupts are counted as they are raised and as they come. */
+/** Interrupt vectors of which the raised and the received interrupts are counted. */
 export class CountedInterrupts {
   readonly #irq: DeviceIrq;
   readonly #tally: Tally;
@@ -15,7 +15,7 @@ export class CountedInterrupts {
     this.#tally = tally;
   }
 
-  /** Turns the first vectors of an interrupt index on. */
+  /** Enables the first vectors of an interrupt index. */
   static async open(device: Device, irqIndex: number, vectors: number, tally: Tally): Promise<CountedInterrupts> {
     const irq = device.irq(irqIndex);
     await irq.enable({
@@ -27,7 +27,7 @@ export class CountedInterrupts {
     return new CountedInterrupts(irq, tally);
   }
 
-  /** Counts one as raised, has it raised and waits for it. @throws ERR_TIMEOUT when it does not come */
+  /** Raises an interrupt, counts it and waits for it. @throws ERR_TIMEOUT if it does not arrive */
   async expect(vector: number, raise: () => Promise<void>): Promise<void> {
     this.#tally.interruptsRaised++;
     await raise();

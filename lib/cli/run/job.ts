@@ -11,20 +11,20 @@ import { runTestdev } from './testdev-job.js';
 import { EDU_DEVICE_ID, EDU_VENDOR_ID } from '../../models/edu/registers.js';
 import testdev from '../../models/testdev/testdev.js';
 
-/** How a run is to be. */
+/** Settings of a run. */
 export interface RunSettings {
   readonly seconds: number;
   readonly workers: number;
   readonly tally: Tally;
-  /** Ends the run early. */
+  /** Aborting it ends the run early. */
   readonly abort: AbortSignal;
   readonly onFailure: (error: unknown) => void;
 }
 
-/** The part of the time in which nothing is done, to know the event loop at rest. */
+/** The idle part of the time, in which the delay of the event loop is measured for comparison. */
 const IDLE_SHARE = 0.25;
 
-/** Works attached devices for a time and reports. */
+/** Works the attached devices for a time. @returns the report */
 export async function runJob(devices: readonly Device[], settings: RunSettings): Promise<RunReport> {
   const { seconds, workers, tally, abort, onFailure } = settings;
   const idleSeconds = seconds * IDLE_SHARE;
@@ -56,7 +56,7 @@ async function runDevice(device: Device, context: JobContext): Promise<void> {
   return runConfig(device, context);
 }
 
-/** A timer of our own: AbortSignal.timeout joined by AbortSignal.any was seen never to fire on Node 20. */
+/** Does not use AbortSignal.timeout with AbortSignal.any: on Node.js 20 such a signal sometimes never fires. */
 function stopAfter(seconds: number, abort: AbortSignal): AbortSignal {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), seconds * 1000);

@@ -3,8 +3,8 @@ import type { Tally } from './report.js';
 const PERIOD_MS = 200;
 
 /**
- * Shows the tally on one line of a terminal while the run goes; elsewhere shows nothing.
- * @returns what stops it and clears the line
+ * Shows the tally on one line of a terminal during the run. Shows nothing if the stream is not a terminal.
+ * @returns a function that stops it and clears the line
  */
 export function showProgress(tally: Readonly<Tally>, stream: NodeJS.WriteStream): () => void {
   if (!stream.isTTY) return () => undefined;
@@ -21,7 +21,7 @@ export function showProgress(tally: Readonly<Tally>, stream: NodeJS.WriteStream)
   };
 }
 
-/** 1234567 as 1.2 M. */
+/** Formats 1234567 as 1.2 M. */
 function short(count: number): string {
   const [divisor, unit] = count >= 1e9 ? [1e9, 'G'] : count >= 1e6 ? [1e6, 'M'] : count >= 1e3 ? [1e3, 'k'] : [1, ''];
   return divisor === 1 ? `${count} ` : `${(count / divisor).toFixed(1)} ${unit}`;

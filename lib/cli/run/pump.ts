@@ -1,30 +1,30 @@
 import type { Region } from '../../region/region.js';
 import type { Tally } from './report.js';
 
-/** What a job of a run needs besides its device. */
+/** The context of a job, besides its device. */
 export interface JobContext {
   readonly tally: Tally;
-  /** Aborted when the time is over; a job ends what it has begun and returns. */
+  /** Aborted when the time is over. A job completes the step that it has begun and returns. */
   readonly stop: AbortSignal;
-  /** Told of the first failure of each pump. */
+  /** Called with the failure that ended a pump. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Pairs of a write and a read in one go of a pump: many for one wake-up, few enough not to hold up the event loop. */
+/** Pairs of a write and a read in one step of a pump: many for each wake-up, but few enough not to block the event loop. */
 export const BATCH = 16;
 
-/** Pumps of a kind: while the results of one are looked at here, the worker has the other's operations to run. */
+/** Pumps of one kind: the worker runs the operations of one while this thread checks the results of the other. */
 const PUMPS = 2;
 
-/** Runs enough pumps of a kind that the worker never waits for this thread; each has its own rounds. */
+/** Runs enough pumps of one kind that the worker never waits for this thread. Each pump has its own rounds. */
 export async function keepBusy(context: JobContext, step: (round: number) => Promise<void>): Promise<void> {
   const pumps = Array.from({ length: PUMPS }, (_, index) => pump(context, (round) => step(round * PUMPS + index)));
   await Promise.all(pumps);
 }
 
 /**
- * Goes on with one step after another until the time is over. A step that fails ends its pump and counts as an error.
- * @param step does some operations and waits for them
+ * Runs one step after the other until the time is over. A step that fails ends its pump and counts as an error.
+ * @param step makes some operations and waits for them
  */
 export async function pump(context: JobContext, step: (round: number) => Promise<void>): Promise<void> {
   try {
@@ -35,7 +35,7 @@ export async function pump(context: JobContext, step: (round: number) => Promise
   }
 }
 
-/** Counts an error when a value is not what it must be. */
+/** Counts an error if a value is not the expected one. */
 export function expectValue(tally: Tally, actual: number | bigint | undefined, expected: number): void {
   if (actual !== expected) tally.errors++;
 }
@@ -46,7 +46,7 @@ export function scramble(number: number): number {
   return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
-/** Counts accesses as mapped or trapped, by what the region is at this offset. */
+/** Counts accesses as mapped or trapped, depending on whether the region is mapped at the offset. */
 export function countAccesses(tally: Tally, region: Region, regionOffset: number, count: number): void {
   const { areas } = region.descriptor;
   if (areas.some(({ offset, size }) => regionOffset >= offset && regionOffset < offset + size)) tally.mapped += count;

@@ -1,19 +1,20 @@
 import { print, printJson, printTable } from '../output.js';
 import type { LoopDelay } from './event-loop.js';
 
-/** What a run counts while it goes. */
+/** The counts of a run. */
 export interface Tally {
   mapped: number;
   trapped: number;
   dmaBytes: number;
   interruptsRaised: number;
   interruptsReceived: number;
-  /** Values that were not what they had to be, and operations that failed. */
+  /** Wrong values and failed operations. */
   errors: number;
-  /** Whether every byte that went through DMA was right; undefined when none went. */
+  /** Whether every byte that DMA moved was right; undefined if DMA moved none. */
   dmaVerified: boolean | undefined;
 }
 
+/** Creates a tally of zeros. */
 export function emptyTally(): Tally {
   return {
     mapped: 0,
@@ -26,9 +27,9 @@ export function emptyTally(): Tally {
   };
 }
 
-/** The result of a run: what `--json` prints. */
+/** The result of a run, as `--json` prints it. */
 export interface RunReport {
-  /** The devices' names, joined by commas. */
+  /** The names of the devices, joined by commas. */
   readonly device: string;
   readonly backend: string;
   readonly workers: number;
@@ -40,12 +41,13 @@ export interface RunReport {
   readonly errors: number;
 }
 
+/** A count, and its rate. */
 export interface Rate {
   readonly operations: number;
   readonly perSecond: number;
 }
 
-/** What a run knows besides its tally. */
+/** The facts of a run besides its tally. */
 export interface RunFacts {
   readonly device: string;
   readonly backend: string;
@@ -55,6 +57,7 @@ export interface RunFacts {
   readonly busy: LoopDelay;
 }
 
+/** Makes the report of a run. */
 export function makeReport(tally: Tally, facts: RunFacts): RunReport {
   const perSecond = (count: number): number => Math.round(count / facts.seconds);
   return {
@@ -70,12 +73,13 @@ export function makeReport(tally: Tally, facts: RunFacts): RunReport {
   };
 }
 
-/** Tells whether all that the run did was verified. */
+/** Tells whether everything that the run did was right. */
 export function isVerified(report: RunReport): boolean {
   const { dma, interrupts, errors } = report;
   return errors === 0 && dma.verified !== false && interrupts.raised === interrupts.received;
 }
 
+/** Prints a report, as tables or as one line of JSON. */
 export function printReport(report: RunReport, json: boolean): void {
   if (json) {
     printJson(report);
@@ -103,7 +107,7 @@ function loopRows({ eventLoop }: RunReport): (string | number)[][] {
   return [row('idle', eventLoop.idle), row('workers saturated', eventLoop)];
 }
 
-/** 1234567 as 1,234,567. */
+/** Formats 1234567 as 1,234,567. */
 function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }

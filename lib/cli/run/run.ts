@@ -2,22 +2,22 @@ import type { Command } from 'commander';
 
 import type { Device } from '../../device/device.js';
 import type { Engine } from '../../engine/engine.js';
+import { poolSettings } from '../../pool/options.js';
 import { parseCount, parseSeconds } from '../arguments.js';
 import { EXIT_FAILED, reportFailure } from '../failure-report.js';
-import { addAttachOptions, withEngine, type AttachOptions } from '../session.js';
-import { poolSettings } from '../../pool/options.js';
+import { addBackendOption, withEngine, type BackendOption } from '../session.js';
 import { runJob } from './job.js';
 import { showProgress } from './progress.js';
 import { emptyTally, isVerified, printReport, type RunReport, type Tally } from './report.js';
 
-interface RunOptions extends AttachOptions {
+interface RunOptions extends BackendOption {
   readonly device: readonly string[];
   readonly workers: number;
   readonly seconds: number;
   readonly json?: boolean;
 }
 
-/** The software machine's devices. */
+/** The devices of the software machine. */
 const DEFAULT_DEVICES = ['edu', 'testdev'];
 const EXIT_INTERRUPTED = 130;
 
@@ -25,18 +25,18 @@ const EXIT_INTERRUPTED = 130;
 export function addRunCommand(program: Command): void {
   const command = program
     .command('run')
-    .description('work devices for a time: mapped and trapped accesses, DMA, interrupts; check everything and report')
+    .description('run the main job: mapped and trapped accesses, DMA and interrupts, all of it verified, then a report')
     .option('--device <names...>', 'devices to attach', DEFAULT_DEVICES)
-    .option('--workers <count>', 'I/O workers; a device keeps to one', parseCount, poolSettings().workers)
-    .option('--seconds <seconds>', 'how long, a quarter of it at rest', parseSeconds, 3)
+    .option('--workers <count>', 'I/O workers; each device uses one', parseCount, poolSettings().workers)
+    .option('--seconds <seconds>', 'how long; a quarter of it is idle, for comparison', parseSeconds, 3)
     .option('--json', 'print the report as one line of JSON');
-  addAttachOptions(command).action(run);
+  addBackendOption(command).action(run);
 }
 
 async function run(options: RunOptions): Promise<void> {
   const tally = emptyTally();
   const interrupted = new AbortController();
-  // The second Ctrl-C ends the process at once, as the first would have.
+  // Only the first Ctrl-C ends the run in order: the second one ends the process at once.
   process.once('SIGINT', () => interrupted.abort());
   const stopProgress = showProgress(tally, process.stderr);
   let report: RunReport;
@@ -53,12 +53,12 @@ async function run(options: RunOptions): Promise<void> {
 async function work(engine: Engine, options: RunOptions, tally: Tally, abort: AbortSignal): Promise<RunReport> {
   const { device: names, backend, workers, seconds } = options;
   const devices: Device[] = [];
-  // The engine's close detaches them.
+  // Closing the engine detaches them.
   for (const name of names) devices.push(await engine.attach(name, { backend, busMaster: true }));
-  let told = false;
+  let reported = false;
   const onFailure = (error: unknown): void => {
-    if (!told) reportFailure(error, false);
-    told = true;
+    if (!reported) reportFailure(error, false);
+    reported = true;
   };
   return runJob(devices, { seconds, workers, tally, abort, onFailure });
 }

@@ -8,30 +8,30 @@ import { fillPattern, wrongBytes } from './pattern.js';
 import { BATCH, countAccesses, expectValue, pump, scramble, type JobContext } from './pump.js';
 import type { Tally } from './report.js';
 
-/** MSI-X vectors that are turned on and raised in turn. */
-const VECTORS = 4;
-/** Single accesses have the start of the memory, block copies the rest. */
+/** The number of MSI-X vectors that are enabled and raised in turn. */
+const RAISED_VECTORS = 4;
+/** The size of the start of the memory, which single accesses use. Block copies use the rest. */
 const SINGLES = SIZE.MEMORY / 4;
-/** Copiers: while the bytes of one are compared here, the worker runs the other's. */
+/** The number of copiers: the worker runs the copies of one while this thread compares the bytes of the other. */
 const COPIERS = 2;
-/** Round trips between two comparisons: a copy costs the worker less than comparing it costs this thread. */
+/** Round trips for each comparison: comparing costs this thread more time than a copy costs the worker. */
 const ROUND_TRIPS = 32;
 
 /**
- * Works a testdev until the time is over: its mapped memory by single accesses and by block copies, which keep the I/O
- * worker busy; a trapped register; MSI-X messages, each awaited.
+ * Works a testdev until the time is over: mapped memory by single accesses and by block copies, which keep the I/O worker
+ * busy; a trapped register; MSI-X interrupts, of which it waits for each one.
  */
 export async function runTestdev(device: Device, context: JobContext): Promise<void> {
   const { tally } = context;
   const [memory, registers] = [device.region(BAR.MEMORY), device.region(BAR.REGISTERS)];
   expectValue(tally, await registers.read32(REG.IDENT), IDENT);
-  const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSIX_IRQ_INDEX, VECTORS, tally);
+  const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSIX_IRQ_INDEX, RAISED_VECTORS, tally);
   try {
     await Promise.all([
       pump(context, (round) => workMemory(memory, tally, round)),
       ...Array.from({ length: COPIERS }, (_, copier) => copyBlocks(memory, copier, context)),
       pump(context, (round) => workScratch(registers, tally, round)),
-      pump(context, (round) => raiseMessage(registers, interrupts, tally, round % VECTORS)),
+      pump(context, (round) => raiseMessage(registers, interrupts, tally, round % RAISED_VECTORS)),
     ]);
   } finally {
     await interrupts.close();
@@ -51,7 +51,7 @@ async function workMemory(memory: Region, tally: Tally, round: number): Promise<
   countAccesses(tally, memory, 0, steps.length);
 }
 
-/** Copies a pattern to a part of the memory and back, byte by byte to keep the worker busy, some times, and compares. */
+/** Copies a pattern to a part of the memory and back several times, and compares. Copies bytes, to keep the worker busy. */
 async function copyBlocks(memory: Region, copier: number, context: JobContext): Promise<void> {
   const length = (SIZE.MEMORY - SINGLES) / COPIERS;
   const start = SINGLES + copier * length;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import {
-  hex,
+  formatHex,
   parseBytes,
   parseCount,
   parseRegion,
@@ -15,13 +15,13 @@ import { hexdump } from '../../../lib/cli/hexdump.js';
 const refused = { code: 'commander.invalidArgument' };
 
 describe('command: arguments', () => {
-  it('takes a region by name in either case, and by index', () => {
+  it('accepts a region by name in either case, and by index', () => {
     assert.deepEqual(['bar0', 'BAR5', 'rom', 'config', 'vga', '9'].map(parseRegion), [0, 5, 6, 7, 8, 9]);
     for (const text of ['bar6', '', '-1', '0x1', 'bar']) assert.throws(() => parseRegion(text), refused);
     assert.deepEqual([regionName(7), regionName(12)], ['config', '12']);
   });
 
-  it('takes offsets and values in decimal and hexadecimal, and nothing else', () => {
+  it('accepts offsets and values in decimal and hexadecimal, and nothing else', () => {
     assert.deepEqual(['0', '16', '0x10', '0XfF'].map(parseBytes), [0, 16, 16, 255]);
     for (const text of ['', '1.5', '-1', '0x', '1e3', '0x20000000000000', '1k']) {
       assert.throws(() => parseBytes(text), refused, text);
@@ -30,7 +30,7 @@ describe('command: arguments', () => {
     assert.throws(() => parseValue('ten'), refused);
   });
 
-  it('takes widths, counts and seconds in their ranges', () => {
+  it('accepts widths, counts and seconds in their ranges', () => {
     assert.deepEqual(['1', '2', '4', '8'].map(parseWidth), [1, 2, 4, 8]);
     for (const text of ['3', '16', '']) assert.throws(() => parseWidth(text), refused);
     for (const text of ['0', '-1', '1.5', 'x']) assert.throws(() => parseCount(text), refused);
@@ -38,15 +38,18 @@ describe('command: arguments', () => {
     assert.deepEqual([parseCount('4'), parseSeconds('0.5')], [4, 0.5]);
   });
 
-  it('writes hexadecimal', () => {
-    assert.deepEqual([hex(10), hex(10, 4), hex(0xffffffffffffffffn)], ['0xa', '0x000a', '0xffffffffffffffff']);
+  it('formats numbers in hexadecimal', () => {
+    assert.deepEqual(
+      [formatHex(10), formatHex(10, 4), formatHex(0xffffffffffffffffn)],
+      ['0xa', '0x000a', '0xffffffffffffffff'],
+    );
   });
 });
 
 describe('command: hexdump', () => {
   const bytes = Uint8Array.from({ length: 24 }, (_, index) => 0x40 + index);
 
-  it('shows little-endian values in the width, and the characters', () => {
+  it('shows little-endian values of the width, and the characters', () => {
     assert.deepEqual(hexdump(bytes, 0x20, 4), [
       '00000020  43424140 47464544 4b4a4948 4f4e4d4c  |@ABCDEFGHIJKLMNO|',
       `00000030  53525150 57565554${' '.repeat(18)}  |PQRSTUVW|`,
@@ -62,7 +65,7 @@ describe('command: hexdump', () => {
     ]);
   });
 
-  it('shows a dot for what is no character', () => {
+  it('shows a dot for a byte that is not a printable character', () => {
     assert.equal(hexdump(Uint8Array.of(0, 0x1f, 0x7f, 0xff), 0, 4)[0]?.slice(-6), '|....|');
   });
 });

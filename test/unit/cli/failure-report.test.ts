@@ -7,44 +7,44 @@ import { emptyTally, isVerified, makeReport, type Tally } from '../../../lib/cli
 import { showProgress } from '../../../lib/cli/run/progress.js';
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 
-/** What is told of a failure, and the exit code. */
-function told(error: unknown, verbose = false): [string, number] {
+/** Returns the output for a failure, and the exit code. */
+function reported(error: unknown, verbose = false): [string, number] {
   let text = '';
   const code = reportFailure(error, verbose, (chunk) => (text += chunk));
   return [text, code];
 }
 
-describe('command: how a failure is told', () => {
+describe('command: how a failure is reported', () => {
   const error = systemError('EBUSY', 'open', { path: '/dev/vfio/26', hint: 'close it there', cause: new Error('why') });
 
-  it('is the message and the hint, without a stack', () => {
-    assert.deepEqual(told(error), ["error: EBUSY: open '/dev/vfio/26'\nhint: close it there\n", 1]);
+  it('prints the message and the hint, without a stack', () => {
+    assert.deepEqual(reported(error), ["error: EBUSY: open '/dev/vfio/26'\nhint: close it there\n", 1]);
   });
 
-  it('has the stack and the causes when asked for', () => {
-    const [text, code] = told(error, true);
+  it('prints the stack and the causes with --verbose', () => {
+    const [text, code] = reported(error, true);
     assert.match(text, /EBUSY[\s\S]*\n {4}at [\s\S]*caused by: Error: why\n {4}at /);
     assert.equal(code, 1);
   });
 
-  it('is told once where commander has told it, and help is none', () => {
-    assert.deepEqual(told(new CommanderError(1, 'commander.unknownCommand', 'no')), ['', 2]);
-    assert.deepEqual(told(new CommanderError(0, 'commander.helpDisplayed', 'help')), ['', 0]);
+  it('prints nothing if commander has printed its message, and takes help for success', () => {
+    assert.deepEqual(reported(new CommanderError(1, 'commander.unknownCommand', 'no')), ['', 2]);
+    assert.deepEqual(reported(new CommanderError(0, 'commander.helpDisplayed', 'help')), ['', 0]);
   });
 
-  it('takes what is no error of ours, and what is no error', () => {
-    assert.deepEqual(told(new TypeError('oh')), ['error: oh\n', 1]);
-    assert.deepEqual(told('oh'), ['error: oh\n', 1]);
-    assert.deepEqual(told(new VfioError('plain', { code: 'ERR_CLOSED' })), ['error: plain\n', 1]);
+  it('prints errors of other classes, and values that are not errors', () => {
+    assert.deepEqual(reported(new TypeError('oh')), ['error: oh\n', 1]);
+    assert.deepEqual(reported('oh'), ['error: oh\n', 1]);
+    assert.deepEqual(reported(new VfioError('plain', { code: 'ERR_CLOSED' })), ['error: plain\n', 1]);
   });
 });
 
-describe("command: the run's report", () => {
+describe('command: the report of a run', () => {
   const delay = { p50: 1, p99: 2, max: 3 };
   const facts = { device: 'edu', backend: 'container', workers: 2, seconds: 2, idle: delay, busy: delay };
   const report = (fields: Partial<Tally>) => makeReport({ ...emptyTally(), ...fields }, facts);
 
-  it('gives rates by the time that was worked', () => {
+  it('divides the counts by the working time', () => {
     const { mapped, dma } = report({ mapped: 10, dmaBytes: 4096, dmaVerified: true });
     assert.deepEqual(
       [mapped, dma],
@@ -55,7 +55,7 @@ describe("command: the run's report", () => {
     );
   });
 
-  it('is verified only without errors, wrong bytes and lost or doubled interrupts', () => {
+  it('is verified only without errors, wrong bytes and lost or extra interrupts', () => {
     assert.equal(isVerified(report({ interruptsRaised: 3, interruptsReceived: 3, dmaVerified: true })), true);
     assert.equal(isVerified(report({})), true);
     assert.equal(isVerified(report({ errors: 1 })), false);
@@ -66,14 +66,14 @@ describe("command: the run's report", () => {
 });
 
 describe('command: progress', () => {
-  it('writes nothing where there is no terminal', () => {
+  it('writes nothing if the stream is not a terminal', () => {
     const written: string[] = [];
     const stream = { isTTY: false, columns: 80, write: (text: string) => written.push(text) };
     showProgress(emptyTally(), stream as unknown as NodeJS.WriteStream)();
     assert.deepEqual(written, []);
   });
 
-  it('draws one line over itself, no wider than the terminal, and clears it', async () => {
+  it('redraws one line, no wider than the terminal, and clears it', async () => {
     const written: string[] = [];
     const stream = { isTTY: true, columns: 30, write: (text: string) => written.push(text) };
     const stop = showProgress({ ...emptyTally(), mapped: 1_234_567 }, stream as unknown as NodeJS.WriteStream);

@@ -31,7 +31,7 @@ function fakeDevice(size = 256): {
 }
 
 describe('config space', () => {
-  it('reads a device’s header with 64-bit, 32-bit and port BARs', () => {
+  it('parses the header of a device with 64-bit, 32-bit and port BARs', () => {
     const { bytes, view } = fakeDevice();
     view.setUint32(0, 0x11e81234, true);
     view.setUint8(8, 0x10);
@@ -58,7 +58,7 @@ describe('config space', () => {
     assert.equal(header.interruptPin, 1);
   });
 
-  it('reads a bridge’s header', () => {
+  it('parses the header of a bridge', () => {
     const { bytes, view } = fakeDevice();
     view.setUint8(0x0e, 1);
     bytes.set([1, 2, 3], 0x18);
@@ -69,7 +69,7 @@ describe('config space', () => {
     assert.equal(header.subsystem, undefined);
   });
 
-  it('walks both lists and ends on a loop', () => {
+  it('lists both kinds of capabilities and ends at a loop', () => {
     const { bytes, view } = fakeDevice(4096);
     view.setUint16(6, 0x10, true);
     view.setUint8(0x34, 0x40);
@@ -90,7 +90,7 @@ describe('config space', () => {
     assert.deepEqual(walkExtendedCapabilities(bytes.subarray(0, 256)), []);
   });
 
-  it('ends its walks on any bytes', () => {
+  it('ends the lists for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 4096, maxLength: 4096, size: 'max' }), (bytes) => {
         bytes[6] = 0x10;
@@ -125,7 +125,7 @@ describe('config space', () => {
     assert.equal(view.getUint8(0x40), 0b0101_1010);
   });
 
-  it('turns single command bits and writes nothing that is so already', async () => {
+  it('changes single command bits, and writes nothing if the bit is set already', async () => {
     const { view, writes, config } = fakeDevice();
     view.setUint16(4, 0x103, true);
     await Promise.all([config.setBusMaster(true), config.setMemoryDecode(false)]);
@@ -134,7 +134,7 @@ describe('config space', () => {
     assert.equal(writes.length, 2);
   });
 
-  it('refuses what is outside', async () => {
+  it('rejects accesses outside of config space', async () => {
     const { config } = fakeDevice();
     await assert.rejects(config.read(254, 4), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(config.write8(256, 0), { code: 'ERR_OUT_OF_RANGE' });

@@ -4,7 +4,7 @@ import { IrqVector } from '../../../lib/irq/vector.js';
 import { addon } from '../../../lib/native/addon.js';
 
 describe('the eventfd of a vector', () => {
-  it('gives what lies in it when it ends, before a turn of the event loop could', async () => {
+  it('delivers the interrupts that are still in the eventfd when the vector ends', async () => {
     let heard = 0;
     const vector = IrqVector.create((count) => void (heard += count));
     const waiting = vector.next();
@@ -17,7 +17,7 @@ describe('the eventfd of a vector', () => {
     assert.equal(heard, 5);
   });
 
-  it('ends the waits for which nothing came, and says so to other threads', async () => {
+  it('rejects waits when it is closed, and signals it to other threads', async () => {
     const vector = IrqVector.create(() => undefined);
     const waiting = assert.rejects(vector.next(), { code: 'ERR_CLOSED' });
     assert.equal(vector.off[0], 0);

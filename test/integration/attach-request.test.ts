@@ -9,8 +9,8 @@ import { eventually } from '../support/open-fds.js';
 
 const NAME = 'f000:00:04.0';
 
-/** Asks for the device as soon as it can, and tells that the interrupt is on only when the engine has heard of it. */
-function asksAtOnce(kernel: VfioKernel, heard: () => boolean): VfioKernel {
+/** Makes the kernel ask for the device as soon as REQ is enabled. Enabling it ends when the engine has got the request. */
+function askingAtOnce(kernel: VfioKernel, heard: () => boolean): VfioKernel {
   const setIrqs = kernel.setIrqs.bind(kernel);
   kernel.setIrqs = async (device, set) => {
     await setIrqs(device, set);
@@ -22,7 +22,7 @@ function asksAtOnce(kernel: VfioKernel, heard: () => boolean): VfioKernel {
   return kernel;
 }
 
-describe('a device that the kernel wants back while it is being attached', () => {
+describe('a device that the kernel asks for during its attach', () => {
   let machine: SoftwareMachine;
   beforeEach(async () => {
     machine = new SoftwareMachine();
@@ -30,29 +30,29 @@ describe('a device that the kernel wants back while it is being attached', () =>
   });
   afterEach(() => machine.close());
 
-  it('is given back, and not handed out', async () => {
+  it('is detached, and the attach fails with ENODEV', async () => {
     const inner = machine.process();
     const engine: Engine = new Engine({
-      kernels: [asksAtOnce(inner, () => engine.devices.some(({ attached }) => !attached))],
+      kernels: [askingAtOnce(inner, () => engine.devices.some(({ attached }) => !attached))],
       backend: 'container',
     });
     await assert.rejects(engine.attach(NAME), { code: 'ENODEV', device: NAME, syscall: 'attach' });
     assert.deepEqual(engine.devices, []);
-    // All of it was given back when the attach failed.
+    // The failed attach has closed everything.
     const other = new Engine({ machine });
     await (await other.attach(NAME)).detach();
     await other.close();
     await engine.close();
   });
 
-  it('is handed out to who has a say in it', async () => {
+  it('is attached if a handler of requests is still running', async () => {
     let asked = false;
     let answer = (): void => undefined;
     const onRequest: OnRequest = () => {
       asked = true;
       return new Promise((resolve) => (answer = resolve));
     };
-    const engine = new Engine({ kernels: [asksAtOnce(machine.process(), () => asked)], backend: 'container' });
+    const engine = new Engine({ kernels: [askingAtOnce(machine.process(), () => asked)], backend: 'container' });
     const device = await engine.attach(NAME, { onRequest });
     assert.ok(device.attached);
     answer();
@@ -60,8 +60,8 @@ describe('a device that the kernel wants back while it is being attached', () =>
   });
 });
 
-describe('an engine whose kernels could not be had', () => {
-  it('asks for them again with the next device', async () => {
+describe('an engine whose kernels could not be opened', () => {
+  it('opens them again with the next device', async () => {
     const machine = new SoftwareMachine();
     await machine.addDevice({ name: NAME, model: 'edu' });
     const process = machine.process.bind(machine);
