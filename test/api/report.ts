@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,8 @@ function entryPoints(): EntryPoint[] {
  */
 export function checkApi(record: boolean): ApiReport {
   const temporary = mkdtempSync(join(tmpdir(), 'vfio-engine-api-'));
+  // API Extractor writes no report into a folder that is missing.
+  if (record) mkdirSync(REPORTS, { recursive: true });
   try {
     const entries = entryPoints();
     const configs = entries.map((entry) => extractorConfig(entry, temporary));

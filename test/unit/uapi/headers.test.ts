@@ -48,7 +48,7 @@ describe('the constants of vfio-engine/uapi', () => {
       const expected = Object.fromEntries(valuesOf(header, names));
       const actual = names.map((name) => [
         name,
-        BigInt((constants as Record<string, number | bigint>)[name] as number),
+        low32(BigInt((constants as Record<string, number | bigint>)[name] as number)),
       ]);
       assert.deepEqual(Object.fromEntries(actual), expected);
     });
