@@ -14,13 +14,17 @@ export type { ErrnoName } from './uapi/errno.js';
 
 export { Region, type WaitOptions } from './region/region.js';
 export type { BatchStep } from './region/batch.js';
+export type { PollCondition } from './region/poll-condition.js';
 export { RegionAccess } from './region/region-access.js';
 export { Program, type ProgramTarget } from './region/program.js';
 export type { MappedArea, RegionDescriptor } from './region/descriptor.js';
 export type { Width } from './region/access-checks.js';
+export type { RegionHandle } from './native/lane.js';
 
 export { WorkerPool } from './pool/pool.js';
-export type { PoolOptions } from './pool/options.js';
+export type { PoolOptions, PoolSettings } from './pool/options.js';
+export type { CpuChoice } from './pool/cpus.js';
+export type { DriverTask } from './pool/driver-task.js';
 export type { DriverContext, DriverFunction } from '../workers/driver-host.js';
 
 export { DmaSpace, type DmaAllocateOptions, type DmaPoolOptions, type MemoryBankOptions } from './dma/dma-space.js';

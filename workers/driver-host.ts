@@ -1,25 +1,28 @@
+import { argumentError } from '../lib/base/arguments.js';
 import { invalidArgument } from '../lib/base/errors.js';
 import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
 import { RegionAccess } from '../lib/region/region-access.js';
 
-/** What a driver function gets. Thread: the driver's own; it may block. */
+/** What a driver function gets. Thread: the function's own; it may block. */
 export interface DriverContext {
-  /** Gives synchronous access to a region. @throws ERR_INVALID_ARGUMENT for an index the device does not have */
+  /** Returns synchronous access to a region of the device. @throws ERR_INVALID_ARGUMENT if the device lacks the region */
   region(regionIndex: number): RegionAccess;
-  /** DMA memory by the name that the caller gave it. */
+  /** The option `buffers` of the caller, shared with it. */
   readonly buffers: Readonly<Record<string, SharedArrayBuffer>>;
+  /** A copy of the option `args` of the caller. */
   readonly args: unknown;
 }
 
+/** The default export of a module that `Device.runDriver` runs. It returns a value, or a promise of one. */
 export type DriverFunction = (context: DriverContext) => unknown;
 
-/** A Piscina task: loads the user's module and runs its default export. */
+/** A Piscina task: loads the user's module, calls its default export and returns how that ended. */
 export default async function run(task: DriverTask): Promise<DriverAnswer> {
   try {
     const module = (await import(task.module)) as { default?: DriverFunction };
     if (typeof module.default !== 'function')
-      throw invalidArgument(`${task.module} has no default export that is a function`);
+      throw invalidArgument(`the default export of ${task.module} must be a function`);
     return answerOfValue(await module.default(contextOf(task)));
   } catch (error) {
     return answerOfError(error);
@@ -33,7 +36,12 @@ function contextOf(task: DriverTask): DriverContext {
       const known = opened.get(regionIndex);
       if (known !== undefined) return known;
       const descriptor = task.regions.find((candidate) => candidate.regionIndex === regionIndex);
-      if (descriptor === undefined) throw invalidArgument(`the device has no region ${regionIndex}`);
+      if (descriptor === undefined)
+        throw argumentError(
+          'regionIndex',
+          `a region of the device (${task.regions.map((each) => each.regionIndex).join(', ')})`,
+          regionIndex,
+        );
       const access = new RegionAccess(descriptor);
       opened.set(regionIndex, access);
       return access;

@@ -1,4 +1,4 @@
-/** A model's thread: `workerData` is a `RunRequest`; any message asks it to end. */
+/** The thread that hosts a model. `workerData` is a `RunRequest`. Any message stops the model. */
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { serializeError } from '../lib/base/errors.js';
@@ -23,7 +23,7 @@ try {
     stop.signal,
   );
 } catch (error) {
-  // Before it served, whoever started it waits for the reason; afterwards it is the thread's own failure.
+  // The starter waits for the reason until the model serves. Later, the error ends the thread.
   if (served) throw error;
   tell({ kind: 'failed', error: serializeError(error) });
 } finally {

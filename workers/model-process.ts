@@ -1,4 +1,4 @@
-/** A model's process: the first message of its parent's is a `RunRequest`. SIGTERM ends it, its client's leaving too. */
+/** The process that hosts a model. The parent's first message is a `RunRequest`. SIGTERM ends it, and so does its client by leaving. */
 import { once } from 'node:events';
 
 import { serializeError } from '../lib/base/errors.js';
@@ -22,6 +22,6 @@ try {
   if (served) throw error;
   tell({ kind: 'failed', error: serializeError(error) });
 } finally {
-  // Without a parent there is no channel any more.
+  // The channel is gone if the parent has ended.
   if (process.connected) process.disconnect();
 }

@@ -6,4 +6,5 @@
 export type { LaneDescriptor } from './descriptor.js';
 export { LaneProducer } from './lane-producer.js';
 export { SyncLane, type SyncLaneOptions } from './sync-lane.js';
-export { Op, type Operation } from '../layout/slot.js';
+export { Op, type Operation, type SlotView } from '../layout/slot.js';
+export type { IoWorkerHandle, LaneHandle } from '../native/lane.js';

@@ -1,25 +1,25 @@
 /**
- * One operation, 64 bytes, in a lane or in a program. Little endian, as every machine that has VFIO and Node.js is.
+ * The layout of one operation, 64 bytes, in a lane or in a program. Little endian, like all machines with VFIO and Node.js.
  *
  * | offset | bytes | name         | meaning                                                              |
  * |--------|-------|--------------|----------------------------------------------------------------------|
  * | 0      | 1     | op           | `Op`                                                                 |
  * | 1      | 1     | width        | 1, 2, 4 or 8 bytes                                                   |
- * | 2      | 2     | cancelled    | the producer sets 1 to have it answered with ECANCELED if not yet run;|
+ * | 2      | 2     | cancelled    | the producer sets 1 to cancel it: ECANCELED if it did not run yet;   |
  * |        |       |              | a poll, a copy and a program stop where they are                     |
  * | 4      | 4     | region       | region handle                                                        |
  * | 8      | 8     | offset       | bytes into the region                                                |
- * | 16     | 8     | value        | to write, to wait for; the worker puts what it read                  |
- * | 24     | 8     | mask         | which bits count (modify, poll); of a program 0: the worker's own    |
- * | 32     | 8     | bufferOffset | bytes into the buffer (copies); a program's modify or poll: its value |
+ * | 16     | 8     | value        | to write, or to poll for; the worker writes here what it read        |
+ * | 24     | 8     | mask         | the bits that count (modify, poll); 0 in a program: for the worker   |
+ * | 32     | 8     | bufferOffset | bytes into the buffer (copies); the value of a program's modify, poll|
  * | 40     | 4     | buffer       | buffer handle                                                        |
  * | 44     | 4     | length       | bytes (copies)                                                       |
  * | 48     | 8     | deadline     | CLOCK_MONOTONIC in microseconds, 0 for none                          |
  * | 56     | 4     | status       | 0, or a negative errno; written by the worker                        |
- * | 60     | 4     | cookie       | the producer's own                                                   |
+ * | 60     | 4     | cookie       | for the producer                                                     |
  *
- * A program's slot names other slots, `length` bytes of them in a buffer; its value is the first to run, and becomes how many
- * ran. Each of them gets a status of its own. None of them is a program.
+ * The slot of a program names other slots: `length` bytes of them in a buffer. Its value is the number of the first one to
+ * run, and then the number of slots that ran. Each of these slots gets its own status, and must not be a program.
  */
 export const SLOT = {
   size: 64,
@@ -37,7 +37,7 @@ export const SLOT = {
   status: 56,
 } as const;
 
-/** What a slot asks for. */
+/** The operations. */
 export const Op = {
   read: 1,
   write: 2,
@@ -50,30 +50,38 @@ export const Op = {
   program: 9,
 } as const;
 
-/** An operation as the producer has it; what an op does not use is left out. */
+/** An operation as the producer writes it. Members that the operation does not use are left out. */
 export interface Operation {
+  /** One of `Op`. */
   readonly op: (typeof Op)[keyof typeof Op];
+  /** Bytes of one access: 1, 2, 4 or 8. */
   readonly width?: number;
+  /** `descriptor.handle` of the region. */
   readonly region?: number;
+  /** Bytes into the region. */
   readonly offset?: number;
-  /** Up to 32 bits as a number, 64 as a bigint. */
+  /** What is written or polled for. Up to 32 bits as a number, 64 bits as a bigint. */
   readonly value?: number | bigint;
+  /** The bits of a modify or a poll. Up to 32 bits as a number, 64 bits as a bigint. */
   readonly mask?: number | bigint;
+  /** Handle of the buffer of a copy. */
   readonly buffer?: number;
+  /** Bytes into the buffer of a copy. */
   readonly bufferOffset?: number;
+  /** Bytes of a copy. */
   readonly length?: number;
-  /** Microseconds of CLOCK_MONOTONIC; 0 or absent for none. */
+  /** When a poll gives up: microseconds of CLOCK_MONOTONIC; 0 or absent for never. */
   readonly deadline?: number;
 }
 
-const HIGH = 2 ** 32;
+const WORD_RANGE = 2 ** 32;
 
-/** Writes operations into slots and reads their answers, through 32-bit words: 64-bit BigInts are slow. */
+/** Writes operations into slots and reads their answers, in words of 32 bits because bigints are slow. */
 export class SlotView {
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
 
-  /** @param start where the first slot is, bytes, a multiple of 4 */
+  /** @param buffer the memory that holds the slots @param start bytes before the first slot, a multiple of 4 */
   constructor(
     buffer: ArrayBufferLike,
     private readonly start: number,
@@ -82,7 +90,7 @@ export class SlotView {
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** Writes slot `index` whole, so that nothing of its last use stays. */
+  /** Writes all of slot `index`, so that nothing of its last use is left. */
   write(index: number, operation: Operation): void {
     const at = this.start + index * SLOT.size;
     const words = this.#words;
@@ -99,7 +107,8 @@ export class SlotView {
   }
 
   /**
-   * Writes what a read, write or doorbell of up to 32 bits uses of slot `index`: half the stores of `write`, and no object.
+   * Writes the part of slot `index` that a read, write or doorbell of up to 32 bits uses: half the stores of `write`, and no
+   * object.
    * @param region handle
    * @param offset bytes
    * @param value low 32 bits
@@ -110,29 +119,29 @@ export class SlotView {
     words[word] = op | (width << 8);
     words[word + (SLOT.region >> 2)] = region;
     words[word + (SLOT.offset >> 2)] = offset;
-    words[word + (SLOT.offset >> 2) + 1] = offset > 0xffffffff ? Math.floor(offset / HIGH) : 0;
+    words[word + (SLOT.offset >> 2) + 1] = offset > 0xffffffff ? Math.floor(offset / WORD_RANGE) : 0;
     words[word + (SLOT.value >> 2)] = value;
     words[word + (SLOT.value >> 2) + 1] = 0;
     words[word + (SLOT.deadline >> 2)] = 0;
     words[word + (SLOT.deadline >> 2) + 1] = 0;
   }
 
-  /** Asks that a slot not be run if it has not been; what a copy has copied by then stays. */
+  /** Cancels the operation in slot `index` if it has not run. A copy keeps what it copied. */
   cancel(index: number): void {
     this.#bytes[this.start + index * SLOT.size + SLOT.cancelled] = 1;
   }
 
-  /** The answer: 0, or a negative errno. */
+  /** Reads the status of slot `index`: 0, or a negative errno. */
   status(index: number): number {
     return (this.#words[(this.start + index * SLOT.size + SLOT.status) >> 2] ?? 0) | 0;
   }
 
-  /** The low 32 bits of a slot's value. */
+  /** Reads the low 32 bits of the value of slot `index`. */
   value32(index: number): number {
     return this.#words[(this.start + index * SLOT.size + SLOT.value) >> 2] ?? 0;
   }
 
-  /** All 64 bits of a slot's value. */
+  /** Reads all 64 bits of the value of slot `index`. */
   value64(index: number): bigint {
     const at = (this.start + index * SLOT.size + SLOT.value) >> 2;
     return (BigInt(this.#words[at + 1] ?? 0) << 32n) | BigInt(this.#words[at] ?? 0);
@@ -145,7 +154,7 @@ export class SlotView {
       this.#words[word + 1] = Number((value >> 32n) & 0xffffffffn);
     } else {
       this.#words[word] = value;
-      this.#words[word + 1] = value > 0xffffffff ? Math.floor(value / HIGH) : 0;
+      this.#words[word + 1] = value > 0xffffffff ? Math.floor(value / WORD_RANGE) : 0;
     }
   }
 }

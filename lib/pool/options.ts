@@ -31,9 +31,13 @@ export interface PoolOptions {
 
 /** The settings of a pool with all defaults filled in. */
 export interface PoolSettings {
+  /** See `PoolOptions.workers`. */
   readonly workers: number;
+  /** See `PoolOptions.spinMicroseconds`. */
   readonly spinMicroseconds: number;
+  /** See `PoolOptions.laneCapacity`. */
   readonly laneCapacity: number;
+  /** See `PoolOptions.drivers`. */
   readonly drivers: number;
   /** The CPUs of each worker; undefined for a worker that may run on all. */
   readonly placement: readonly (readonly number[] | undefined)[];

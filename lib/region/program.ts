@@ -23,6 +23,7 @@ const { programRun } = addon;
 
 /** The region of a program's steps: a `Region`, or a `RegionAccess` on any other thread. */
 export interface ProgramTarget {
+  /** The descriptor of the region. */
   readonly descriptor: RegionDescriptor;
 }
 
@@ -71,6 +72,7 @@ export class Program {
    */
   constructor(
     target: ProgramTarget,
+    /** The most steps that fit. */
     readonly capacity = 64,
   ) {
     requireWhole('capacity', capacity, 1, MOST_STEPS);

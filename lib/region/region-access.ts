@@ -45,7 +45,10 @@ export class RegionAccess {
    * @param descriptor `Region.descriptor`
    * @throws ERR_INVALID_ARGUMENT if `descriptor` does not describe a region; ERR_CLOSED if a region with mapped areas is closed
    */
-  constructor(readonly descriptor: RegionDescriptor) {
+  constructor(
+    /** What the region was opened by. */
+    readonly descriptor: RegionDescriptor,
+  ) {
     requireDescriptor(descriptor);
     this.#handle = descriptor.handle;
     this.#areas = descriptor.areas.flatMap((area) => viewsOf(descriptor, area));
