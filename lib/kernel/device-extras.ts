@@ -1,32 +1,32 @@
 import type { Fd, VfioKernel } from './kernel.js';
 
 /**
- * What a VFIO device of the real kernel can beyond the seam. Errors as VfioKernel's.
- * Source: linux/vfio.h (6.12). Thread: as VfioKernel.
+ * Operations on a device that only the real kernel has: hot reset, features and ioeventfds. Errors and threads are those of
+ * `VfioKernel`. Source: linux/vfio.h (6.12).
  */
 export interface DeviceExtras {
-  /** ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO). @throws ENODEV where neither slot nor bus can be reset */
+  /** ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO). @throws ENODEV if neither the slot nor the bus can be reset */
   getHotResetInfo(device: Fd): HotResetInfo;
   /**
    * ioctl(VFIO_DEVICE_PCI_HOT_RESET): resets the slot or bus with every device on it.
-   * @param groups the open groups that own them all; none when the device is bound to an iommufd that does
-   * @throws EPERM when one is not owned, ENODEV, ENOTTY when the reset failed
+   * @param groups the open groups of all these devices; empty if the device is bound to an iommufd that has them all
+   * @throws EPERM if the caller does not own one of the devices; ENODEV; ENOTTY if the reset failed
    */
   hotReset(device: Fd, groups: readonly Fd[]): Promise<void>;
   /**
    * ioctl(VFIO_DEVICE_FEATURE, PROBE)
-   * @param ways VFIO_DEVICE_FEATURE_GET, _SET, both or 0
-   * @returns whether the device has the feature (in these ways)
+   * @param ways VFIO_DEVICE_FEATURE_GET, VFIO_DEVICE_FEATURE_SET, both, or 0 to ask for the feature alone
+   * @returns whether the device has the feature and allows these operations
    */
   hasFeature(device: Fd, feature: number, ways?: number): boolean;
-  /** ioctl(VFIO_DEVICE_FEATURE, GET). @param payload as long as the feature's structure @returns it, filled in */
+  /** ioctl(VFIO_DEVICE_FEATURE, GET). @param payload as long as the structure of the feature @returns the structure as the kernel filled it in */
   getFeature(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
-  /** ioctl(VFIO_DEVICE_FEATURE, SET). @returns the payload as the kernel left it */
+  /** ioctl(VFIO_DEVICE_FEATURE, SET). @returns the structure as the kernel left it */
   setFeature(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
   /**
-   * ioctl(VFIO_DEVICE_IOEVENTFD): every count in the eventfd writes `data` to the device, in the kernel.
-   * @param eventfd -1 takes the pairing away
-   * @throws EEXIST when it is there, ENODEV when it is not, EINVAL outside of BARs, ENOSPC
+   * ioctl(VFIO_DEVICE_IOEVENTFD): the kernel writes `data` to the device whenever the eventfd is signalled.
+   * An `eventfd` of -1 removes the pair.
+   * @throws EEXIST if the pair exists; ENODEV if it does not; EINVAL outside of BARs; ENOSPC
    */
   setIoeventfd(device: Fd, ioeventfd: Ioeventfd): Promise<void>;
 }
@@ -38,21 +38,21 @@ export function hasDeviceExtras(kernel: VfioKernel): kernel is VfioKernel & Devi
 
 /** The answer to VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. */
 export interface HotResetInfo {
-  /** VFIO_PCI_HOT_RESET_FLAG_DEV_ID, _DEV_ID_OWNED */
+  /** VFIO_PCI_HOT_RESET_FLAG_DEV_ID, VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED. */
   readonly flags: number;
   readonly devices: readonly DependentDevice[];
 }
 
-/** A device that the reset takes along. */
+/** A device that the hot reset also resets. */
 export interface DependentDevice {
-  /** A group's number, or with flag DEV_ID an iommufd device id (0: owned without one, 0xffffffff: not owned). */
+  /** The number of its group. With flag DEV_ID its iommufd device id; 0: owned without an id; 0xffffffff: not owned. */
   readonly id: number;
   readonly segment: number;
   readonly bus: number;
   readonly devfn: number;
 }
 
-/** struct vfio_device_ioeventfd. `width` in bytes: 1, 2, 4 or 8. */
+/** struct vfio_device_ioeventfd. `width` is 1, 2, 4 or 8 bytes. */
 export interface Ioeventfd {
   readonly fileOffset: bigint;
   readonly width: number;

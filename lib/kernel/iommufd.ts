@@ -1,84 +1,86 @@
+import type { DirtyRange, IovaRange } from '../base/iova-range.js';
 import type { DmaPieces, Fd } from './kernel.js';
 
 /**
- * The kernel's iommufd interface and the devices' own nodes, which the iommufd backend is written against. Ids (of an
- * IOAS, a hardware page table, a device) are numbers within one iommufd. Every method throws (or rejects with) a
- * `VfioError` whose `code` is an errno name; a kernel that lacks a call answers ENOTTY.
+ * The kernel's iommufd operations and those of device nodes (/dev/vfio/devices). The iommufd backend calls them. An id (of an
+ * IOAS, a hardware page table or a device) is a number within one iommufd. Every method throws (or rejects with) a
+ * `VfioError` whose `code` is an errno name. A kernel that lacks a call fails with ENOTTY.
  *
  * Source: linux/iommufd.h, linux/vfio.h (6.12).
  * Thread: as VfioKernel.
  */
 export interface IommufdKernel {
-  /** open(/dev/iommu). @throws ENOENT where the kernel has no iommufd, EACCES */
+  /** open(/dev/iommu). @throws ENOENT if the kernel has no iommufd; EACCES */
   openIommufd(): Promise<Fd>;
-  /** open(/dev/vfio/devices/NAME). @param name as `vfio0`. Nothing but a bind works until it is bound. */
+  /** open(/dev/vfio/devices/NAME). Until the device is bound, only a bind works on it. @param name such as `vfio0` */
   openCdev(name: string): Promise<Fd>;
   /**
-   * ioctl(VFIO_DEVICE_BIND_IOMMUFD): opens the device and gives it to the iommufd until the descriptor is closed.
+   * ioctl(VFIO_DEVICE_BIND_IOMMUFD): opens the device and binds it to the iommufd until its descriptor is closed.
    * @returns the device's id
-   * @throws EPERM when another driver or iommufd holds a function of its group, EBUSY when its group is open, EINVAL
-   *   when it is bound, EBADFD for a file that is no iommufd
+   * @throws EPERM if another driver or iommufd has a function of its group; EBUSY if its group is open; EINVAL if the
+   *   device is bound; EBADFD if `iommufd` is not an iommufd
    */
   bindIommufd(device: Fd, iommufd: Fd): Promise<number>;
   /**
    * ioctl(VFIO_DEVICE_ATTACH_IOMMUFD_PT)
-   * @param ptId an IOAS or a hardware page table; a device that is attached moves over
+   * @param ptId the id of an IOAS or a hardware page table; an attached device moves to it
    * @returns the hardware page table's id
    */
   attachIommufdPt(device: Fd, ptId: number): Promise<number>;
-  /** ioctl(VFIO_DEVICE_DETACH_IOMMUFD_PT): the device's DMA faults from now on. Detached already: nothing happens. */
+  /** ioctl(VFIO_DEVICE_DETACH_IOMMUFD_PT): all DMA of the device faults from now on. Does nothing if it is detached. */
   detachIommufdPt(device: Fd): Promise<void>;
 
-  /** ioctl(IOMMU_DESTROY). @throws EBUSY while it is used, ENOENT */
+  /** ioctl(IOMMU_DESTROY). @throws EBUSY while the object is in use; ENOENT */
   destroy(iommufd: Fd, id: number): Promise<void>;
   /** ioctl(IOMMU_IOAS_ALLOC). @returns the id of an empty IOAS */
   allocIoas(iommufd: Fd): number;
-  /** ioctl(IOMMU_IOAS_IOVA_RANGES): what may be mapped, given the devices attached now. */
+  /** ioctl(IOMMU_IOAS_IOVA_RANGES): the ranges that can be mapped with the devices attached now. */
   getIovaRanges(iommufd: Fd, ioasId: number): IoasIovaRanges;
   /**
-   * ioctl(IOMMU_IOAS_ALLOW_IOVAS): keeps these ranges free of later devices' reservations.
-   * @param ranges inclusive, whole pages; none allows all
+   * ioctl(IOMMU_IOAS_ALLOW_IOVAS): a later device whose reserved ranges meet these ranges cannot be attached.
+   * @param ranges of whole pages; an empty list removes the restriction
    */
-  allowIovas(iommufd: Fd, ioasId: number, ranges: readonly { readonly start: bigint; readonly last: bigint }[]): void;
+  allowIovas(iommufd: Fd, ioasId: number, ranges: readonly IovaRange[]): void;
   /**
    * ioctl(IOMMU_IOAS_MAP): pins memory of this process and maps it.
-   * @returns the iova, which the kernel chose unless the flags fix it
-   * @throws EINVAL, EEXIST, EFAULT for memory that cannot be pinned, ENOMEM
+   * @returns the IOVA; the kernel chooses it unless the flags have FIXED_IOVA
+   * @throws EINVAL, EEXIST; EFAULT if the memory cannot be pinned; ENOMEM
    */
   mapIoas(iommufd: Fd, map: IoasMap): Promise<bigint>;
-  /** ioctl(IOMMU_IOAS_MAP_FILE): the same of a memfd's memory. Linux 6.13. @throws ENOTTY before */
+  /** ioctl(IOMMU_IOAS_MAP_FILE): pins and maps the memory of a memfd. Since Linux 6.13. @throws ENOTTY before it */
   mapIoasFile(iommufd: Fd, map: IoasFileMap): Promise<bigint>;
-  /** ioctl(IOMMU_IOAS_MAP), as `VfioKernel.mapDmaPieces`. */
+  /** ioctl(IOMMU_IOAS_MAP) for many pieces, as `VfioKernel.mapDmaPieces`. */
   mapIoasPieces?(iommufd: Fd, ioasId: number, flags: number, pieces: DmaPieces): Promise<number>;
   /**
-   * ioctl(IOMMU_IOAS_UNMAP): whole areas alone; iova 0n with size 2^64 - 1 is all.
-   * @returns the count of bytes unmapped
-   * @throws ENOENT where nothing is mapped or an area would be cut
+   * ioctl(IOMMU_IOAS_UNMAP): unmaps whole areas only. IOVA 0n with size 2^64 - 1 unmaps everything.
+   * @returns how many bytes were unmapped
+   * @throws ENOENT if nothing is mapped there, or the range cuts an area
    */
   unmapIoas(iommufd: Fd, ioasId: number, iova: bigint, size: bigint): Promise<bigint>;
-  /** ioctl(IOMMU_IOAS_COPY): maps in one IOAS what another has; the pages are pinned and accounted once. @returns the iova */
+  /** ioctl(IOMMU_IOAS_COPY): maps memory of one IOAS in another; it is pinned and accounted once. @returns the IOVA */
   copyIoas(iommufd: Fd, copy: IoasCopy): Promise<bigint>;
-  /** ioctl(IOMMU_OPTION). @returns the value that holds */
+  /** ioctl(IOMMU_OPTION, GET). @returns the value of the option */
   getOption(iommufd: Fd, optionId: number, objectId: number): bigint;
+  /** ioctl(IOMMU_OPTION, SET) */
   setOption(iommufd: Fd, optionId: number, objectId: number, value: bigint): void;
 
   /** ioctl(IOMMU_HWPT_ALLOC). @param flags IOMMU_HWPT_ALLOC_* @returns the hardware page table's id */
   allocHwpt(iommufd: Fd, flags: number, deviceId: number, ioasId: number): Promise<number>;
-  /** ioctl(IOMMU_HWPT_SET_DIRTY_TRACKING). @throws EOPNOTSUPP unless the page table was made for it */
+  /** ioctl(IOMMU_HWPT_SET_DIRTY_TRACKING). @throws EOPNOTSUPP if the page table was allocated without it */
   setHwptDirtyTracking(iommufd: Fd, hwptId: number, enabled: boolean): Promise<void>;
-  /** ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP). @returns a bit a page of `pageSize`, first page in bit 0 of byte 0 */
+  /** ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP). @returns a bit for each page, the first page in bit 0 of byte 0 */
   getHwptDirtyBitmap(iommufd: Fd, hwptId: number, range: HwptDirtyRange): Promise<Uint8Array>;
-  /** ioctl(IOMMU_GET_HW_INFO): which IOMMU a device stands behind and what it can. @throws EOPNOTSUPP */
+  /** ioctl(IOMMU_GET_HW_INFO): the kind and the capabilities of the IOMMU of a device. @throws EOPNOTSUPP */
   getHwInfo(iommufd: Fd, deviceId: number): IommuHwInfo;
 }
 
-/** struct iommu_ioas_iova_ranges; ranges are inclusive. */
+/** struct iommu_ioas_iova_ranges */
 export interface IoasIovaRanges {
   readonly iovaAlignment: bigint;
-  readonly ranges: readonly { readonly start: bigint; readonly last: bigint }[];
+  readonly ranges: readonly IovaRange[];
 }
 
-/** struct iommu_ioas_map. `flags` are IOMMU_IOAS_MAP_*; `iova` counts with FIXED_IOVA alone. */
+/** struct iommu_ioas_map. `flags` are IOMMU_IOAS_MAP_*. The kernel uses `iova` only with FIXED_IOVA. */
 export interface IoasMap {
   readonly ioasId: number;
   readonly flags: number;
@@ -87,7 +89,7 @@ export interface IoasMap {
   readonly size: bigint;
 }
 
-/** struct iommu_ioas_map_file. `start` is the offset in the file. */
+/** struct iommu_ioas_map_file. `start` is the offset in the file, bytes. */
 export interface IoasFileMap {
   readonly ioasId: number;
   readonly flags: number;
@@ -97,7 +99,7 @@ export interface IoasFileMap {
   readonly size: bigint;
 }
 
-/** struct iommu_ioas_copy. `flags` as of a map. */
+/** struct iommu_ioas_copy. `flags` are those of a map. */
 export interface IoasCopy {
   readonly flags: number;
   readonly toIoasId: number;
@@ -107,15 +109,13 @@ export interface IoasCopy {
   readonly size: bigint;
 }
 
-/** struct iommu_hwpt_get_dirty_bitmap. Pages are clean again once read, unless `keep`. */
-export interface HwptDirtyRange {
-  readonly iova: bigint;
-  readonly size: bigint;
-  readonly pageSize: bigint;
+/** struct iommu_hwpt_get_dirty_bitmap. */
+export interface HwptDirtyRange extends DirtyRange {
+  /** Whether the pages stay dirty in the kernel's record. Default false: reading clears it. */
   readonly keep?: boolean;
 }
 
-/** struct iommu_hw_info. `data` is in the form of the IOMMU driver `type`, cut at 256 bytes. */
+/** struct iommu_hw_info. The layout of `data` depends on `type`; at most 256 bytes. */
 export interface IommuHwInfo {
   readonly type: number;
   /** IOMMU_HW_CAP_* */

@@ -1,54 +1,56 @@
+import type { DirtyRange, IovaRange } from '../base/iova-range.js';
 import type { LockedMemory } from './locked-memory.js';
 import type { Sysfs } from './sysfs.js';
 
 /**
- * The one seam of the engine: the kernel's own VFIO operations. The container backend is written against it once; the
- * real kernel (`linux.ts`) and the software core (`software/`) implement it and answer with the same errno.
+ * The kernel's VFIO operations: the one interface between the engine and a kernel. The real kernel (lib/kernel/linux) and the
+ * software core (lib/software) implement it, and fail with the same errno. The backends call nothing else.
  *
  * Every method throws (or rejects with) a `VfioError` whose `code` is an errno name and whose `syscall` names the call.
- * Methods that answer at once are the kernel's cheap queries; those that return a promise may sleep in the kernel and
- * run off the event loop. `argsz` is the structure's size unless a caller (the conformance test) gives another.
+ * A method without a promise is a cheap query. A method with a promise may sleep in the kernel: it then runs on libuv's thread
+ * pool. `argsz` is the size of the structure unless the caller gives another; the conformance test does.
  *
- * Thread: the main thread, or whichever thread made the kernel object; a kernel object is not shared between threads.
+ * Thread: the one that made the kernel object. Threads do not share kernel objects.
  */
 export interface VfioKernel {
-  /** `linux`, or `software` for the core in this process. */
+  /** `linux` for the real kernel, `software` for the software core in this process. */
   readonly kind: 'linux' | 'software';
-  /** The /sys that belongs to this kernel's devices. */
+  /** The /sys of this kernel. */
   readonly sysfs: Sysfs;
-  /** Gives a device's whole name for a short one (`edu`); undefined, or the name itself, where it is none. */
+  /** Returns the full name of a device for its short name (`edu`). Returns any other name as it is, or undefined. */
   resolveName?(name: string): string | undefined;
-  /** Gives what DMA mappings have locked, and the limit, of a kernel whose processes /proc does not show. */
+  /** Returns the memory locked by DMA mappings and its limit. Absent if /proc shows both. */
   lockedMemory?(): LockedMemory;
 
-  /** Closes any descriptor of this kernel's. @throws EBADF */
+  /** Closes a descriptor that this kernel opened. @throws EBADF */
   close(fd: Fd): Promise<void>;
 
-  /** open(/dev/vfio/vfio). @throws ENOENT where the kernel has no VFIO, EACCES */
+  /** open(/dev/vfio/vfio). @throws ENOENT if the kernel has no VFIO; EACCES */
   openContainer(): Promise<Fd>;
   /** ioctl(VFIO_GET_API_VERSION) */
   getApiVersion(container: Fd): number;
-  /** ioctl(VFIO_CHECK_EXTENSION): 0 when it lacks it, else positive. */
+  /** ioctl(VFIO_CHECK_EXTENSION). @returns 0 if the container lacks the extension, a positive number if it has it */
   checkExtension(container: Fd, extension: number): number;
-  /** ioctl(VFIO_SET_IOMMU). @throws EINVAL without a group or with an IOMMU set, ENODEV for a type it cannot give */
+  /** ioctl(VFIO_SET_IOMMU). @throws EINVAL if the container has no group or already an IOMMU; ENODEV for an unknown type */
   setIommu(container: Fd, type: number): Promise<void>;
-  /** ioctl(VFIO_IOMMU_GET_INFO) with room for the capability chain. */
+  /** ioctl(VFIO_IOMMU_GET_INFO), with room for the capability chain. */
   getIommuInfo(container: Fd, argsz?: number): IommuInfo;
   /** ioctl(VFIO_IOMMU_MAP_DMA) */
   mapDma(container: Fd, map: DmaMap): Promise<void>;
   /**
-   * ioctl(VFIO_IOMMU_MAP_DMA) for equal pieces of memory, in their order; neighbours in memory may be one mapping.
-   * @returns how many are mapped: all, or those before the first that was refused. Absent where it saves nothing.
+   * ioctl(VFIO_IOMMU_MAP_DMA) for pieces of memory of equal size, in order. Adjacent pieces may become one mapping.
+   * Absent if many calls of `mapDma` cost no more.
+   * @returns how many pieces were mapped: all, or those before the first that failed
    */
   mapDmaPieces?(container: Fd, flags: number, pieces: DmaPieces): Promise<number>;
-  /** ioctl(VFIO_IOMMU_UNMAP_DMA). @returns the count of bytes unmapped, and the dirty bitmap where one was asked for */
+  /** ioctl(VFIO_IOMMU_UNMAP_DMA). @returns how many bytes were unmapped, and the dirty bitmap if `unmap` asks for it */
   unmapDma(container: Fd, unmap: DmaUnmap): Promise<DmaUnmapResult>;
   /** ioctl(VFIO_IOMMU_DIRTY_PAGES) START, STOP. */
   setDirtyTracking(container: Fd, enabled: boolean): Promise<void>;
-  /** ioctl(VFIO_IOMMU_DIRTY_PAGES) GET_BITMAP. @returns a bit a page of `pageSize`, first page in bit 0 of byte 0 */
-  getDirtyBitmap(container: Fd, range: { iova: bigint; size: bigint; pageSize: bigint }): Promise<Uint8Array>;
+  /** ioctl(VFIO_IOMMU_DIRTY_PAGES) GET_BITMAP. @returns a bit for each page, the first page in bit 0 of byte 0 */
+  getDirtyBitmap(container: Fd, range: DirtyRange): Promise<Uint8Array>;
 
-  /** open(/dev/vfio/NAME), where the name is `26` or `noiommu-0`. @throws ENOENT, EBUSY, ENODEV, EPERM */
+  /** open(/dev/vfio/NAME). @param name such as `26` or `noiommu-0` @throws ENOENT, EBUSY, ENODEV, EPERM */
   openGroup(name: string): Promise<Fd>;
   /** ioctl(VFIO_GROUP_GET_STATUS) */
   getGroupStatus(group: Fd, argsz?: number): GroupStatus;
@@ -61,27 +63,30 @@ export interface VfioKernel {
 
   /** ioctl(VFIO_DEVICE_GET_INFO) */
   getDeviceInfo(device: Fd, argsz?: number): DeviceInfo;
-  /** ioctl(VFIO_DEVICE_GET_REGION_INFO), called again with the room that the first answer asks for. */
+  /** ioctl(VFIO_DEVICE_GET_REGION_INFO). Calls it again with more room if the capability chain needs it. */
   getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo;
   /** ioctl(VFIO_DEVICE_GET_IRQ_INFO) */
   getIrqInfo(device: Fd, irqIndex: number, argsz?: number): IrqInfo;
-  /** All of these at once, where that is cheaper than one by one. @param info what `getDeviceInfo` gave */
+  /**
+   * Queries all regions and interrupts in one call. Absent if single queries cost no more.
+   * @param info the result of `getDeviceInfo`
+   */
   getDeviceInfos?(device: Fd, info: DeviceInfo): DeviceInfos;
   /** ioctl(VFIO_DEVICE_SET_IRQS) */
   setIrqs(device: Fd, set: IrqSet): Promise<void>;
   /** ioctl(VFIO_DEVICE_RESET) */
   resetDevice(device: Fd): Promise<void>;
-  /** pread(2). @returns the bytes read, fewer than asked for where the region ends */
+  /** pread(2). @returns the bytes read; fewer than `length` at the end of the region */
   pread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array>;
-  /** pwrite(2). @returns the count of bytes written */
+  /** pwrite(2). @returns how many bytes were written */
   pwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number>;
-  /** mmap(2), MAP_SHARED. @returns a mapping handle of lib/native.ts, which the caller closes. @throws EINVAL */
+  /** mmap(2), MAP_SHARED. @returns a mapping handle of the addon, which the caller closes @throws EINVAL */
   mmap(device: Fd, fileOffset: bigint, length: number, prot: { read: boolean; write: boolean }): Promise<MappingHandle>;
-  /** Says how the region path reaches this device: the worker's native code does the transfers itself. */
+  /** Returns what native code needs to access the device from any thread, without this kernel object. */
   ioTarget(device: Fd): IoTarget;
 }
 
-/** A file descriptor, of the process (linux) or standing for a file of the software core. */
+/** A file descriptor of the process. In the software core its number stands for a simulated file. */
 export type Fd = number;
 /** A mapping in the addon's table (native/memory/mapping.h), valid on every thread of the process. */
 export type MappingHandle = number;
@@ -104,24 +109,24 @@ export interface DeviceInfo {
   readonly numIrqs: number;
 }
 
-/** struct vfio_region_info with its capability chain read. */
+/** struct vfio_region_info with its capability chain. */
 export interface RegionInfo {
   readonly index: number;
   readonly flags: number;
   /** Bytes. */
   readonly size: bigint;
-  /** Where the region starts in the device's file. */
+  /** The offset of the region in the device's file, bytes. */
   readonly offset: bigint;
   readonly capabilities: RegionCapabilities;
 }
 
-/** What the capability chain of a region says; absent ones are undefined. */
+/** The capability chain of a region. A capability that is not in the chain is undefined. */
 export interface RegionCapabilities {
-  /** VFIO_REGION_INFO_CAP_SPARSE_MMAP: the areas that may be mapped, offsets within the region. */
+  /** VFIO_REGION_INFO_CAP_SPARSE_MMAP: the areas that can be mapped; bytes, offsets within the region. */
   readonly sparseMmap?: readonly { readonly offset: bigint; readonly size: bigint }[];
   /** VFIO_REGION_INFO_CAP_TYPE */
   readonly type?: { readonly type: number; readonly subtype: number };
-  /** VFIO_REGION_INFO_CAP_MSIX_MAPPABLE: the MSI-X table may be mapped with the rest. */
+  /** VFIO_REGION_INFO_CAP_MSIX_MAPPABLE: the MSI-X table can be mapped too. */
   readonly msixMappable?: boolean;
 }
 
@@ -132,7 +137,7 @@ export interface IrqInfo {
   readonly count: number;
 }
 
-/** What a device has, by index; undefined for an index that it lacks. */
+/** The regions and interrupts of a device by index; undefined for an index that the device lacks. */
 export interface DeviceInfos {
   readonly regions: readonly (RegionInfo | undefined)[];
   readonly irqs: readonly (IrqInfo | undefined)[];
@@ -151,18 +156,18 @@ export interface IrqSet {
   readonly bools?: Uint8Array;
 }
 
-/** struct vfio_iommu_type1_info with its capability chain read. */
+/** struct vfio_iommu_type1_info with its capability chain. */
 export interface IommuInfo {
   readonly flags: number;
-  /** A bit for each page size, as bytes. */
+  /** The sum of the page sizes, bytes: each is a power of two. */
   readonly pageSizes: bigint;
-  /** VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, inclusive. */
-  readonly iovaRanges?: readonly { readonly start: bigint; readonly last: bigint }[];
+  /** VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE: the ranges that can be mapped. */
+  readonly iovaRanges?: readonly IovaRange[];
   /** VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION */
   readonly migration?: { readonly flags: number; readonly pageSizes: bigint; readonly maxDirtyBitmapSize: bigint };
-  /** VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL: how many more mappings fit. */
+  /** VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL: how many more mappings the container takes. */
   readonly dmaAvailable?: number;
-  /** What the kernel wrote back into argsz: the room that the whole answer wants. */
+  /** The size of the whole answer, bytes, as the kernel wrote it back into argsz. */
   readonly argsz: number;
 }
 
@@ -175,15 +180,15 @@ export interface DmaMap {
   readonly size: bigint;
 }
 
-/** Equal pieces of memory, one after the other in the IOVAs. */
+/** Pieces of memory of equal size, which become adjacent ranges of IOVAs. */
 export interface DmaPieces {
-  /** Of the memory. */
+  /** The address of the memory that `offsets` count from. */
   readonly vaddr: bigint;
-  /** Where the pieces begin in it, bytes. */
+  /** The offsets of the pieces in the memory, bytes. */
   readonly offsets: Float64Array;
-  /** Of the first piece. */
+  /** The IOVA of the first piece. */
   readonly iova: bigint;
-  /** Of each piece, bytes. */
+  /** The size of each piece, bytes. */
   readonly pieceSize: bigint;
 }
 
@@ -196,7 +201,9 @@ export interface DmaUnmap {
   readonly bitmap?: { readonly pageSize: bigint; readonly size: bigint };
 }
 
+/** The result of VFIO_IOMMU_UNMAP_DMA. */
 export interface DmaUnmapResult {
+  /** How many bytes were unmapped. */
   readonly size: bigint;
   readonly bitmap?: Uint8Array;
 }

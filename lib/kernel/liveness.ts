@@ -2,7 +2,7 @@ import { VfioError } from '../base/errors.js';
 import type { Fd, VfioKernel } from './kernel.js';
 import { started } from '../base/mutex.js';
 
-/** A device that is open, as its parts know it. They use the descriptor within `live.run`, or at once after `require`. */
+/** An open device, as its parts see it. They use the descriptor inside `live.run`, or at once after `live.require`. */
 export interface OpenDevice {
   readonly kernel: VfioKernel;
   readonly deviceFd: Fd;
@@ -11,9 +11,9 @@ export interface OpenDevice {
 }
 
 /**
- * Whether a device is attached, and what is under way on its descriptor. The kernel gives the number of a closed one to
- * what is opened next, another device say: nothing may use it then, and it is not closed beneath a call.
- * Thread: the one that attached the device.
+ * Tracks whether a device is attached and which calls use its descriptor. The kernel reuses the number of a closed descriptor
+ * for the next file, which may be another device. So no call may use the number after the close, and the close must wait for
+ * the calls that run. Thread: the one that attached the device.
  */
 export class Liveness {
   readonly #device: string;
@@ -21,38 +21,38 @@ export class Liveness {
   #underWay = 0;
   #quiet: (() => void) | undefined;
 
-  /** @param device its name, for errors */
+  /** @param device the name of the device, for errors */
   constructor(device: string) {
     this.#device = device;
   }
 
-  /** Whether the device is attached; false from the beginning of its detaching on. */
+  /** Whether the device is attached; false as soon as a detach begins. */
   get open(): boolean {
     return this.#open;
   }
 
-  /** @throws ERR_CLOSED once the detaching has begun */
+  /** Checks that the device is attached. @throws ERR_CLOSED once a detach has begun */
   require(): void {
     if (!this.#open) throw this.#closed();
   }
 
-  /** Makes calls that belong together. Once begun they end, and the descriptor stays open. @throws (rejects) ERR_CLOSED */
+  /** Runs calls that need the descriptor. It stays open until they have ended. @throws (rejects) ERR_CLOSED */
   run<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#open) return Promise.reject(this.#closed());
     this.#underWay += 1;
     const running = started(work);
     const left = (): void => this.#left();
-    // Beside the caller, who waits no longer for it.
+    // A separate chain: the caller does not wait for the bookkeeping.
     running.then(left, left);
     return running;
   }
 
-  /** Refuses all that has not begun. */
+  /** Begins the detach: calls that have not begun fail from now on. */
   end(): void {
     this.#open = false;
   }
 
-  /** Gives what waits, after `end`, for what is under way; undefined where nothing is. */
+  /** Waits, after `end`, for the calls that still run. @returns undefined if none runs */
   drained(): Promise<void> | undefined {
     if (this.#underWay === 0) return undefined;
     return new Promise((resolve) => {

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What DMA mappings count against a limit of locked memory, and the limit. */
+/** The memory that DMA mappings have locked, and its limit. */
 export interface LockedMemory {
-  /** Bytes that this process has locked; undefined where nobody tells. */
+  /** Bytes that this process has locked; undefined if unknown. */
   readonly lockedBytes: bigint | undefined;
-  /** Bytes; `unlimited`; undefined where nobody tells. */
+  /** Bytes, or `unlimited`; undefined if unknown. */
   readonly limitBytes: bigint | 'unlimited' | undefined;
-  /** Whose locked memory the limit is held against. */
+  /** Whether the limit applies to the process or to all processes of the user. */
   readonly countedFor: 'process' | 'user';
 }
 
 /**
- * Where the kernel keeps the count: type1 with what the process itself locks, iommufd beside it and for the user as a whole.
- * Source: __account_locked_vm (type1), iopt_pages do_update_pinned with IOPT_PAGES_ACCOUNT_USER (iommufd), Linux 6.12
+ * The field of /proc/self/status that has the count. type1 adds to the memory that the process locks itself. iommufd has a
+ * count of its own, and applies the limit to the user. Source: __account_locked_vm (type1), iopt_pages do_update_pinned with IOPT_PAGES_ACCOUNT_USER (iommufd), Linux 6.12
  */
 const COUNTERS = {
   type1: { field: 'VmLck', countedFor: 'process' },
@@ -39,7 +39,7 @@ export async function readLockedMemory(by: keyof typeof COUNTERS, root = '/proc/
   return { lockedBytes, limitBytes, countedFor };
 }
 
-/** Says what is locked and what may be, for an error's hint. */
+/** Describes the locked memory and the limit for the hint of an error. */
 export function describeLockedMemory({ lockedBytes, limitBytes, countedFor }: LockedMemory): string {
   const limit = typeof limitBytes === 'bigint' ? `${limitBytes} bytes` : (limitBytes ?? 'unknown');
   const whose = countedFor === 'user' ? ' for all processes of the user' : '';

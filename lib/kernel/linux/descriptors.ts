@@ -3,29 +3,32 @@ import type { Fd } from '../kernel.js';
 import { toPromise } from '../../base/sync-or-async.js';
 
 /**
- * What the kernel's descriptors are, to tell the calls on them that take their time from those that do not. A thread of the
- * pool costs more than a short call does: half a millisecond a call in a guest without KVM.
+ * Tracks what the open descriptors stand for, to tell slow calls on them from fast ones. A slow call runs on libuv's thread
+ * pool. A fast call runs directly, because the pool costs more than the call: half a millisecond in a guest without KVM.
  *
- * An address space is a container or an iommufd; its members are groups or devices.
+ * An address space is a container or an iommufd. Its members are groups or devices. Calls that change the members of an
+ * address space are slow if something is mapped in it: a new member gets all mappings, and the last one that leaves takes
+ * them down. To close a device is slow because it resets the device.
  */
 class LinuxDescriptors {
   readonly #devices = new Set<Fd>();
-  /** Address spaces in which something was mapped: what joins gets all of it, what leaves or closes loses it. */
+  /** The address spaces in which something was mapped. */
   readonly #mapped = new Set<Fd>();
+  /** The address space of each member. */
   readonly #spaces = new Map<Fd, Fd>();
 
-  /** A device was opened: to close it for the last time is to reset it. */
+  /** Notes that a device was opened. @returns its descriptor */
   addDevice(device: Fd): Fd {
     this.#devices.add(device);
     return device;
   }
 
-  /** A group has joined a container, or a device is bound to an iommufd. */
+  /** Notes that a group joined a container, or that a device was bound to an iommufd. */
   noteJoined(member: Fd, space: Fd): void {
     this.#spaces.set(member, space);
   }
 
-  /** A group has left its container; the last one took the IOMMU with it. */
+  /** Notes that a group left its container. When the last group leaves, the container loses its IOMMU and its mappings. */
   noteLeft(member: Fd): void {
     const space = this.#spaces.get(member);
     this.#spaces.delete(member);
@@ -33,23 +36,23 @@ class LinuxDescriptors {
     this.#mapped.delete(space);
   }
 
-  /** Something is about to be mapped. */
+  /** Notes that something is about to be mapped in an address space. */
   noteMapped(space: Fd): void {
     this.#mapped.add(space);
   }
 
-  /** Whether an address space may hold mappings. */
+  /** Tells whether an address space may have mappings. */
   isMapped(space: Fd): boolean {
     return this.#mapped.has(space);
   }
 
-  /** Whether the address space that a group or device is in may hold mappings. */
+  /** Tells whether the address space of a group or device may have mappings. */
   isInMappedSpace(member: Fd): boolean {
     const space = this.#spaces.get(member);
     return space !== undefined && this.#mapped.has(space);
   }
 
-  /** Closes a descriptor, on this thread where that takes no time. @throws EBADF */
+  /** Closes a descriptor: on the pool if that is slow, else directly. @throws EBADF */
   close(fd: Fd): Promise<void> {
     const among = this.isInMappedSpace(fd);
     this.#spaces.delete(fd);
@@ -58,5 +61,5 @@ class LinuxDescriptors {
   }
 }
 
-/** The process's. */
+/** The descriptors of this thread's kernel objects. */
 export const linuxDescriptors = new LinuxDescriptors();

@@ -2,7 +2,7 @@ import { VfioError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 import type { DeviceExtras } from '../device-extras.js';
 
-/** The real kernel's part of a device beyond the seam. */
+/** The device operations that only the real kernel has. */
 export const linuxDeviceExtras: DeviceExtras = {
   getHotResetInfo: (device) => addon.deviceGetPciHotResetInfo(device),
   hotReset: (device, groups) => addon.devicePciHotReset(device, Int32Array.from(groups)),
@@ -11,7 +11,7 @@ export const linuxDeviceExtras: DeviceExtras = {
       addon.deviceFeatureProbe(device, feature, ways);
       return true;
     } catch (error) {
-      // ENOTTY: no such feature. EINVAL: not in these ways.
+      // ENOTTY: no such feature. EINVAL: the feature does not allow these operations.
       if (error instanceof VfioError && (error.code === 'ENOTTY' || error.code === 'EINVAL')) return false;
       throw error;
     }

@@ -2,33 +2,37 @@ import { PAGE_SIZE } from '../../native/page-size.js';
 import type { Fd } from '../kernel.js';
 
 const PAGE_SHIFT = BigInt(Math.log2(PAGE_SIZE));
-/** What a call costs beside its pages, in pages. */
+/** The fixed cost of a call, in pages. */
 const CALL_COST = 16;
-/** In pages; more is pinned and unpinned on the pool: ranges of more than 512 pages, or many small ones. */
-const MOST_AT_ONCE = CALL_COST + 512;
-/** What may be done in one turn of the event loop, in pages: half a millisecond or so where the pages are there. */
-const TURN = 4096;
+/** The most that one call may cost on the event loop's thread, in pages: a range of 512 pages, or some small ones. */
+const LARGEST_DIRECT_COST = CALL_COST + 512;
+/** The most that all calls of one turn of the event loop may cost, in pages: about half a millisecond of present pages. */
+const TURN_BUDGET = 4096;
 
 /**
- * Decides which calls on an address space run at once. A small map takes microseconds, and a thread of the pool many times
- * that; but no call may wait on this thread behind a large one, which holds the address space's lock, and many small ones
- * may not keep the event loop from turning.
+ * Decides for each call on an address space whether it runs directly on the event loop's thread or on libuv's thread pool. A
+ * small map takes microseconds; to go through the pool costs many times that. Two rules keep the event loop free. A call goes
+ * to the pool while another call on the same address space is there, because that one holds the kernel's lock. And the calls
+ * of one turn share a budget: those beyond it wait for the next turn.
+ *
+ * An address space is a container or an iommufd, named by its descriptor.
  */
 export class DmaScheduler {
-  /** How many calls on an address space are under way on the pool. */
+  /** How many calls on an address space run on the pool now. */
   readonly #onPool = new Map<Fd, number>();
-  #room = TURN;
+  #budget = TURN_BUDGET;
   #nextTurn: Promise<void> | undefined;
 
   /**
-   * Makes a call that takes its time in proportion to the size of a range.
-   * @param call gets whether it may sleep, and then runs on the pool; else it answers, or throws, at once
+   * Runs a call whose time is in proportion to the size of a range.
+   * @param size bytes
+   * @param call if `sleeps` is true it must run on the pool; otherwise it must return or throw at once
    */
   run<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
     return this.runMany(space, { count: 1, size }, call);
   }
 
-  /** The same for some calls in one, of ranges of one size. */
+  /** Runs one call that stands for several calls on ranges of equal size. */
   async runMany<T>(
     space: Fd,
     { count, size }: { readonly count: number; readonly size: bigint },
@@ -36,17 +40,17 @@ export class DmaScheduler {
   ): Promise<T> {
     const cost = count * (CALL_COST + Number(size >> PAGE_SHIFT));
     for (;;) {
-      const large = cost > MOST_AT_ONCE;
+      const large = cost > LARGEST_DIRECT_COST;
       if (large || this.#onPool.has(space)) return this.runOnPool(space, () => call(true));
-      this.#nextTurn ??= this.#turn();
-      if (this.#room >= cost) break;
+      this.#nextTurn ??= this.#startTurn();
+      if (this.#budget >= cost) break;
       await this.#nextTurn;
     }
-    this.#room -= cost;
+    this.#budget -= cost;
     return call(false);
   }
 
-  /** Makes a call that is the pool's in any case. */
+  /** Runs a call that always uses the pool. */
   async runOnPool<T>(space: Fd, call: () => T | Promise<T>): Promise<T> {
     this.#onPool.set(space, (this.#onPool.get(space) ?? 0) + 1);
     try {
@@ -58,10 +62,10 @@ export class DmaScheduler {
     }
   }
 
-  #turn(): Promise<void> {
+  #startTurn(): Promise<void> {
     return new Promise((resolve) => {
       setImmediate(() => {
-        this.#room = TURN;
+        this.#budget = TURN_BUDGET;
         this.#nextTurn = undefined;
         resolve();
       });
@@ -69,5 +73,5 @@ export class DmaScheduler {
   }
 }
 
-/** The process's. */
+/** The scheduler of this thread. */
 export const dmaScheduler = new DmaScheduler();

@@ -5,7 +5,7 @@ import type { IommufdKernel } from '../iommufd.js';
 import { linuxDescriptors } from './descriptors.js';
 import { openNode, toPromise } from '../../base/sync-or-async.js';
 
-/** The real kernel's iommufd. */
+/** The iommufd operations of the real kernel. */
 export const linuxIommufd: IommufdKernel = {
   openIommufd: () => openNode('/dev/iommu', () => addon.iommufdOpen()),
   openCdev: (name) =>

@@ -14,10 +14,10 @@ import { linuxDescriptors } from './descriptors.js';
 import { linuxIommufd } from './iommufd.js';
 import { runAfter, openNode, toPromise } from '../../base/sync-or-async.js';
 
-/** The machine's kernel, with what it has beyond the seam. */
+/** The real kernel: VFIO, iommufd, and the device operations that only it has. */
 export type LinuxKernel = VfioKernel & IommufdKernel & DeviceExtras;
 
-/** Gives the machine's own kernel. Nothing is opened or asked yet. */
+/** Makes an object for the kernel of this machine. It opens nothing. Thread: the one that calls it. */
 export function linuxKernel(): LinuxKernel {
   return { ...containerCalls, ...groupCalls, ...deviceCalls, ...linuxIommufd, ...linuxDeviceExtras };
 }
@@ -26,7 +26,7 @@ const LAST_ADDRESS = (1n << 64n) - 1n;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const NO_BITMAP = { pageSize: 0n, size: 0n };
-/** No chain of capabilities is longer; the addon takes no larger argsz. */
+/** The largest argsz that the addon takes, bytes. No capability chain is longer. */
 const LARGEST_ARGSZ = 1 << 20;
 
 type ContainerCall =
@@ -72,7 +72,7 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
       const unmapped = plain
         ? addon.type1UnmapDma(container, flags, iova, size, sleeps)
         : addon.type1UnmapDma(container, flags, iova, size, sleeps, argsz, pageSize, bitmapSize);
-      return unmapped instanceof Promise ? unmapped.then(resultOf) : resultOf(unmapped);
+      return unmapped instanceof Promise ? unmapped.then(toUnmapResult) : toUnmapResult(unmapped);
     });
   },
   setDirtyTracking: (container, enabled) =>
@@ -126,7 +126,7 @@ const deviceCalls: Pick<
   getDeviceInfos: (device, { numRegions, numIrqs }) =>
     parseDeviceInfos(...addon.deviceGetInfos(device, numRegions, numIrqs)),
   setIrqs: (device, set) => {
-    // The kernel's own interrupts take nothing of the machine's.
+    // ERR and REQ are software events: they take no interrupt vector of the host.
     const sleeps = set.index < VFIO_PCI_ERR_IRQ_INDEX;
     const { argsz, flags, index, start, count } = set;
     return toPromise(() => addon.deviceSetIrqs(device, argsz, flags, index, start, count, irqData(set), sleeps));
@@ -141,22 +141,22 @@ const deviceCalls: Pick<
   ioTarget: (device) => ({ kind: 'fd', fd: device }),
 };
 
-/** What the last answer took: containers of one machine answer alike, so most are asked once. */
-let iommuInfoRoom = VFIO_IOMMU_TYPE1_INFO_SIZE;
+/** The size of the last answer, bytes. The containers of a machine give answers of equal size: most need one call. */
+let iommuInfoSize = VFIO_IOMMU_TYPE1_INFO_SIZE;
 
 function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
-  const answer = withRoom((room) => addon.type1GetInfo(container, room), argsz, iommuInfoRoom);
-  if (argsz === undefined) iommuInfoRoom = answer.length;
+  const answer = queryWithRoom((room) => addon.type1GetInfo(container, room), argsz, iommuInfoSize);
+  if (argsz === undefined) iommuInfoSize = answer.length;
   return parseIommuInfo(answer);
 }
 
 function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
   const ask = (room: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
-  return parseRegionInfo(withRoom(ask, argsz, VFIO_REGION_INFO_MINSZ));
+  return parseRegionInfo(queryWithRoom(ask, argsz, VFIO_REGION_INFO_MINSZ));
 }
 
-/** Asks once with the caller's argsz; without one, with `room`, and again where the answer wants more. */
-function withRoom(ask: (argsz: number) => Uint8Array, argsz: number | undefined, room: number): Uint8Array {
+/** Queries with the caller's argsz. Without one, queries with `room` bytes, and again if the answer needs more. */
+function queryWithRoom(ask: (argsz: number) => Uint8Array, argsz: number | undefined, room: number): Uint8Array {
   const answer = ask(argsz ?? room);
   const wanted = wantedArgsz(answer);
   const again = argsz === undefined && wanted > room && wanted <= LARGEST_ARGSZ;
@@ -168,13 +168,13 @@ function irqData({ eventfds, bools }: IrqSet): Uint8Array {
   return new Uint8Array(new Int32Array(eventfds).buffer);
 }
 
-/** A bit a page in whole 64-bit words. A page size of 0 goes to the kernel, which refuses it. */
+/** The size of a bitmap, bytes: a bit for each page, in whole 64-bit words. The kernel rejects a page size of 0. */
 function bitmapSizeOf(size: bigint, pageSize: bigint): bigint {
   if (pageSize === 0n) return 0n;
   const pages = (size + pageSize - 1n) / pageSize;
   return ((pages + 63n) / 64n) * 8n;
 }
 
-function resultOf(unmapped: Unmapped): DmaUnmapResult {
+function toUnmapResult(unmapped: Unmapped): DmaUnmapResult {
   return typeof unmapped === 'bigint' ? { size: unmapped } : { size: unmapped[0], bitmap: unmapped[1] };
 }

@@ -12,15 +12,15 @@ import {
 import { VFIO_IOMMU_TYPE1_INFO_SIZE, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import type { DeviceInfos, IommuInfo, IrqInfo, RegionCapabilities, RegionInfo } from '../kernel.js';
 
-/** The room that the whole answer wants: what the kernel wrote into `argsz`. */
+/** Returns the size of the whole answer, bytes: the kernel writes it into `argsz`. */
 export function wantedArgsz(answer: Uint8Array): number {
   return viewOf(answer).getUint32(0, true);
 }
 
 /**
- * Reads struct vfio_region_info with its capability chain.
- * @param answer the structure as the kernel left it, as long as the room it was given
- * @throws ERR_PROTOCOL for a chain that leaves the structure or loops
+ * Decodes struct vfio_region_info with its capability chain.
+ * @param answer the structure as the kernel left it, with the room behind it
+ * @throws ERR_PROTOCOL if the chain leaves the structure or goes backwards
  */
 export function parseRegionInfo(answer: Uint8Array): RegionInfo {
   const view = viewOf(answer);
@@ -35,10 +35,11 @@ export function parseRegionInfo(answer: Uint8Array): RegionInfo {
 }
 
 /**
- * Reads what `deviceGetInfos` of the addon gave. @throws ERR_PROTOCOL
- * @param regions flags, size and offset of each; flags all ones for one that is absent
- * @param whole the answers of those that have capabilities, by index
- * @param irqs flags and count of each
+ * Decodes the result of the addon's `deviceGetInfos`.
+ * @param regions flags, size and offset of each region; all flags are set for an absent one
+ * @param whole the whole answers of the regions that have capabilities, by index
+ * @param irqs flags and count of each interrupt; all flags are set for an absent one
+ * @throws ERR_PROTOCOL as `parseRegionInfo`
  */
 export function parseDeviceInfos(
   regions: BigUint64Array,
@@ -65,7 +66,7 @@ export function parseDeviceInfos(
 
 const ABSENT = 0xffff_ffff_ffff_ffffn;
 
-/** Reads struct vfio_iommu_type1_info with its capability chain. @throws ERR_PROTOCOL */
+/** Decodes struct vfio_iommu_type1_info with its capability chain. @throws ERR_PROTOCOL as `parseRegionInfo` */
 export function parseIommuInfo(answer: Uint8Array): IommuInfo {
   const view = viewOf(answer);
   const flags = view.getUint32(4, true);
@@ -102,7 +103,7 @@ function iommuCapabilities(view: DataView, first: number): IommuCapabilities {
     } else if (id === VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION) {
       need(body, 24);
       const [flags, pageSizes, maxDirtyBitmapSize] = [0, 8, 16].map((at) => body.getBigUint64(at, true)) as Triple;
-      // The first is 32 bits wide, and padding after it.
+      // The first field has 32 bits, followed by padding.
       found.migration = { flags: Number(flags & 0xffff_ffffn), pageSizes, maxDirtyBitmapSize };
     } else if (id === VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL) {
       need(body, 4);
@@ -114,13 +115,14 @@ function iommuCapabilities(view: DataView, first: number): IommuCapabilities {
 
 type Triple = [bigint, bigint, bigint];
 
-/** The capabilities from `first` on; each one's body is all that follows its header in the answer. */
+/** Lists the capabilities from `first` on. The body of each is everything that follows its header in the answer. */
 function chain(view: DataView, first: number, structureSize: number): { id: number; body: DataView }[] {
   const found: { id: number; body: DataView }[] = [];
   let previous = structureSize - 1;
   for (let at = first; at !== 0;) {
-    // The kernel appends: a chain only goes forward, and so it ends.
-    if (at <= previous || at + 8 > view.byteLength) throw malformed('a capability lies outside of the answer');
+    // The kernel appends capabilities, so a chain goes forward and ends.
+    if (at <= previous || at + 8 > view.byteLength)
+      throw malformed('a capability lies outside of the structure that the kernel returned');
     const body = new DataView(view.buffer, view.byteOffset + at + 8, view.byteLength - at - 8);
     found.push({ id: view.getUint16(at, true), body });
     previous = at;
@@ -129,7 +131,7 @@ function chain(view: DataView, first: number, structureSize: number): { id: numb
   return found;
 }
 
-/** A count, four bytes of padding, then so many pairs of 64-bit words. */
+/** Decodes a count, four bytes of padding, and that many pairs of 64-bit words. */
 function pairs(body: DataView): [bigint, bigint][] {
   need(body, 8);
   const count = body.getUint32(0, true);
@@ -141,7 +143,7 @@ function pairs(body: DataView): [bigint, bigint][] {
 }
 
 function need(body: DataView, length: number): void {
-  if (body.byteLength < length) throw malformed('a capability is cut off');
+  if (body.byteLength < length) throw malformed('a capability is longer than the structure that the kernel returned');
 }
 
 function malformed(message: string): VfioError {
