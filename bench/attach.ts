@@ -8,7 +8,7 @@ import { median } from 'simple-statistics';
 import { bindDriver, restoreDriver } from '../lib/sysfs/binding.js';
 import { Engine } from '../lib/engine/engine.js';
 import { linuxKernel } from '../lib/kernel/linux/linux.js';
-import { queryGroup } from '../lib/sysfs/pci.js';
+import { queryGroup } from '../lib/sysfs/iommu-group.js';
 import { linuxSysfs } from '../lib/sysfs/linux-sysfs.js';
 import type { BenchCase } from './case.js';
 

@@ -1,7 +1,7 @@
 import { linuxKernel } from '../lib/kernel/linux/linux.js';
 import type { Fd, MappingHandle } from '../lib/kernel/kernel.js';
 import { addon } from '../lib/native/addon.js';
-import { queryGroup } from '../lib/sysfs/pci.js';
+import { queryGroup } from '../lib/sysfs/iommu-group.js';
 import { VFIO_PCI_BAR2_REGION_INDEX, VFIO_TYPE1v2_IOMMU } from '../lib/uapi/vfio.js';
 
 /** A function whose BAR 2 is memory (ivshmem-plain): set, the cases work on that region of the real kernel's. */

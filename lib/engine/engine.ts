@@ -16,7 +16,7 @@ import type { VfioKernel } from '../kernel/kernel.js';
 import { Once } from '../base/once.js';
 import { WorkerPool } from '../pool/pool.js';
 import { Unwinding } from '../base/unwinding.js';
-import { queryGroupId } from '../sysfs/pci.js';
+import { queryGroupId } from '../sysfs/iommu-group.js';
 
 export type { AttachOptions, EngineOptions } from './options.js';
 

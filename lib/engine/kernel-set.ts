@@ -43,7 +43,7 @@ export class KernelSet {
     }
     throw systemError('ENODEV', 'attach', {
       device: text,
-      hint: 'there is no such device: `vfio-engine list` shows those that are there',
+      hint: 'there is no such device: `vfio-engine list` shows the devices of this machine',
     });
   }
 

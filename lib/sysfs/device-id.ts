@@ -1,6 +1,6 @@
 import { invalidArgument } from '../base/errors.js';
 
-/** What the name of a device means. */
+/** A parsed device name. `name` is what the kernel calls the device; an alias is the name of a software device. */
 export type DeviceId =
   | { readonly kind: 'pci'; readonly name: string; readonly sysfsPath: string }
   | { readonly kind: 'mdev'; readonly name: string; readonly sysfsPath: string }
@@ -9,15 +9,15 @@ export type DeviceId =
 
 const BDF = /^(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-9a-f])$/i;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** The name of a device of the software core; no dot nor colon, so that a mistyped bdf is not taken for one. */
+/** The name of a software device. It has no dot and no colon: a mistyped bdf must not look like one. */
 const ALIAS = /^[a-z][a-z0-9_-]*$/i;
-const FORMS = 'a device is [dddd:]bb:dd.f, a path under /sys, the UUID of a mediated device, or the name of a model';
+const FORMS = 'give [dddd:]bb:dd.f, a path under /sys, the UUID of a mediated device, or the name of a software device';
 
 /**
- * Reads the name of a device.
+ * Parses the name of a device.
  * @param text `[dddd:]bb:dd.f` in hexadecimal, a path under /sys, an mdev's UUID, or the name of a software device
- * @returns what it means; a bdf comes back whole and in lower case
- * @throws ERR_INVALID_ARGUMENT for anything else
+ * @returns its kind and its path under /sys; a bdf gets its domain and lower case
+ * @throws ERR_INVALID_ARGUMENT if the text has none of these forms
  */
 export function parseDeviceId(text: string): DeviceId {
   if (text.startsWith('/')) return parsePath(text);
@@ -31,13 +31,13 @@ export function parseDeviceId(text: string): DeviceId {
   throw invalidArgument(`'${text}' is not the name of a device`, FORMS);
 }
 
-/** Tells the name of a mediated device: the kernel names them, and nothing else, by a UUID. Source: mdev_device_create */
+/** Tells whether a name is a UUID: the kernel gives UUIDs to mediated devices only. Source: mdev_device_create */
 export function isUuid(name: string): boolean {
   return UUID.test(name);
 }
 
 /**
- * Writes a PCI address in full.
+ * Formats a PCI address with its domain.
  * @param domain 0 to 0xffff
  * @param bus 0 to 0xff
  * @param slot 0 to 0x1f
@@ -53,13 +53,13 @@ function hex(value: number, digits: number): string {
 
 function pciId([, domain = '0', bus = '', slot = '', fn = '']: RegExpExecArray, text: string): DeviceId {
   const numbers = [domain, bus, slot, fn].map((part) => parseInt(part, 16)) as [number, number, number, number];
-  if (numbers[2] > 0x1f) throw invalidArgument(`'${text}': a PCI bus has devices 00 to 1f`, FORMS);
-  if (numbers[3] > 7) throw invalidArgument(`'${text}': a PCI device has functions 0 to 7`, FORMS);
+  if (numbers[2] > 0x1f) throw invalidArgument(`the device number of '${text}' must be 00 to 1f`, FORMS);
+  if (numbers[3] > 7) throw invalidArgument(`the function number of '${text}' must be 0 to 7`, FORMS);
   const name = formatBdf(...numbers);
   return { kind: 'pci', name, sysfsPath: `/sys/bus/pci/devices/${name}` };
 }
 
-/** The last part of the path is what the kernel calls the device, so it has to be one of the kernel's names. */
+/** Parses a path under /sys. Its last part must have the form of a device name of the kernel. */
 function parsePath(text: string): DeviceId {
   const path = text.replace(/\/+$/, '');
   const parts = path.split('/').slice(1);

@@ -3,42 +3,43 @@ import { promises as fs } from 'node:fs';
 /** A process that has a file open. */
 export interface FileUser {
   readonly pid: number;
-  /** The name of its program, as the kernel keeps it: 15 characters. */
+  /** The name of its program; the kernel keeps 15 characters. */
   readonly command: string;
   readonly path: string;
 }
 
-/** A machine with more processes than this is looked at in part: an error's hint is not worth more. */
+/** The most processes that are looked at. The result is only for hints, which are not worth more time. */
 const MOST_PROCESSES = 4096;
 
-/** What /proc adds to the name of a file that was removed. */
+/** The suffix in /proc for a file that was removed. */
 const DELETED = ' (deleted)';
 
 /**
- * Finds who has one of some files open, this process too. Those of other users are seen by root alone.
+ * Finds the processes that have one of the files open, this process included. Only root sees the processes of other users.
+ * Never throws: a process that cannot be read is left out.
  * @param paths such as /dev/vfio/26
- * @param root /proc, or what stands for it
- * @returns ascending by pid; without those that cannot be looked at, so none where /proc is not there. Never throws
+ * @param root the folder to read; default /proc
+ * @returns the processes, ascending by pid
  */
 export async function findFileUsers(paths: readonly string[], root = '/proc'): Promise<FileUser[]> {
   const wanted = new Set(paths);
-  const names = await ifSeen(fs.readdir(root), []);
+  const names = await orDefault(fs.readdir(root), []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   const found: FileUser[] = [];
   for (const pid of pids.sort((one, other) => one - other).slice(0, MOST_PROCESSES)) {
     const path = await firstOpen(`${root}/${pid}/fd`, wanted);
     if (path === undefined) continue;
-    const command = await ifSeen(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
+    const command = await orDefault(fs.readFile(`${root}/${pid}/comm`, 'utf8'), '');
     found.push({ pid, command: command.trim(), path });
   }
   return found;
 }
 
-/** Says who holds files, for an error's hint; undefined when nobody is seen. */
+/** Describes the processes that have one of the files open, for a hint. @returns undefined if none is seen */
 export async function describeFileUsers(paths: readonly string[], root?: string): Promise<string | undefined> {
-  const holders = await findFileUsers(paths, root);
-  if (holders.length === 0) return undefined;
-  return holders
+  const users = await findFileUsers(paths, root);
+  if (users.length === 0) return undefined;
+  return users
     .map(({ pid, command, path }) => {
       const who = pid === process.pid ? `this process (${pid})` : `process ${pid} (${command})`;
       return `${who} has ${path} open`;
@@ -47,17 +48,17 @@ export async function describeFileUsers(paths: readonly string[], root?: string)
 }
 
 async function firstOpen(folder: string, wanted: ReadonlySet<string>): Promise<string | undefined> {
-  for (const fd of await ifSeen(fs.readdir(folder), [])) {
-    const target = await ifSeen(fs.readlink(`${folder}/${fd}`), '');
-    // The kernel takes a node away before it waits for who has it open.
+  for (const fd of await orDefault(fs.readdir(folder), [])) {
+    const target = await orDefault(fs.readlink(`${folder}/${fd}`), '');
+    // On an unbind the kernel removes the node before it waits for the processes that have it open.
     const path = target.endsWith(DELETED) ? target.slice(0, -DELETED.length) : target;
     if (wanted.has(path)) return path;
   }
   return undefined;
 }
 
-/** Processes come and go, others' files are not shown, no descriptor may be left: what is not seen is not there. */
-async function ifSeen<T>(access: Promise<T>, otherwise: T): Promise<T> {
+/** Reads something of /proc. Processes end, and files of other users cannot be read: a failure is the same as nothing. */
+async function orDefault<T>(access: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await access;
   } catch {

@@ -1,27 +1,27 @@
-import { basename } from 'node:path';
-
 import { requireOneOf } from '../base/arguments.js';
-import { findViabilityBlocker, type ViabilityBlocker } from './pci.js';
+import { queryDriver } from './driver.js';
+import { findViabilityBlocker, type ViabilityBlocker } from './iommu-group.js';
 import { linuxSysfs } from './linux-sysfs.js';
 import { requireSysfs } from './require-sysfs.js';
+import { readLinkName, readText } from './sysfs-access.js';
 import type { Sysfs } from '../kernel/sysfs.js';
 
-/** A device that could be attached, as /sys shows it. */
+/** A device as /sys shows it. */
 export interface InventoryEntry {
-  /** The bdf, or the UUID of a mediated device. */
+  /** The bdf of a PCI function, or the UUID of a mediated device. */
   readonly device: string;
   readonly kernel: 'linux' | 'software';
-  /** The IOMMU group's number or name; null without an IOMMU. */
+  /** The number of its IOMMU group; null if it has no group. */
   readonly group: string | null;
-  /** The driver that it is bound to, null for none. */
+  /** The driver that it is bound to; null if it has none. */
   readonly driver: string | null;
-  /** vendor:device, null for a device without them. */
+  /** `vendor:device` in hexadecimal; null if /sys shows no ids. */
   readonly id: string | null;
-  /** 24 bits of class, subclass and programming interface. */
+  /** Class, subclass and programming interface: 6 hexadecimal digits; null if /sys shows none. */
   readonly classCode: string | null;
-  /** Whether its group can be given to a user: no function of it has a driver of the kernel's own. Null without a group. */
+  /** Whether its group is viable: no device of the group has a kernel driver that uses DMA. Null if it has no group. */
   readonly viable: boolean | null;
-  /** The function that keeps its group from that. */
+  /** The device that makes its group not viable; null if there is none. */
   readonly blocker: ViabilityBlocker | null;
 }
 
@@ -29,8 +29,8 @@ const BUSES = ['pci', 'mdev'] as const;
 /** The methods of a Sysfs that the inventory calls. */
 const SYSFS_METHODS = ['readlink', 'readFile', 'readdir', 'exists'] as const;
 
-/** What is told of groups, by number: their functions share it. */
-type Blockers = Map<string, ViabilityBlocker | null>;
+/** The blocker of each group that was looked at, by the number of the group. */
+type KnownBlockers = Map<string, ViabilityBlocker | null>;
 
 /**
  * Lists the PCI and mediated devices of one /sys: PCI functions first, each kind in the order of their names.
@@ -46,21 +46,21 @@ export async function listDevices(
   requireSysfs(sysfs, SYSFS_METHODS);
   requireOneOf('kernel', kernel, ['linux', 'software']);
   const entries: InventoryEntry[] = [];
-  const blockers: Blockers = new Map();
+  const known: KnownBlockers = new Map();
   for (const bus of BUSES) {
     const folder = `/sys/bus/${bus}/devices`;
-    // A machine without the bus has no folder for it.
+    // Without devices of a bus there is no folder for it.
     if (!(await sysfs.exists(folder))) continue;
     for (const device of (await sysfs.readdir(folder)).sort()) {
       const facts = await queryFacts(sysfs, `${folder}/${device}`);
-      const blocker = facts.group === null ? null : await blockerOf(sysfs, facts.group, blockers);
+      const blocker = facts.group === null ? null : await blockerOf(sysfs, facts.group, known);
       entries.push({ device, kernel, ...facts, viable: facts.group === null ? null : blocker === null, blocker });
     }
   }
   return entries;
 }
 
-async function blockerOf(sysfs: Sysfs, group: string, known: Blockers): Promise<ViabilityBlocker | null> {
+async function blockerOf(sysfs: Sysfs, group: string, known: KnownBlockers): Promise<ViabilityBlocker | null> {
   const before = known.get(group);
   if (before !== undefined) return before;
   const blocker = (await findViabilityBlocker(sysfs, group)) ?? null;
@@ -73,26 +73,17 @@ async function queryFacts(
   path: string,
 ): Promise<Pick<InventoryEntry, 'group' | 'driver' | 'id' | 'classCode'>> {
   const [group, driver, vendor, deviceId, classCode] = await Promise.all([
-    linkName(sysfs, `${path}/iommu_group`),
-    linkName(sysfs, `${path}/driver`),
+    readLinkName(sysfs, `${path}/iommu_group`),
+    queryDriver(sysfs, path),
     attribute(sysfs, `${path}/vendor`),
     attribute(sysfs, `${path}/device`),
     attribute(sysfs, `${path}/class`),
   ]);
   const id = vendor === null || deviceId === null ? null : `${vendor}:${deviceId}`;
-  return { group, driver, id, classCode };
+  return { group: group ?? null, driver, id, classCode };
 }
 
-/** The last part of what a link points to; null when there is no such link. */
-async function linkName(sysfs: Sysfs, path: string): Promise<string | null> {
-  return (await sysfs.exists(path)) ? basename(await sysfs.readlink(path)) : null;
-}
-
-/** A hexadecimal attribute without its 0x; null when there is no such file. */
+/** Reads a hexadecimal attribute without its 0x. @returns null if the file does not exist */
 async function attribute(sysfs: Sysfs, path: string): Promise<string | null> {
-  if (!(await sysfs.exists(path))) return null;
-  return Buffer.from(await sysfs.readFile(path))
-    .toString('latin1')
-    .trim()
-    .replace(/^0x/, '');
+  return (await readText(sysfs, path))?.trim().replace(/^0x/, '') ?? null;
 }

@@ -6,8 +6,8 @@ import { toPromise } from '../base/sync-or-async.js';
 import { writeInChild } from './write-in-child.js';
 
 /**
- * The machine's own /sys. What is read is made from the kernel's memory at once, so it is read on this thread: the pool's
- * threads cost ten times as much, and so do the functions of `node:fs`.
+ * The /sys of this machine. Reads run on the calling thread: the kernel makes their data from memory without waiting. libuv's
+ * thread pool, and `node:fs` with it, costs ten times as much as the read.
  */
 export const linuxSysfs: Sysfs = {
   readlink: (path) => toPromise(() => addon.sysfsReadlink(path)),

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { systemError, VfioError } from '../base/errors.js';
 import type { ErrnoName } from '../uapi/errno.js';
 
-/** What the C library calls the errors that writes to /sys end with. */
+/** The errno of each error text of the C library that a write to /sys can end with. */
 const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
   'No such file or directory': 'ENOENT',
   'Permission denied': 'EACCES',
@@ -17,10 +17,10 @@ const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
 };
 
 /**
- * Writes to a file from a process of its own, tee(1). A write that the kernel lets sleep without end would hold this process
- * too: one of the few threads of its event loop, for which even its exit waits.
- * @throws the errno of the write; ERR_TIMEOUT after `timeoutMs`: the process is then left to the kernel, and ends with the
- *   write
+ * Writes to a file from a child process, tee(1). A write that blocks in the kernel would otherwise keep one of the few threads
+ * of libuv's pool, and this process could not exit.
+ * @param timeoutMs 0 to 2,147,483,647
+ * @throws the errno of the write; ERR_TIMEOUT after `timeoutMs`. The child then stays behind and ends with the write
  */
 export function writeInChild(path: string, data: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -28,16 +28,16 @@ export function writeInChild(path: string, data: string, timeoutMs: number): Pro
     const child = spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env });
     let complaint = '';
     child.stderr.setEncoding('latin1').on('data', (text: string) => (complaint += text));
-    // A tee that ended early is told of by its exit.
+    // If tee ends early, its exit code reports it.
     child.stdin.on('error', () => undefined).end(data);
     const timer = setTimeout(() => {
       child.removeAllListeners().unref();
       child.stderr.destroy();
-      reject(new VfioError(`writing '${path}' was not done after ${timeoutMs} ms`, { code: 'ERR_TIMEOUT', path }));
+      reject(new VfioError(`writing '${path}' did not end within ${timeoutMs} ms`, { code: 'ERR_TIMEOUT', path }));
     }, timeoutMs);
     child.on('error', (cause) => {
       clearTimeout(timer);
-      reject(new VfioError(`no process could be started to write '${path}'`, { code: 'EIO', path, cause }));
+      reject(new VfioError(`no child process could be started to write '${path}'`, { code: 'EIO', path, cause }));
     });
     child.on('close', (code) => {
       clearTimeout(timer);
@@ -47,7 +47,7 @@ export function writeInChild(path: string, data: string, timeoutMs: number): Pro
   });
 }
 
-/** @param complaint `tee: PATH: No such device` */
+/** Makes the error of a failed write. @param complaint the output of tee: `tee: PATH: No such device` */
 function failure(path: string, complaint: string): VfioError {
   const text = complaint.slice(complaint.lastIndexOf(': ') + 2);
   const code = ERRNO_OF_TEXT[text];

@@ -3,7 +3,7 @@ import { warn } from '../../base/diagnostics.js';
 import { callKernel } from '../../kernel/hints.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { Mutex } from '../../base/mutex.js';
-import { queryGroup } from '../../sysfs/pci.js';
+import { queryGroup } from '../../sysfs/iommu-group.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';

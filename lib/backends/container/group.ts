@@ -1,9 +1,10 @@
 import type { ReservedRange } from '../../base/iova-range.js';
 import { VfioError, withContext } from '../../base/errors.js';
 import { callKernel, withHint, ifFound } from '../../kernel/hints.js';
-import { describeViabilityBlocker, describeGroupUsers } from '../../sysfs/group-users.js';
+import { groupNodeName } from '../../sysfs/vfio-nodes.js';
+import { describeViabilityBlocker, describeGroupUsers } from '../../sysfs/group-hints.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import { queryReservedRanges, type GroupId } from '../../sysfs/pci.js';
+import { queryReservedRanges, type GroupId } from '../../sysfs/iommu-group.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 
@@ -21,7 +22,7 @@ export class Group {
   /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
   static async open(kernel: VfioKernel, groupId: GroupId): Promise<Group> {
     const { id, noiommu } = groupId;
-    const name = noiommu ? `noiommu-${id}` : id;
+    const name = groupNodeName(groupId);
     const path = `/dev/vfio/${name}`;
     const undo = new Unwinding();
     try {

@@ -1,6 +1,6 @@
 import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd, VfioKernel } from '../../kernel/kernel.js';
-import type { GroupId } from '../../sysfs/pci.js';
+import type { GroupId } from '../../sysfs/iommu-group.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 import type { DmaTargetRegistry } from '../dma-target.js';
 import { Container } from './container.js';

@@ -1,10 +1,11 @@
 import { warn } from '../../base/diagnostics.js';
 import { systemError, VfioError, withContext } from '../../base/errors.js';
 import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
-import { describeViabilityBlocker, describeGroupUsers, findCdev } from '../../sysfs/group-users.js';
+import { describeViabilityBlocker, describeGroupUsers } from '../../sysfs/group-hints.js';
+import { findCdev } from '../../sysfs/vfio-nodes.js';
 import { ifFound } from '../../kernel/hints.js';
 import { Mutex } from '../../base/mutex.js';
-import { queryGroup } from '../../sysfs/pci.js';
+import { queryGroup } from '../../sysfs/iommu-group.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { Unwinding } from '../../base/unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';

@@ -4,7 +4,7 @@ import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { DmaPieces, Fd, VfioKernel } from '../../kernel/kernel.js';
 import { IOMMU_IOAS_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_READABLE, IOMMU_IOAS_MAP_WRITEABLE } from '../../uapi/iommufd.js';
 import { readLockedMemory, type LockedMemory } from '../../kernel/locked-memory.js';
-import { queryGroup, queryReservedRanges } from '../../sysfs/pci.js';
+import { queryGroup, queryReservedRanges } from '../../sysfs/iommu-group.js';
 import { Unwinding } from '../../base/unwinding.js';
 import type { DmaChunk, DmaLimits, DmaRights, DmaTarget, DmaTargetRegistry } from '../dma-target.js';
 import { PageTables } from './page-tables.js';

@@ -9,7 +9,7 @@ const WIDE = { last: (1n << 48n) - 1n, tracks: true };
 const NARROW = { last: (1n << 32n) - 1n, tracks: false };
 const REFUSED = { ...NARROW, refused: true };
 
-describe('devices of one space, by iommufd', () => {
+describe('IommufdBackend: devices in one DMA space', () => {
   const { kernel, calls } = fakeIommufd([WIDE, NARROW, REFUSED]);
   const backend = new IommufdBackend(kernel);
   const dma = new DmaSpace();
@@ -17,7 +17,7 @@ describe('devices of one space, by iommufd', () => {
     backend.attach({ name: `0000:00:0${index}.0`, sysfsPath: `/sys/${index}`, space: dma.mappings, reset: false });
   const limits = (): unknown[] => [dma.ranges.at(-1)?.last, dma.dirtyPageSizes];
 
-  it('narrow what it can do for as long as they are in it', async () => {
+  it('narrow the ranges of the space while they are attached', async () => {
     const wide = await attach(0);
     assert.deepEqual(limits(), [WIDE.last, 4096n]);
     const narrow = await attach(1);
@@ -27,7 +27,7 @@ describe('devices of one space, by iommufd', () => {
     await wide.detach();
   });
 
-  it('leave it as it was where attaching fails, and ask nothing where none is left', async () => {
+  it('leave the space as it was if an attach fails, and query nothing after the last detach', async () => {
     const wide = await attach(0);
     await assert.rejects(attach(2), { code: 'EBUSY' });
     assert.deepEqual(limits(), [WIDE.last, 4096n]);

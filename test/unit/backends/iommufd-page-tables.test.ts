@@ -99,7 +99,7 @@ class FakeIommufd {
   }
 }
 
-describe('page tables of iommufd', () => {
+describe('PageTables of iommufd', () => {
   const DEVICES = {
     20: { iommu: 0, tracks: true },
     21: { iommu: 0, tracks: true },
@@ -121,7 +121,7 @@ describe('page tables of iommufd', () => {
     return undo;
   }
 
-  it('stand aside where a device’s IOMMU does not track', async () => {
+  it('attaches a device to the IOAS if its IOMMU cannot track writes', async () => {
     await attach(23);
     const undo = await attach(24);
     assert.deepEqual(
@@ -139,7 +139,7 @@ describe('page tables of iommufd', () => {
     await assert.rejects(attach(25), { code: 'EIO' });
   });
 
-  it('are shared by devices of one IOMMU, and end with the last', async () => {
+  it('shares a page table between devices of one IOMMU, and destroys it with the last', async () => {
     const [one, two, other] = [await attach(20), await attach(21), await attach(22)];
     assert.deepEqual(
       [...kernel.attached],
@@ -157,7 +157,7 @@ describe('page tables of iommufd', () => {
     assert.deepEqual([kernel.tables.size, kernel.attached.size, tables.tracks], [0, 0, false]);
   });
 
-  it('tell of all that was written, though one of them failed', async () => {
+  it('reports all dirty pages although one page table failed before', async () => {
     await attach(20);
     await attach(22);
     await tables.setTracking(true);
@@ -171,7 +171,7 @@ describe('page tables of iommufd', () => {
     assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
   });
 
-  it('forget what was written before tracking started anew', async () => {
+  it('forgets the pages written before tracking was restarted', async () => {
     await attach(20);
     await tables.setTracking(true);
     await tables.dirty(RANGE, true);
@@ -181,7 +181,7 @@ describe('page tables of iommufd', () => {
     assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
   });
 
-  it('forget what was written to what is mapped no more', async () => {
+  it('forgets the dirty pages of an unmapped range', async () => {
     await attach(20);
     await tables.dirty(RANGE, true);
     kernel.read = new Set([10]);
@@ -189,7 +189,7 @@ describe('page tables of iommufd', () => {
     assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
   });
 
-  it('track on all of them or none, those made later too', async () => {
+  it('tracks on all page tables or on none, later ones too', async () => {
     await attach(20);
     await tables.setTracking(true);
     await attach(22);
@@ -207,7 +207,7 @@ describe('page tables of iommufd', () => {
     );
   });
 
-  it('leave nothing behind a failure at any step', async () => {
+  it('leaves nothing behind if any step fails', async () => {
     for (let failAt = 1; ; failAt += 1) {
       kernel = new FakeIommufd(DEVICES);
       kernel.failAt = failAt;
@@ -228,7 +228,7 @@ describe('page tables of iommufd', () => {
   });
 });
 
-describe('mapping by file', () => {
+describe('mapping a memfd by its file', () => {
   const map = {
     vaddr: 0x7000n,
     iova: 0x1000n,
@@ -257,7 +257,7 @@ describe('mapping by file', () => {
     return Ioas.create(kernel as KernelWithIommufd, {} as never);
   }
 
-  it('is done where the memory is of a memfd and the kernel can', async () => {
+  it('uses the file if the kernel supports it', async () => {
     const space = await ioas();
     await space.map(map);
     assert.deepEqual(byFile, [{ ioasId: IOAS, flags: 5, file: 5, start: 0x2000n, iova: 0x1000n, size: 0x1000n }]);
@@ -265,14 +265,14 @@ describe('mapping by file', () => {
     assert.deepEqual(byAddress, [{ ioasId: IOAS, flags: 5, vaddr: 0x7000n, iova: 0x1000n, size: 0x1000n }]);
   });
 
-  it('is asked for once of a kernel that cannot', async () => {
+  it('tries the file only once on a kernel without support', async () => {
     const space = await ioas(systemError('ENOTTY', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
     await space.map(map);
     await space.map(map);
     assert.deepEqual([asked, byAddress.length], [1, 2]);
   });
 
-  it('fails with what the kernel answers else', async () => {
+  it('fails with any other error of the kernel', async () => {
     const space = await ioas(systemError('ENOMEM', 'ioctl(IOMMU_IOAS_MAP_FILE)'));
     await assert.rejects(space.map(map), { code: 'ENOMEM' });
     assert.deepEqual(byAddress, []);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 
 import { Once } from '../../../lib/base/once.js';
 
-describe('work that is done once', () => {
-  it('is shared by all who ask, and again after a failure', async () => {
+describe('Once', () => {
+  it('shares the work between callers, and starts it again after a failure', async () => {
     const once = new Once<number>();
     assert.equal(once.begun, undefined);
     let times = 0;

@@ -28,22 +28,22 @@ function pagesOf({ iova, size, pageSize }: DirtyRange, bitmap: Uint8Array): Set<
   return pages;
 }
 
-describe('pages whose record was read by a call that failed', () => {
-  it('are told by the next call, once', async () => {
+describe('UnreportedPages: dirty pages that a failed call has read', () => {
+  it('reports them with the next call, once', async () => {
     const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 8), [tells(0b10), fails, tells(0b1000_0000)]), failed);
     assert.deepEqual(await untold.read(range(0, 8), [tells(0b100)]), Uint8Array.of(0b110));
     assert.deepEqual(await untold.read(range(0, 8), [tells(0)]), Uint8Array.of(0));
   });
 
-  it('are told while calls go on failing', async () => {
+  it('keeps them while calls fail', async () => {
     const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 8), [tells(1), fails]), failed);
     await assert.rejects(untold.read(range(0, 8), [fails]), failed);
     assert.deepEqual(await untold.read(range(0, 8), []), Uint8Array.of(1));
   });
 
-  it('are told in larger pages, and stay for the part that was not asked for', async () => {
+  it('reports them in larger pages, and keeps the part outside of the range', async () => {
     const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(0, 32, 4n * PAGE), [tells(0b11), fails]), failed);
     assert.deepEqual(await untold.read(range(2, 4), []), Uint8Array.of(0b1111));
@@ -51,7 +51,7 @@ describe('pages whose record was read by a call that failed', () => {
     assert.deepEqual(await untold.read(range(0, 32), []), new Uint8Array(4));
   });
 
-  it('are forgotten with what was mapped there', async () => {
+  it('forgets them when their range is unmapped', async () => {
     const untold = new UnreportedPages();
     await assert.rejects(untold.read(range(16, 16), [tells(0xff, 0xff), fails]), failed);
     untold.forget(16n * PAGE, 12n * PAGE);
@@ -61,7 +61,7 @@ describe('pages whose record was read by a call that failed', () => {
     assert.deepEqual(await untold.read(range(16, 16), []), new Uint8Array(2));
   });
 
-  it('are lost in no sequence of calls', async () => {
+  it('loses no page in any sequence of calls', async () => {
     const call = fc.record({
       first: fc.nat(40),
       pages: fc.integer({ min: 1, max: 40 }),

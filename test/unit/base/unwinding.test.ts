@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 import { throwFirst, Unwinding } from '../../../lib/base/unwinding.js';
 
-describe('unwinding', () => {
-  it('undoes in the reverse order, all of it, once', async () => {
+describe('Unwinding', () => {
+  it('runs all steps in reverse order, once', async () => {
     const undo = new Unwinding();
     const done: number[] = [];
     for (const step of [1, 2, 3]) {
@@ -18,7 +18,7 @@ describe('unwinding', () => {
     assert.deepEqual(await undo.run(), []);
   });
 
-  it('keeps the failure in front and what the undoing met behind it', async () => {
+  it('returns the failure, with the errors of the steps as its cause', async () => {
     const undo = new Unwinding();
     const later = systemError('EIO', 'close');
     undo.push(() => Promise.reject(later));
@@ -32,12 +32,12 @@ describe('unwinding', () => {
     assert.deepEqual(error.cause.errors, [later]);
   });
 
-  it('gives the failure itself when the undoing met nothing', async () => {
+  it('returns the failure itself if no step fails', async () => {
     const failure = systemError('EBUSY', 'open');
     assert.equal(await new Unwinding().failed(failure), failure);
   });
 
-  it('leaves nothing behind with a new owner', async () => {
+  it('has no steps left after they moved to a new owner', async () => {
     const undo = new Unwinding();
     let undone = 0;
     undo.push(() => void (undone += 1));
@@ -48,7 +48,7 @@ describe('unwinding', () => {
     assert.equal(undone, 1);
   });
 
-  it('throws the first of several, an earlier cause kept', () => {
+  it('throws the first of several errors and keeps its cause', () => {
     assert.doesNotThrow(() => throwFirst([]));
     const cause = new Error('why');
     const errors = [systemError('EIO', 'a', { cause }), systemError('EBADF', 'b')];

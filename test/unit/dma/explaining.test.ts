@@ -14,7 +14,7 @@ import { systemError, VfioError } from '../../../lib/base/errors.js';
 import { findFileUsers } from '../../../lib/sysfs/file-users.js';
 import type { VfioKernel } from '../../../lib/kernel/kernel.js';
 import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
-import { queryGroup } from '../../../lib/sysfs/pci.js';
+import { queryGroup } from '../../../lib/sysfs/iommu-group.js';
 import type { Sysfs } from '../../../lib/kernel/sysfs.js';
 import { fakeIommufd } from '../../support/fake-iommufd.js';
 

@@ -5,7 +5,7 @@ import { DmaScheduler } from '../../../lib/kernel/linux/dma-scheduler.js';
 const PAGE = 4096n;
 const SPACE = 5;
 
-describe('calls on DMA mappings', () => {
+describe('DmaScheduler', () => {
   let calls: DmaScheduler;
   /** How each call ran, in order. */
   let ran: string[];
@@ -24,7 +24,7 @@ describe('calls on DMA mappings', () => {
     pooled.clear();
   });
 
-  it('run at once up to 2 MiB, on the pool above', async () => {
+  it('runs calls of up to 512 pages directly, larger ones on the thread pool', async () => {
     assert.equal(await make('small', PAGE), 'small');
     assert.equal(await make('middle', 512n * PAGE), 'middle');
     const large = make('large', 513n * PAGE);
@@ -33,7 +33,7 @@ describe('calls on DMA mappings', () => {
     assert.equal(await large, 'large');
   });
 
-  it('do not wait at once for the lock that a call on the pool holds', async () => {
+  it('runs a small call on the pool while another call on the same address space is there', async () => {
     const large = make('large', 513n * PAGE);
     const behind = make('behind', PAGE);
     const elsewhere = make('elsewhere', PAGE, SPACE + 1);
@@ -44,14 +44,14 @@ describe('calls on DMA mappings', () => {
     assert.equal(ran.at(-1), 'after at once');
   });
 
-  it('do so again after a call on the pool has failed', async () => {
+  it('runs small calls directly again after a call on the pool has failed', async () => {
     const failing = calls.runOnPool(SPACE, () => Promise.reject(new Error('no')));
     await assert.rejects(failing, /no/);
     await make('after', PAGE);
     assert.deepEqual(ran, ['after at once']);
   });
 
-  it('let the event loop turn when there are many', async () => {
+  it('lets the event loop turn between many calls', async () => {
     let turns = 0;
     const turn = (): void => {
       turns++;
@@ -67,7 +67,7 @@ describe('calls on DMA mappings', () => {
     assert.ok(turns >= 9 && turns <= 20, `${turns} turns for 70 calls of 2 MiB`);
   });
 
-  it('give the error of the call', async () => {
+  it('rejects with the error of the call', async () => {
     const failing = calls.run(SPACE, PAGE, () => {
       throw new Error('refused');
     });

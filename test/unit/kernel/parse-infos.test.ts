@@ -18,13 +18,13 @@ function bytes(...words: (number | bigint)[]): Uint8Array {
 /** A capability's header: id, version 1, the next one's offset. */
 const header = (id: number, next: number): number[] => [id | (1 << 16), next];
 
-describe('answers of the kernel: struct vfio_region_info', () => {
-  it('reads a region without capabilities', () => {
+describe('parseRegionInfo: struct vfio_region_info', () => {
+  it('decodes a region without capabilities', () => {
     const info = parseRegionInfo(bytes(32, 7, 2, 0, 0x1000n, 0x200_0000_0000n));
     assert.deepEqual(info, { index: 2, flags: 7, size: 0x1000n, offset: 0x200_0000_0000n, capabilities: {} });
   });
 
-  it('reads every capability, in any order, and passes over unknown ones', () => {
+  it('decodes every capability in any order, and skips unknown ones', () => {
     const chained = bytes(
       ...[120, 15, 0, 32, 0x4000n, 0n],
       ...[...header(1, 80), 2, 0, 0n, 0x1000n, 0x3000n, 0x1000n],
@@ -42,13 +42,13 @@ describe('answers of the kernel: struct vfio_region_info', () => {
     });
   });
 
-  it('reads the first answer, whose capabilities did not fit', () => {
+  it('decodes a first answer that had no room for the capabilities', () => {
     const cut = bytes(40, 15, 0, 0, 0x4000n, 0n);
     assert.equal(wantedArgsz(cut), 40);
     assert.deepEqual(parseRegionInfo(cut).capabilities, {});
   });
 
-  it('refuses chains that loop, go backwards, leave the answer or are cut off', () => {
+  it('rejects chains that loop, go backwards, leave the answer or are cut off', () => {
     const region = (capOffset: number, ...capabilities: (number | bigint)[]): Uint8Array =>
       bytes(32, 15, 0, capOffset, 0x4000n, 0n, ...capabilities);
     const wrong = {
@@ -66,7 +66,7 @@ describe('answers of the kernel: struct vfio_region_info', () => {
     }
   });
 
-  it('takes any bytes and gives an answer or ERR_PROTOCOL', () => {
+  it('returns a result or throws ERR_PROTOCOL for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 24, maxLength: 160 }), fc.nat(160), (answer, capOffset) => {
         const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
@@ -86,8 +86,8 @@ describe('answers of the kernel: struct vfio_region_info', () => {
   });
 });
 
-describe('answers of the kernel: struct vfio_iommu_type1_info', () => {
-  it('reads what Linux 6.12 answers', () => {
+describe('parseIommuInfo: struct vfio_iommu_type1_info', () => {
+  it('decodes the answer of Linux 6.12', () => {
     const answer = bytes(
       ...[120, 3, 0x4020_1000n, 24, 0],
       ...[...header(2, 56), 1, 0, 0x1000n, 0x1000_0000n],
@@ -108,7 +108,7 @@ describe('answers of the kernel: struct vfio_iommu_type1_info', () => {
     });
   });
 
-  it('reads an IOMMU without capabilities', () => {
+  it('decodes an IOMMU without capabilities', () => {
     assert.deepEqual(parseIommuInfo(bytes(24, 1, 0x1000n, 0, 0)), { argsz: 24, flags: 1, pageSizes: 0x1000n });
   });
 });

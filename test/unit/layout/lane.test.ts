@@ -23,8 +23,8 @@ function camelCase(field: string): string {
   return field.replace(/_us$/, '').replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-describe('the layout of a lane', () => {
-  it('has the same offsets in TypeScript as C++ asserts', () => {
+describe('the layout of a lane in shared memory', () => {
+  it('has the same offsets in TypeScript and in C++', () => {
     const { size, ...fields } = SLOT;
     const { slotsOffset, ...indexes } = LANE;
     assert.deepEqual(assertedOffsets('Slot'), fields);

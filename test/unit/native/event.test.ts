@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { addon } from '../../../lib/native/addon.js';
 
-describe('native event: descriptors', () => {
-  it('tells open from closed, duplicates and closes', async () => {
+describe('native/event: descriptors', () => {
+  it('tells open descriptors from closed ones, duplicates and closes', async () => {
     const fd = openSync('/dev/null', 'r');
     const copy = addon.dupFd(fd);
     assert.ok(addon.isOpenFd(fd) && addon.isOpenFd(copy) && copy !== fd);
@@ -20,7 +20,7 @@ describe('native event: descriptors', () => {
   });
 });
 
-describe('native event: eventfds', () => {
+describe('native/event: eventfds', () => {
   let fd: number;
   beforeEach(() => {
     fd = addon.eventfdCreate();
@@ -29,7 +29,7 @@ describe('native event: eventfds', () => {
     if (addon.isOpenFd(fd)) addon.closeFdSync(fd);
   });
 
-  it('adds up and takes the count', () => {
+  it('adds to the count and takes it', () => {
     assert.equal(addon.eventfdRead(fd), 0);
     addon.eventfdWrite(fd, 2);
     addon.eventfdWrite(fd, 3);
@@ -37,7 +37,7 @@ describe('native event: eventfds', () => {
     assert.equal(addon.eventfdRead(fd), 0);
   });
 
-  it('waits until the time is up, and no longer when there is a count', () => {
+  it('waits until the timeout, or until there is a count', () => {
     const before = performance.now();
     assert.equal(addon.eventfdWait(fd, 20), 0);
     assert.ok(performance.now() - before >= 19);
@@ -46,7 +46,7 @@ describe('native event: eventfds', () => {
     assert.throws(() => addon.eventfdWait(fd, -1), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('refuses what is no eventfd', () => {
+  it('rejects a file that is not an eventfd', () => {
     const file = openSync('/dev/null', 'r+');
     assert.throws(() => addon.eventfdWrite(file, 1), { code: 'EINVAL' });
     assert.throws(() => addon.watcherCreate(file, () => undefined), { code: 'EINVAL' });
@@ -58,7 +58,7 @@ describe('native event: eventfds', () => {
     assert.throws(() => addon.watcherCreate(file, () => undefined), { code: 'EBADF' });
   });
 
-  it('calls back with each count, and never after the watcher is closed', async () => {
+  it('calls back with each count, and not after the watcher is closed', async () => {
     const counts: number[] = [];
     const watcher = addon.watcherCreate(fd, (count) => counts.push(count));
     addon.eventfdWrite(fd, 2);
@@ -74,7 +74,7 @@ describe('native event: eventfds', () => {
     assert.equal(addon.eventfdRead(fd), 7, 'what the watcher did not take is still there');
   });
 
-  it('keeps many watchers apart', async () => {
+  it('keeps the counts of many watchers apart', async () => {
     const fds = Array.from({ length: 64 }, () => addon.eventfdCreate());
     const counts = fds.map(() => 0);
     const watchers = fds.map((each, i) => addon.watcherCreate(each, (count) => (counts[i] = count)));
@@ -88,7 +88,7 @@ describe('native event: eventfds', () => {
     fds.forEach((each) => addon.closeFdSync(each));
   });
 
-  it('lets the callback close its own watcher, and the caller close the descriptor first', async () => {
+  it('allows the callback to close its watcher, and the caller to close the descriptor first', async () => {
     let calls = 0;
     const watcher = addon.watcherCreate(fd, () => {
       calls++;

@@ -9,12 +9,12 @@ import { addon } from '../../../lib/native/addon.js';
 const kernel = linuxKernel();
 const NO_SUCH_FD = 9999;
 
-describe('the linux kernel, where there is no VFIO', () => {
+describe('linuxKernel on a machine without VFIO', () => {
   before(function () {
     if (existsSync('/dev/vfio/vfio')) this.skip();
   });
 
-  it('says which node is missing', async () => {
+  it('names the missing node', async () => {
     const missing = { name: 'VfioError', code: 'ENOENT', errno: 2, syscall: 'open' };
     await assert.rejects(kernel.openContainer(), { ...missing, path: '/dev/vfio/vfio' });
     await assert.rejects(kernel.openGroup('26'), { ...missing, path: '/dev/vfio/26' });
@@ -22,7 +22,7 @@ describe('the linux kernel, where there is no VFIO', () => {
   });
 });
 
-describe('the linux kernel, on files that are not VFIO’s', () => {
+describe('linuxKernel on files that are not VFIO files', () => {
   let path: string;
   let file: number;
   beforeEach(() => {
@@ -35,7 +35,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     unlinkSync(path);
   });
 
-  it('opens nothing by a name that leads out of its directory', () => {
+  it('rejects a name that leads out of the directory', () => {
     assert.throws(() => void kernel.openGroup('../null'), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => void kernel.openGroup('26\0'), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => void kernel.openCdev('../vfio'), { code: 'ERR_OUT_OF_RANGE' });
@@ -92,11 +92,11 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     });
   }
 
-  it('names the device that could not be had', async () => {
+  it('names the device that could not be opened', async () => {
     await assert.rejects(kernel.getDeviceFd(file, '0000:01:00.0'), { device: '0000:01:00.0' });
   });
 
-  it('reads and writes at an offset, short where the file ends', async () => {
+  it('reads and writes at an offset, and fewer bytes at the end of the file', async () => {
     assert.equal(await kernel.pwrite(file, 2n, Buffer.from('XY')), 2);
     assert.equal(readFileSync(path, 'latin1'), 'abXYef');
     assert.deepEqual(Buffer.from(await kernel.pread(file, 4n, 8)).toString(), 'ef');
@@ -105,7 +105,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     await assert.rejects(kernel.pwrite(file, 0xffff_ffff_ffff_ffffn, new Uint8Array(1)), { code: 'EINVAL' });
   });
 
-  it('maps, closes, and says how the region path reaches a device', async () => {
+  it('maps, closes, and returns the I/O target of a device', async () => {
     const mapping = await kernel.mmap(file, 0n, 6, { read: true, write: false });
     assert.equal(Buffer.from(addon.mappingView(mapping)).toString(), 'abcdef');
     addon.mappingClose(mapping);
@@ -115,7 +115,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     await assert.rejects(kernel.close(file), { code: 'EBADF' });
   });
 
-  it('asks for all regions and interrupts, and fails as the first of them does', () => {
+  it('queries all regions and interrupts, and fails with the first error', () => {
     const infos = (numRegions: number, numIrqs: number): unknown =>
       kernel.getDeviceInfos?.(file, { flags: 0, numRegions, numIrqs });
     assert.throws(() => infos(1, 0), { code: 'ENOTTY', syscall: 'ioctl(VFIO_DEVICE_GET_REGION_INFO)' });
@@ -124,7 +124,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     assert.throws(() => infos(2 ** 20, 0), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('reads small files at once', () => {
+  it('reads small files on the calling thread', () => {
     assert.equal(Buffer.from(addon.sysfsRead(path)).toString(), 'abcdef');
     assert.equal(addon.sysfsExists(path), true);
     assert.equal(addon.sysfsExists(`${path}-not`), false);
@@ -134,7 +134,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     assert.equal(addon.sysfsReadlink('/proc/self/exe'), process.execPath);
   });
 
-  it('refuses arguments that no call takes, before any call', () => {
+  it('rejects invalid arguments before any system call', () => {
     assert.throws(() => kernel.getRegionInfo(file, -1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => kernel.getRegionInfo(file, 0, 2 ** 20 + 1), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => addon.ioasMap(file, 1, 7, -1n, 0n, 1n, true), { code: 'ERR_OUT_OF_RANGE' });
@@ -144,7 +144,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     assert.throws(() => addon.groupGetStatus('0' as never), { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('refuses bitmaps larger than type1’s limit, as the kernel does', async () => {
+  it('rejects bitmaps larger than the limit of type1, as the kernel does', async () => {
     const range = { iova: 0n, size: 1n << 60n, pageSize: 4096n };
     await assert.rejects(kernel.getDirtyBitmap(file, range), {
       code: 'EINVAL',
@@ -152,7 +152,7 @@ describe('the linux kernel, on files that are not VFIO’s', () => {
     });
   });
 
-  it('tells a feature that is not there from a call that failed', () => {
+  it('tells a missing feature from a failed call', () => {
     assert.equal(kernel.hasFeature(file, 5), false);
     assert.throws(() => kernel.hasFeature(NO_SUCH_FD, 5), { code: 'EBADF' });
   });

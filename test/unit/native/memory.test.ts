@@ -22,8 +22,8 @@ function mapNew(name: string, size = 4 * PAGE): { mapping: MappingHandle; fd: nu
   return { fd, mapping: addon.mappingCreate(fd, 0n, size, READ_WRITE) };
 }
 
-describe('native memory: mappings', () => {
-  it('shares the file: what is written by either side is seen by the other', () => {
+describe('native/memory: mappings', () => {
+  it('shares the file: each side sees what the other writes', () => {
     const { mapping, fd } = mapNew('shares');
     const view = new Uint8Array(addon.mappingView(mapping));
     assert.equal(view.length, 4 * PAGE);
@@ -35,7 +35,7 @@ describe('native memory: mappings', () => {
     closeSync(fd);
   });
 
-  it('keeps the memory for a view after the handle is closed', () => {
+  it('keeps the memory of a view after the handle is closed', () => {
     const { mapping, fd } = mapNew('outlives');
     const view = new Uint8Array(addon.mappingView(mapping));
     closeSync(fd);
@@ -45,7 +45,7 @@ describe('native memory: mappings', () => {
     assert.equal(countMappings('outlives'), 1);
   });
 
-  it('ends under the views that are left, and lets the file go', () => {
+  it('mappingEnd turns the remaining views to 0xFF and releases the file', () => {
     const { mapping, fd } = mapNew('ended');
     const view = new Uint8Array(addon.mappingView(mapping));
     closeSync(fd);
@@ -55,7 +55,7 @@ describe('native memory: mappings', () => {
     assert.throws(() => addon.mappingEnd(mapping), { code: 'EBADF', syscall: 'mappingEnd' });
   });
 
-  it('unmaps with the handle when there is no view', () => {
+  it('unmaps with the handle if there is no view', () => {
     const { mapping, fd } = mapNew('nobody-looks');
     assert.equal(countMappings('nobody-looks'), 1);
     closeSync(fd);
@@ -65,7 +65,7 @@ describe('native memory: mappings', () => {
     assert.throws(() => addon.mappingClose(mapping), { code: 'EBADF' });
   });
 
-  it('answers as the kernel does to what cannot be mapped', () => {
+  it('fails as the kernel does for a file that cannot be mapped', () => {
     const fd = addon.memfdCreate('refused', BigInt(PAGE), 0);
     assert.throws(() => addon.mappingCreate(fd, 0n, 0, READ_WRITE), { code: 'EINVAL', syscall: 'mmap' });
     assert.throws(() => addon.mappingCreate(fd, 1n, PAGE, READ_WRITE), { code: 'EINVAL' });
@@ -74,7 +74,7 @@ describe('native memory: mappings', () => {
     assert.throws(() => addon.mappingCreate(fd, 0n, -1, READ_WRITE), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('revokes: the file is let go and views read all ones, of any size', async () => {
+  it('mappingRevoke releases the file, and views of any size read all ones', async () => {
     const size = 5 * 1024 * 1024 + PAGE;
     const { mapping, fd } = mapNew('revoked', size);
     const words = new BigUint64Array(addon.mappingView(mapping));
@@ -92,7 +92,7 @@ describe('native memory: mappings', () => {
     addon.mappingClose(mapping);
   });
 
-  it('mends a fault by a page of 0xFF and counts it', async () => {
+  it('puts a page of 0xFF under a fault and counts it', async () => {
     const path = join(tmpdir(), `vfio-engine-sigbus-${process.pid}`);
     const fd = openSync(path, 'wx+');
     unlinkSync(path);
@@ -115,7 +115,7 @@ describe('native memory: mappings', () => {
   });
 });
 
-describe('native memory: memory of this process', () => {
+describe('native/memory: memory of this process', () => {
   it('makes memfds of a size, sealed against shrinking', () => {
     const fd = addon.memfdCreate('sealed', BigInt(PAGE), 0);
     assert.throws(() => ftruncateSync(fd, 0), { code: 'EPERM' });
@@ -132,7 +132,7 @@ describe('native memory: memory of this process', () => {
     assert.throws(() => allocateShared(0), { code: 'EINVAL' });
   });
 
-  it('gives the address of any buffer and of a view where it starts', () => {
+  it('returns the address of a buffer and of the start of a view', () => {
     const shared = allocateShared(PAGE);
     const start = addon.bufferAddress(shared, 0);
     assert.equal(addon.bufferAddress(shared, PAGE - 1), start + BigInt(PAGE - 1));
@@ -145,7 +145,7 @@ describe('native memory: memory of this process', () => {
     assert.throws(() => addon.bufferAddress({} as ArrayBuffer, 0), { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('probes whether memory could be pinned', () => {
+  it('tells whether memory can be pinned', () => {
     const shared = allocateShared(4 * PAGE);
     const start = addon.bufferAddress(shared, 0);
     const size = BigInt(4 * PAGE);
@@ -156,7 +156,7 @@ describe('native memory: memory of this process', () => {
     assert.equal(addon.memoryProbe(start, 0xffff_ffff_ffff_ffffn, false), false);
   });
 
-  it('probes read-only memory as readable alone, and memory without rights as neither', () => {
+  it('tells that read-only memory can be pinned for reading only, and inaccessible memory not at all', () => {
     const fd = addon.memfdCreate('rights', BigInt(2 * PAGE), 0);
     const probe = (prot: number): [boolean, boolean] => {
       const mapping = addon.mappingCreate(fd, 0n, 2 * PAGE, prot);

@@ -32,8 +32,8 @@ async function collectUntil(condition: () => boolean): Promise<void> {
   }
 }
 
-describe('native memory: views on several threads', () => {
-  it('are one memory, made from the handle in each thread or sent to it', async () => {
+describe('native/memory: views on several threads', () => {
+  it('share one memory, made from the handle or sent to the thread', async () => {
     const fd = addon.memfdCreate('threads-share', BigInt(PAGE), 0);
     const mapping = addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
     const view = new Int32Array(addon.mappingView(mapping));
@@ -52,7 +52,7 @@ describe('native memory: views on several threads', () => {
     closeSync(fd);
   });
 
-  it('wake each other by Atomics.wait and notify, each on a view of its own', () => {
+  it('wake each other by Atomics.wait and Atomics.notify on views of their own', () => {
     // In a process that can be killed: where this fails, V8 holds the notifying thread for good.
     const program = `
       const { addon } = await import(${JSON.stringify(new URL('../../../lib/native/addon.js', import.meta.url))});
@@ -70,7 +70,7 @@ describe('native memory: views on several threads', () => {
     assert.equal(String(child.stdout), 'ok\n', `${child.signal ?? ''} ${String(child.stderr)}`);
   });
 
-  it('keep the memory while a thread holds one, and let it go after the last', async () => {
+  it('keep the memory while a thread holds one, and release it after the last', async () => {
     const fd = addon.memfdCreate('threads-hold', BigInt(PAGE), 0);
     const mapping = addon.mappingCreate(fd, 0n, PAGE, READ_WRITE);
     closeSync(fd);
@@ -92,7 +92,7 @@ describe('native memory: views on several threads', () => {
     assert.equal(countMappings('threads-hold'), 0);
   });
 
-  it('are unmapped by garbage collection, a thousand of them', async () => {
+  it('are unmapped by garbage collection, all thousand of them', async () => {
     const makeThousand = (): void => {
       const fd = addon.memfdCreate('collected', BigInt(PAGE), 0);
       for (let i = 0; i < 1000; i++) {
@@ -107,7 +107,7 @@ describe('native memory: views on several threads', () => {
     assert.equal(countMappings('collected'), 0);
   });
 
-  it('survive faults and revocations under JIT-compiled loops of two threads', async function () {
+  it('survive faults and revocations in JIT-compiled loops of two threads', async function () {
     this.timeout(60_000);
     const path = join(tmpdir(), `vfio-engine-jit-${process.pid}`);
     const fd = openSync(path, 'wx+');
@@ -151,8 +151,8 @@ describe('native memory: views on several threads', () => {
   });
 });
 
-describe('native memory: faults that are not ours', () => {
-  it('still end the process, though the handler is installed', () => {
+describe('native/memory: faults outside of mappings', () => {
+  it('still end the process although the handler is installed', () => {
     const addonPath = new URL('../../../lib/native/addon.js', import.meta.url).href;
     // A mapping installs the handler; the signal is one that no access explains.
     const program = `
@@ -166,8 +166,8 @@ describe('native memory: faults that are not ours', () => {
   });
 });
 
-describe('native event: watchers and the end of their thread', () => {
-  it('are closed with a worker that leaves them open, however it ends', async () => {
+describe('native/event: watchers at the end of their thread', () => {
+  it('are closed with a worker that left them open, however it ends', async () => {
     const fd = addon.eventfdCreate();
     const openFds = (): number => readdirSync('/proc/self/fd').length;
     const program = `
@@ -192,7 +192,7 @@ describe('native event: watchers and the end of their thread', () => {
     addon.closeFdSync(fd);
   });
 
-  it('deliver to the thread that made them, and let it end when they do not hold it', async () => {
+  it('call back on the thread that made them, and let it end if they are unreferenced', async () => {
     const fd = addon.eventfdCreate();
     const worker = startWorker(
       `const watcher = addon.watcherCreate(workerData, (count) => {
@@ -212,7 +212,7 @@ describe('native event: watchers and the end of their thread', () => {
     addon.closeFdSync(fd);
   });
 
-  it('wake a worker that waits', async () => {
+  it('wake a waiting worker', async () => {
     const fd = addon.eventfdCreate();
     const worker = startWorker(
       `parentPort.postMessage('waits'); parentPort.postMessage(addon.eventfdWait(workerData, 10000));`,

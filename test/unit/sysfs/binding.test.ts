@@ -14,7 +14,7 @@ import { writeInChild } from '../../../lib/sysfs/write-in-child.js';
 const EDU = 'f000:00:04.0';
 const SIBLING = 'f000:00:04.1';
 
-describe('binding a function to a driver', () => {
+describe('bindDriver and restoreDriver', () => {
   let machine: SoftwareMachine;
   let sysfs: Sysfs;
   let driverOf: (device: string) => string | null | undefined;
@@ -28,7 +28,7 @@ describe('binding a function to a driver', () => {
   });
   afterEach(() => machine.close());
 
-  it('takes it from the driver that it has, and gives it back', async () => {
+  it('bindDriver takes a function from its driver, restoreDriver returns it', async () => {
     assert.deepEqual(await bindDriver('F000:00:04.0', { sysfs }), { device: EDU, before: 'nvme', driver: 'vfio-pci' });
     assert.deepEqual(await bindDriver(EDU, { sysfs }), { device: EDU, before: 'vfio-pci', driver: 'vfio-pci' });
     const { before, driver } = await restoreDriver(EDU, { sysfs });
@@ -36,12 +36,16 @@ describe('binding a function to a driver', () => {
     assert.notEqual(driver, 'vfio-pci');
   });
 
-  it('leaves a function alone that has a driver of its own', async () => {
+  it('restoreDriver leaves a function with a kernel driver alone', async () => {
     assert.deepEqual(await restoreDriver(SIBLING, { sysfs }), { device: SIBLING, before: 'e1000e', driver: 'e1000e' });
   });
 
-  it('refuses what is no function, a function and a driver that are not there', async () => {
-    await rejects(bindDriver('edu', { sysfs }), 'ERR_INVALID_ARGUMENT', /no PCI function/);
+  it('rejects a name that is not a PCI function, and a function or driver that does not exist', async () => {
+    await rejects(
+      bindDriver('edu', { sysfs }),
+      'ERR_INVALID_ARGUMENT',
+      /^`device` must be the address of a PCI function, .* Received 'edu'$/,
+    );
     await rejects(bindDriver('f000:00:1f.7', { sysfs }), 'ENODEV', /vfio-engine list/);
     await rejects(bindDriver(EDU, { sysfs, driver: 'nonesuch' }), 'ENODEV', /modprobe nonesuch/);
     await rejects(bindDriver(EDU, { sysfs, driver: '../x' }), 'ENODEV', /no PCI driver/);
@@ -49,7 +53,7 @@ describe('binding a function to a driver', () => {
     assert.equal(driverOf(EDU), 'nvme');
   });
 
-  it('gives it back its driver when a step fails, and keeps the first error', async () => {
+  it('binds the old driver again when a step fails, and throws the first error', async () => {
     const steps = ['driver_override', 'driver/unbind', 'drivers_probe'];
     for (const step of steps) {
       const written: string[] = [];
@@ -77,16 +81,16 @@ describe('binding a function to a driver', () => {
     }
   });
 
-  it('says so when the driver does not take it', async () => {
+  it('rejects with ENODEV if the driver refuses the function', async () => {
     const deaf: Sysfs = {
       ...sysfs,
       writeSlowly: (path, data, timeoutMs) =>
         path.endsWith('probe') ? Promise.resolve() : sysfs.writeSlowly(path, data, timeoutMs),
     };
-    await rejects(bindDriver(EDU, { sysfs: deaf }), 'ENODEV', /did not take f000:00:04.0, which has no driver/);
+    await rejects(bindDriver(EDU, { sysfs: deaf }), 'ENODEV', /refused f000:00:04\.0; its driver is none/);
   });
 
-  it('gives up on an unbinding that a user of the function holds up', async () => {
+  it('rejects with ERR_TIMEOUT while a user keeps the function', async () => {
     await machine.unbindDriver(SIBLING);
     await bindDriver(EDU, { sysfs });
     const user = machine.process();
@@ -96,13 +100,13 @@ describe('binding a function to a driver', () => {
     await user.setIommu(container, 3);
     await user.getDeviceFd(group, EDU);
     const unbinding = restoreDriver(EDU, { sysfs, timeoutMs: 50 });
-    await rejects(unbinding, 'ERR_TIMEOUT', /not let go of within 50 ms .*the kernel waits/);
+    await rejects(unbinding, 'ERR_TIMEOUT', /^f000:00:04\.0 was still in use after 50 ms .*the kernel waits/);
     await user.exit();
   });
 });
 
-describe('who has a file open', () => {
-  it('is read from /proc, of files that were removed too', async () => {
+describe('describeFileUsers', () => {
+  it('reads /proc, for removed files too', async () => {
     const root = mkdtempSync(join(tmpdir(), 'vfio-proc-'));
     try {
       for (const [pid, command, target] of [
@@ -133,8 +137,8 @@ describe('who has a file open', () => {
   });
 });
 
-describe('a write from a process of its own', () => {
-  it('arrives, fails by its errno, and is given up when it takes too long', async () => {
+describe('writeInChild', () => {
+  it('writes, fails with the errno of the write, and with ERR_TIMEOUT if it takes too long', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vfio-write-'));
     try {
       const path = join(folder, 'file');
@@ -144,7 +148,7 @@ describe('a write from a process of its own', () => {
       // Nobody reads the pipe: opening it for writing waits.
       const pipe = join(folder, 'pipe');
       execFileSync('mkfifo', [pipe]);
-      await rejects(writeInChild(pipe, 'text', 300), 'ERR_TIMEOUT', /not done after 300 ms/);
+      await rejects(writeInChild(pipe, 'text', 300), 'ERR_TIMEOUT', /did not end within 300 ms/);
       closeSync(openSync(pipe, 'r+'));
     } finally {
       rmSync(folder, { recursive: true });

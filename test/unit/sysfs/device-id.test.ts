@@ -8,8 +8,8 @@ const refused = (text: string, pattern: RegExp): void => {
   assert.throws(() => parseDeviceId(text), { code: 'ERR_INVALID_ARGUMENT', message: pattern }, text);
 };
 
-describe('device id', () => {
-  it('reads back every PCI address, with and without its domain, in either case', () => {
+describe('parseDeviceId', () => {
+  it('parses every PCI address, with and without its domain, in upper and lower case', () => {
     const numbers = fc.tuple(fc.nat(0xffff), fc.nat(0xff), fc.nat(0x1f), fc.nat(7));
     fc.assert(
       fc.property(numbers, fc.boolean(), ([domain, bus, slot, fn], upper) => {
@@ -23,7 +23,7 @@ describe('device id', () => {
     );
   });
 
-  it('reads mdev UUIDs, aliases and paths', () => {
+  it('parses UUIDs of mediated devices, aliases and paths', () => {
     const uuid = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
     const sysfsPath = `/sys/bus/mdev/devices/${uuid}`;
     assert.deepEqual(parseDeviceId(uuid.toUpperCase()), { kind: 'mdev', name: uuid, sysfsPath });
@@ -31,7 +31,7 @@ describe('device id', () => {
     assert.equal(parseDeviceId('/sys/devices/pci0000:00/0000:00:04.0/').name, '0000:00:04.0');
   });
 
-  it('refuses what is none, saying which forms there are', () => {
+  it('rejects other text with a hint that lists the valid forms', () => {
     refused('00:20.0', /00 to 1f/);
     refused('00:04.8', /0 to 7/);
     for (const text of ['', ' ', '00:04', '0000:00:04', 'g0:04.0', '10000:00:04.0', '00:04.0 ', 'edu.', '-x']) {
@@ -42,7 +42,7 @@ describe('device id', () => {
     }
   });
 
-  it('never takes odd text for a device of another name', () => {
+  it('does not take malformed text for another device', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         try {

@@ -6,7 +6,8 @@ import type { Sysfs } from '../../../lib/kernel/sysfs.js';
 /** A /sys of files (text) and links (text after `->`). */
 function fakeSysfs(entries: Readonly<Record<string, string>>): Sysfs {
   const paths = Object.keys(entries);
-  const missing = (path: string): Promise<never> => Promise.reject(new Error(`ENOENT: ${path}`));
+  const missing = (path: string): Promise<never> =>
+    Promise.reject(Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' }));
   return {
     exists: (path) => Promise.resolve(paths.some((known) => known === path || known.startsWith(`${path}/`))),
     readlink: (path) => {
@@ -23,8 +24,8 @@ function fakeSysfs(entries: Readonly<Record<string, string>>): Sysfs {
   };
 }
 
-describe('listing devices', () => {
-  it('tells group, driver, ids and class, in the order of the names', async () => {
+describe('listDevices', () => {
+  it('lists group, driver, ids and class, in the order of the names', async () => {
     const sysfs = fakeSysfs({
       '/sys/bus/pci/devices/0000:00:05.0/vendor': '0x1b36\n',
       '/sys/bus/pci/devices/0000:00:05.0/device': '0x0005\n',
@@ -59,7 +60,7 @@ describe('listing devices', () => {
     ]);
   });
 
-  it('names the function whose driver keeps a group from being viable, with each function of the group', async () => {
+  it('names the function whose driver makes a group not viable, for each function of the group', async () => {
     const group = (bdf: string): [string, string] => [
       `/sys/bus/pci/devices/${bdf}/iommu_group`,
       '->../../../kernel/iommu_groups/26',
@@ -82,7 +83,7 @@ describe('listing devices', () => {
     );
   });
 
-  it('lists mediated devices, which have no ids of their own', async () => {
+  it('lists mediated devices, which have no ids', async () => {
     const uuid = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
     const sysfs = fakeSysfs({
       [`/sys/bus/mdev/devices/${uuid}/driver`]: '->../../bus/mdev/drivers/vfio_mdev',
@@ -92,7 +93,7 @@ describe('listing devices', () => {
     assert.deepEqual([entry?.device, entry?.driver, entry?.id, entry?.classCode], [uuid, 'vfio_mdev', null, null]);
   });
 
-  it('lists nothing on a machine without these buses', async () => {
+  it('returns an empty list on a machine without these buses', async () => {
     assert.deepEqual(await listDevices(fakeSysfs({}), 'software'), []);
   });
 });

@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.js';
 import { driverOf, groupName, groupOf } from '../../support/sysfs.js';
 
 describe('the guest: binding to vfio-pci', () => {
-  it('binds edu by driver_override, makes its group file, and takes it away again', async () => {
+  it('binds edu by driver_override, which makes its group node, and unbinds it again', async () => {
     const path = `/dev/vfio/${groupName(BDF.edu)}`;
     assert.equal(driverOf(BDF.edu), undefined);
     assert.equal(existsSync(path), false);
@@ -22,14 +22,14 @@ describe('the guest: binding to vfio-pci', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('gives a bound function a character device of its own for iommufd', async () => {
+  it('gives a bound function a device node for iommufd', async () => {
     await whileBound([BDF.edu], () => {
       assert.ok(existsSync(`/sys/bus/pci/devices/${BDF.edu}/vfio-dev`));
       assert.ok(existsSync('/dev/vfio/devices/vfio0'));
     });
   });
 
-  it('takes a function from its driver and gives it back', async () => {
+  it('takes a function from its driver and returns it', async () => {
     assert.equal(driverOf(BDF.blocker), 'virtio-pci');
     await bind(BDF.blocker);
     assert.equal(driverOf(BDF.blocker), 'vfio-pci');
@@ -37,7 +37,7 @@ describe('the guest: binding to vfio-pci', () => {
     assert.equal(driverOf(BDF.blocker), 'virtio-pci');
   });
 
-  it('keeps one group file for two functions until the last is unbound', async () => {
+  it('keeps one group node for two functions until the last is unbound', async () => {
     const path = `/dev/vfio/${groupName(BDF.pairEdu)}`;
     await bind(BDF.pairEdu);
     await bind(BDF.pairTestdev);
@@ -48,7 +48,7 @@ describe('the guest: binding to vfio-pci', () => {
     assert.equal(existsSync(path), false);
   });
 
-  it('tells what keeps a group from being viable, and that it is viable once nothing does', async () => {
+  it('names the function that makes a group not viable, until its driver is taken away', async () => {
     const entryOf = async (bdf: string): Promise<Partial<InventoryEntry>> => {
       const entries = await listDevices();
       const { driver, viable, blocker } = entries.find(({ device }) => device === bdf) ?? {};
@@ -63,20 +63,20 @@ describe('the guest: binding to vfio-pci', () => {
     await restore(BDF.blockedEdu);
   });
 
-  it('refuses a driver that the kernel has not, and a function that is not there', async () => {
+  it('rejects a driver and a function that do not exist', async () => {
     await assert.rejects(bindDriver(BDF.edu, { driver: 'nonesuch' }), { code: 'ENODEV' });
     await assert.rejects(bindDriver('0000:ff:1f.7'), { code: 'ENODEV' });
     assert.equal(driverOf(BDF.edu), undefined);
   });
 
-  it('gives a function back its driver when the wanted one does not take it', async () => {
+  it('binds the old driver again if the new one refuses the function', async () => {
     assert.equal(driverOf(BDF.blocker), 'virtio-pci');
     // Its probe takes bridges alone.
     await assert.rejects(bindDriver(BDF.blocker, { driver: 'pcieport' }), { device: BDF.blocker });
     assert.equal(driverOf(BDF.blocker), 'virtio-pci');
   });
 
-  it('gives up on an unbinding that a user of the device holds up, and names the user', async () => {
+  it('rejects with ERR_TIMEOUT while a process has the device open, and names the process', async () => {
     await bind(BDF.edu);
     const fd = openSync('/dev/vfio/devices/vfio0', 'r+');
     const user = spawn('sleep', ['60'], { stdio: [fd, 'ignore', 'ignore'] });

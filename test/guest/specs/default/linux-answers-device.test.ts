@@ -13,7 +13,7 @@ const [MSI, MSIX, ERR] = [1, 2, 3];
 const [NONE, BOOL, EVENTFD, MASK, TRIGGER] = [1, 2, 4, 8, 32];
 
 /** The kernel's answers to the calls of a device, in the order in which they were recorded. */
-describe('the real kernel’s answers: device', () => {
+describe('the answers of the real kernel: device', () => {
   const edu = new RealDevice(BDF.edu);
   const { kernel } = edu;
   const value = async (region: number, at: number, length: number): Promise<bigint> =>
@@ -117,7 +117,7 @@ describe('the real kernel’s answers: device', () => {
     ]);
   });
 
-  describe('what only the real kernel has', () => {
+  describe('operations that only the real kernel has', () => {
     let eventfd: Fd;
     before(() => {
       eventfd = addon.eventfdCreate();
@@ -144,7 +144,7 @@ describe('the real kernel’s answers: device', () => {
     ]);
   });
 
-  it('lists what hangs on a bus, and resets it when all of it is ours', async () => {
+  it('lists the devices of a bus, and resets them if the caller owns them all', async () => {
     const bridged = new RealDevice(BDF.bridgedEdu);
     await bridged.openDevice();
     try {

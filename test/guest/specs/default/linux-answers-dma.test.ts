@@ -9,7 +9,7 @@ const PAGE = 4096n;
 const TOP = (1n << 64n) - PAGE;
 
 /** The kernel's answers to the calls of type1 (v2), in the order in which they were recorded. */
-describe('the real kernel’s answers: DMA mapping', () => {
+describe('the answers of the real kernel: DMA mapping', () => {
   const edu = new RealDevice(BDF.edu);
   const memory = allocateShared(65536);
   const vaddr = addon.bufferAddress(memory, 0);
@@ -26,7 +26,7 @@ describe('the real kernel’s answers: DMA mapping', () => {
   const unmap = async (change: Partial<DmaUnmap> = {}): Promise<bigint> =>
     (await edu.kernel.unmapDma(edu.container, { flags: 0, iova: 0x10000n, size: 4n * PAGE, ...change })).size;
 
-  it('gives page sizes, ranges and room for mappings, with argsz as it was asked', () => {
+  it('returns page sizes, ranges and the number of free mappings for any argsz', () => {
     const short = edu.kernel.getIommuInfo(edu.container, 24);
     assert.deepEqual(short, { flags: 3, pageSizes: 0x40201000n, argsz: 120 });
     const whole = edu.kernel.getIommuInfo(edu.container, 4096);
@@ -40,7 +40,7 @@ describe('the real kernel’s answers: DMA mapping', () => {
     assert.equal(whole.migration?.pageSizes, PAGE);
   });
 
-  describe('MAP_DMA refused', () => {
+  describe('MAP_DMA that fails', () => {
     answers([
       ['argsz=16', 'EINVAL', () => map({ argsz: 16 })],
       ['flags=0', 'EINVAL', () => map({ flags: 0 })],
@@ -87,7 +87,7 @@ describe('the real kernel’s answers: DMA mapping', () => {
     ]);
   });
 
-  it('records dirty pages and gives the bitmap with a range or with its unmapping', async () => {
+  it('records dirty pages and returns the bitmap of a range, or with its unmap', async () => {
     const range = { iova: 0x10000n, size: 16n * PAGE, pageSize: PAGE };
     await map({ size: range.size });
     await assert.rejects(edu.kernel.getDirtyBitmap(edu.container, range), { code: 'EINVAL' });

@@ -6,7 +6,7 @@ import { answers, RealDevice } from '../../support/answers.js';
 import { groupName } from '../../support/sysfs.js';
 
 /** The kernel's answers to the calls of container and group, in the order in which they were recorded. */
-describe('the real kernel’s answers: container and group', () => {
+describe('the answers of the real kernel: container and group', () => {
   const edu = new RealDevice(BDF.edu);
   const { kernel } = edu;
   const MAP = { flags: 3, vaddr: 0n, iova: 0n, size: 4096n };

@@ -10,7 +10,7 @@ const ERR = 3;
 /** Data types and actions of SET_IRQS. */
 const [NONE, EVENTFD, TRIGGER] = [1, 4, 32];
 
-describe('the real kernel’s answers: nvme, whose MSI-X table lies in BAR 0', () => {
+describe('the answers of the real kernel: nvme, whose MSI-X table lies in BAR 0', () => {
   const nvme = new RealDevice(BDF.nvme);
   const { kernel } = nvme;
   let eventfds: Fd[];
@@ -30,7 +30,7 @@ describe('the real kernel’s answers: nvme, whose MSI-X table lies in BAR 0', (
   const none = (start: number, count: number): Promise<void> =>
     kernel.setIrqs(nvme.device, { flags: NONE | TRIGGER, index: MSIX, start, count });
 
-  it('gives the capability chain where argsz has the room, and asks again by itself', () => {
+  it('returns the capability chain if argsz has room for it, and queries again by itself', () => {
     assert.deepEqual(kernel.getRegionInfo(nvme.device, 0, 32), {
       ...{ index: 0, flags: 0xf, size: 0x4000n, offset: 0n },
       capabilities: {},
@@ -39,7 +39,7 @@ describe('the real kernel’s answers: nvme, whose MSI-X table lies in BAR 0', (
     assert.deepEqual(kernel.getRegionInfo(nvme.device, 0, 40).capabilities, { msixMappable: true });
   });
 
-  it('gives by one call what it gives one by one', () => {
+  it('returns the same from one query as from many', () => {
     const oneByOne = { ...kernel, getDeviceInfos: undefined };
     const info = kernel.getDeviceInfo(nvme.device);
     const all = kernel.getDeviceInfos?.(nvme.device, info);

@@ -12,7 +12,7 @@ describe('a mapped BAR that goes away', () => {
   before(() => edu.openDevice());
   after(() => edu.close());
 
-  it('reads all ones with memory decoding off, and the device again once it is restored', async () => {
+  it('reads all ones with memory decoding off, and the device again after a restore', async () => {
     const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
     const registers = new Uint32Array(addon.mappingView(mapping));
     assert.equal(Atomics.load(registers, 0), EDU_IDENT);
@@ -29,7 +29,7 @@ describe('a mapped BAR that goes away', () => {
     addon.mappingClose(mapping);
   });
 
-  it('holds its group, with every descriptor closed, until it is revoked', async () => {
+  it('keeps its group open after every descriptor is closed, until it is revoked', async () => {
     const mapping = await edu.kernel.mmap(edu.device, edu.offset(0), MIB, { read: true, write: true });
     const registers = new Uint32Array(addon.mappingView(mapping));
     await edu.closeFiles();

@@ -23,7 +23,7 @@ const ALL = (1n << 64n) - 1n;
 const FIXED_RW = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
 
 /** The kernel's answers to the calls of cdev and iommufd, in the order in which they were recorded. */
-describe('the real kernel’s answers: cdev and iommufd', () => {
+describe('the answers of the real kernel: cdev and iommufd', () => {
   const kernel = linuxKernel();
   const memory = allocateShared(65536);
   const vaddr = addon.bufferAddress(memory, 0);
@@ -73,7 +73,7 @@ describe('the real kernel’s answers: cdev and iommufd', () => {
     ],
   ]);
 
-  it('binds, once, and is a device then', async () => {
+  it('binds a device once, which then answers', async () => {
     deviceId = await kernel.bindIommufd(device, iommufd);
     assert.ok(deviceId > 0);
     await assert.rejects(kernel.bindIommufd(device, iommufd), { code: 'EINVAL' });
@@ -131,7 +131,7 @@ describe('the real kernel’s answers: cdev and iommufd', () => {
     assert.equal(await unmap(0x10000n, PAGE), PAGE);
   });
 
-  it('says which IOMMU it is, and has its options', () => {
+  it('returns the kind of the IOMMU and its options', () => {
     const info = kernel.getHwInfo(iommufd, deviceId);
     assert.equal(info.type, IOMMU_HW_INFO_TYPE_INTEL_VTD);
     assert.ok(info.data.length >= 24);
@@ -143,7 +143,7 @@ describe('the real kernel’s answers: cdev and iommufd', () => {
     assert.throws(() => kernel.getOption(iommufd, 99, ioasId), { code: 'EOPNOTSUPP' });
   });
 
-  it('keeps allowed ranges to themselves', () => {
+  it('keeps the allowed ranges', () => {
     const fresh = kernel.allocIoas(iommufd);
     const allowed = [{ start: 0x100000n, last: 0x1fffffn }];
     kernel.allowIovas(iommufd, fresh, allowed);
@@ -151,7 +151,7 @@ describe('the real kernel’s answers: cdev and iommufd', () => {
     assert.throws(() => kernel.allowIovas(iommufd, 999, allowed), { code: 'ENOENT' });
   });
 
-  it('makes a page table of the hardware’s, without dirty tracking where the IOMMU has none', async () => {
+  it('allocates a hardware page table, without dirty tracking if the IOMMU has none', async () => {
     const hwptId = await kernel.allocHwpt(iommufd, 0, deviceId, ioasId);
     await assert.rejects(kernel.setHwptDirtyTracking(iommufd, hwptId, true), { code: 'EOPNOTSUPP' });
     const range = { iova: 0n, size: 16n * PAGE, pageSize: PAGE };

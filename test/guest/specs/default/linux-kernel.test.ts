@@ -38,7 +38,7 @@ const MIB = 1 << 20;
 const COMMAND = 0x04;
 const COMMAND_MEMORY_AND_MASTER = 0x06;
 
-describe('the real kernel through the seam', () => {
+describe('linuxKernel', () => {
   const kernel = linuxKernel();
 
   describe('with edu', () => {
@@ -85,7 +85,7 @@ describe('the real kernel through the seam', () => {
       }
     }
 
-    it('gives the version, the status of the group and what the IOMMU can do', () => {
+    it('returns the version, the status of the group and the capabilities of the IOMMU', () => {
       assert.equal(kernel.getApiVersion(container), VFIO_API_VERSION);
       assert.equal(kernel.checkExtension(container, VFIO_TYPE1v2_IOMMU), 1);
       const { flags } = kernel.getGroupStatus(group);
@@ -97,7 +97,7 @@ describe('the real kernel through the seam', () => {
       assert.equal(info.iovaRanges?.[0]?.last, 0xfedfffffn);
     });
 
-    it('describes the device and its regions', () => {
+    it('returns the infos of the device and its regions', () => {
       const info = kernel.getDeviceInfo(device);
       assert.equal(info.flags & VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_PCI);
       assert.equal(info.numRegions, VFIO_PCI_NUM_REGIONS);
@@ -118,7 +118,7 @@ describe('the real kernel through the seam', () => {
       });
     });
 
-    it('carries DMA both ways through a mapping of the IOMMU, and none without', async () => {
+    it('carries DMA both ways through a mapping, and none without', async () => {
       await enableBusMaster();
       const memory = new Uint8Array(allocateShared(8192));
       const vaddr = addon.bufferAddress(memory, 0);
@@ -149,7 +149,7 @@ describe('the real kernel through the seam', () => {
       addon.closeFdSync(eventfd);
     });
 
-    it('answers with the errno of the call that failed', async () => {
+    it('rejects with the errno of the failed call', async () => {
       await assert.rejects(kernel.openGroup(groupName(BDF.edu)), { code: 'EBUSY' });
       await assert.rejects(kernel.unsetContainer(group), { code: 'EBUSY' });
       await assert.rejects(kernel.getDeviceFd(group, BDF.nvme), { code: 'ENODEV' });
@@ -169,7 +169,7 @@ describe('the real kernel through the seam', () => {
     });
   });
 
-  it('opens a function behind the root port, and nvme, whose capabilities register says NVM', async () => {
+  it('opens a function behind the root port, and an nvme', async () => {
     await whileBound([BDF.e1000e, BDF.nvme], async () => {
       for (const [bdf, vendor] of [
         [BDF.e1000e, 0x8086],
@@ -187,7 +187,7 @@ describe('the real kernel through the seam', () => {
     });
   });
 
-  it('gives plain memory as BAR 2 of ivshmem', async () => {
+  it('maps plain memory as BAR 2 of ivshmem', async () => {
     await whileBound([BDF.ivshmem], async () => {
       const { device, close } = await openDevice(kernel, BDF.ivshmem);
       assert.equal(kernel.getRegionInfo(device, 2).size, BigInt(IVSHMEM_SIZE));
@@ -199,7 +199,7 @@ describe('the real kernel through the seam', () => {
     });
   });
 
-  it('refuses a container to a group with a function that another driver has', async () => {
+  it('rejects a container for a group with a function of another driver', async () => {
     await bind(BDF.blockedEdu);
     const file = await kernel.openContainer();
     const blocked = await kernel.openGroup(groupName(BDF.blockedEdu));

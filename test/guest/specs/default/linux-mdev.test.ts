@@ -19,7 +19,7 @@ const MODEM_CONTROL = 4;
 const LINE_STATUS = 5;
 const SCRATCH = 7;
 
-describe('mediated devices through the seam', () => {
+describe('linuxKernel with mediated devices', () => {
   const kernel = linuxKernel();
   let open: OpenDevice;
 

@@ -19,7 +19,7 @@ describe('the guest: mediated devices', () => {
     });
   }
 
-  it('takes the uuid that it is given, once', () => {
+  it('takes a given UUID once', () => {
     const uuid = createMdev('mtty-2', '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001');
     assert.equal(uuid, '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001');
     assert.throws(() => createMdev('mtty-2', uuid), { code: 'EEXIST' });

@@ -4,7 +4,7 @@ import { answers, RealDevice } from '../../support/answers.js';
 import { groupName, groupOf } from '../../support/sysfs.js';
 
 /** The kernel's answers where no IOMMU translates, in the order in which they were recorded. */
-describe('the real kernel’s answers: noiommu', () => {
+describe('the answers of the real kernel: noiommu', () => {
   const edu = new RealDevice(BDF.edu);
   const { kernel } = edu;
   before(() => edu.openGroup());

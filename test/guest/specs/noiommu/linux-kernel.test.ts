@@ -11,10 +11,10 @@ import { BDF } from '../../devices.js';
 import { whileBound } from '../../support/binding.js';
 import { openDevice, readRegion } from '../../support/open-device.js';
 
-describe('the real kernel through the seam, without an IOMMU', () => {
+describe('linuxKernel without an IOMMU', () => {
   const kernel = linuxKernel();
 
-  it('opens edu and reads BAR 0, and maps no DMA', async () => {
+  it('opens edu, reads BAR 0, and maps no DMA', async () => {
     await whileBound([BDF.edu], async () => {
       const { container, device, close } = await openDevice(kernel, BDF.edu, VFIO_NOIOMMU_IOMMU);
       const bytes = await readRegion(kernel, device, VFIO_PCI_BAR0_REGION_INDEX, EDU_REG.IDENT, 4);
@@ -25,7 +25,7 @@ describe('the real kernel through the seam, without an IOMMU', () => {
     });
   });
 
-  it('refuses the type1 IOMMU to such a group', async () => {
+  it('rejects the type1 IOMMU for a noiommu group', async () => {
     await whileBound([BDF.edu], async () => {
       await assert.rejects(openDevice(kernel, BDF.edu, VFIO_TYPE1v2_IOMMU), { code: 'ENODEV' });
     });

@@ -17,7 +17,7 @@ const MEMLOCK_CHILD = fileURLToPath(new URL('../../support/memlock-child.js', im
 const ENTRY_LIMIT = '/sys/module/vfio_iommu_type1/parameters/dma_entry_limit';
 
 for (const backend of ['container', 'iommufd'] as const satisfies readonly BackendName[]) {
-  describe(`mapping what cannot be mapped, by ${backend}`, () => {
+  describe(`the hints of maps that fail, by ${backend}`, () => {
     let engine: Engine;
     let device: Device;
 
@@ -31,7 +31,7 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
       await restore(BDF.edu);
     });
 
-    it('tells the ranges for an IOVA outside of the aperture', async () => {
+    it('give the ranges for an IOVA outside of them', async () => {
       const [first] = device.dma.ranges;
       const beyond = 1n << 60n;
       const asked = `0x${beyond.toString(16)}-0x${(beyond + 4095n).toString(16)} cannot be mapped`;
@@ -39,13 +39,13 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
       await refuses(device.dma.allocate(4096, { iova: beyond }), 'EINVAL', [asked, there]);
     });
 
-    it('names the range that is kept for interrupt messages', async () => {
+    it('name the range reserved for interrupt messages', async () => {
       await refuses(device.dma.allocate(4096, { iova: 0xfee00000n }), 'EINVAL', [
         '0xfee00000-0xfee00fff cannot be mapped: 0xfee00000-0xfeefffff is reserved for interrupt messages (msi)',
       ]);
     });
 
-    it('names what lies where one wants to map', async () => {
+    it('name the mapping that is already there', async () => {
       const buffer = await device.dma.allocate(8192, { iova: 0x100000n });
       await refuses(device.dma.allocate(8192, { iova: 0x101000n }), 'EEXIST', [
         '0x101000-0x102fff overlaps the mapping 0x100000-0x101fff: unmap it first',
@@ -53,7 +53,7 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
       await buffer.free();
     });
 
-    it('maps into a device what was mapped before there was an IOMMU', async () => {
+    it('map memory into a device that is attached later', async () => {
       const early = linuxEngine({ backend });
       try {
         const buffer = await early.dma.allocate(4096, { iova: 0x200000n });
@@ -70,11 +70,11 @@ for (const backend of ['container', 'iommufd'] as const satisfies readonly Backe
   });
 }
 
-describe('mapping more memory than may be locked', () => {
+describe('mapping more memory than the process may lock', () => {
   before(() => bind(BDF.edu));
   after(() => restore(BDF.edu));
 
-  it('tells the bytes that are needed and allowed, by container and by iommufd', async () => {
+  it('gives the bytes needed and allowed, with a container and with iommufd', async () => {
     const limit = ['--memlock=65536:65536', process.execPath, MEMLOCK_CHILD, BDF.edu, 'container', 'iommufd'];
     // Root without CAP_IPC_LOCK, as any user is; the node and the group are root's.
     const { stdout } = await run('setpriv', ['--bounding-set=-ipc_lock', 'prlimit', ...limit]);
@@ -97,7 +97,7 @@ describe('mapping more memory than may be locked', () => {
   });
 });
 
-describe('mapping more pieces than type1 takes', () => {
+describe('mapping more pieces than type1 allows', () => {
   const before_ = readFileSync(ENTRY_LIMIT, 'latin1').trim();
   let engine: Engine;
 
@@ -113,7 +113,7 @@ describe('mapping more pieces than type1 takes', () => {
     await restore(BDF.edu);
   });
 
-  it('tells the limit and what is mapped, and keeps what is mapped', async () => {
+  it('gives the limit and the number of mappings, and keeps the mappings', async () => {
     const device = await engine.attach(BDF.edu);
     const buffers = [];
     for (let i = 0n; i < 3n; i++) buffers.push(await device.dma.allocate(4096, { iova: 0x100000n + i * 0x10000n }));

@@ -16,7 +16,7 @@ const EDU = 'f000:00:04.0';
 const SIBLING = 'f000:00:04.1';
 
 /** The guest shows the same on the real kernel: test/guest/specs/default/stumbling-*.test.ts. */
-describe('what users stumble on, on the software core', () => {
+describe('the hints of failures, on the software core', () => {
   const closing: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
@@ -39,7 +39,7 @@ describe('what users stumble on, on the software core', () => {
     return engineOf(await machineWithEdu(options)).attach(EDU, attaching);
   }
 
-  it('a group that is not viable: the function and its driver', async () => {
+  it('name the function and its driver if a group is not viable', async () => {
     const machine = await machineWithEdu();
     await machine.addDevice({ name: SIBLING, group: 0, driver: 'e1000e' });
     const engine = engineOf(machine);
@@ -48,7 +48,7 @@ describe('what users stumble on, on the software core', () => {
     await engine.attach(EDU);
   });
 
-  it('a group that somebody has: one user at a time', async () => {
+  it('say that a group has one user at a time', async () => {
     const machine = await machineWithEdu();
     const first = await engineOf(machine).attach(EDU);
     const second = engineOf(machine);
@@ -57,7 +57,7 @@ describe('what users stumble on, on the software core', () => {
     await second.attach(EDU);
   });
 
-  it('memory that cannot be locked: bytes needed, locked and allowed', async () => {
+  it('give the bytes needed, locked and allowed if memory cannot be locked', async () => {
     const engine = engineOf(await machineWithEdu(), { capIpcLock: false, memlockLimit: 65536 });
     const device = await engine.attach(EDU);
     await device.dma.allocate(16384);
@@ -71,7 +71,7 @@ describe('what users stumble on, on the software core', () => {
     await device.dma.allocate(49152);
   });
 
-  it('mapping before there is an IOMMU: mapped later, or the attach says why not', async () => {
+  it('explain an attach that cannot map the memory mapped before it', async () => {
     const wide = engineOf(await machineWithEdu());
     const buffer = await wide.dma.allocate(4096, { iova: 0x10000n });
     const device = await wide.attach(EDU);
@@ -85,14 +85,14 @@ describe('what users stumble on, on the software core', () => {
     await narrow.attach(EDU);
   });
 
-  it('an IOVA outside of the aperture: the ranges', async () => {
+  it('give the ranges for an IOVA outside of them', async () => {
     const device = await attached({ addressWidth: 39 });
     await refuses(device.dma.allocate(4096, { iova: 1n << 39n }), 'EINVAL', [
       '0x8000000000-0x8000000fff cannot be mapped; the IOVAs that can be mapped are 0x0-0xfedfffff, 0xfef00000-0x7fffffffff',
     ]);
   });
 
-  it('an IOVA that the kernel refuses without telling why: that it is not known', async () => {
+  it('say that the reason is unknown if the kernel gives none', async () => {
     const refusing = (await machineWithEdu()).process();
     refusing.mapDma = () => Promise.reject(systemError('EINVAL', 'ioctl(VFIO_IOMMU_MAP_DMA)'));
     const engine = new Engine({ kernels: [refusing] });
@@ -103,7 +103,7 @@ describe('what users stumble on, on the software core', () => {
     ]);
   });
 
-  it('an IOVA that is kept: the range and what it is kept for', async () => {
+  it('give the reserved range and its type for a reserved IOVA', async () => {
     const direct = { start: 0x20000n, last: 0x2ffffn, type: 'direct' as const };
     const msi = { start: 0xfee00000n, last: 0xfeefffffn, type: 'msi' as const };
     const device = await attached({ reservedRegions: [direct, msi] });
@@ -115,7 +115,7 @@ describe('what users stumble on, on the software core', () => {
     ]);
   });
 
-  it('memory decoding that is off: the bit to set', async () => {
+  it('name the bit to set if memory decoding is off', async () => {
     const device = await attached({}, { trap: true });
     await device.config.setMemoryDecode(false);
     await refuses(device.region(0).read32(0), 'EIO', ['command register', 'setMemoryDecode(true)']);
@@ -124,7 +124,7 @@ describe('what users stumble on, on the software core', () => {
     assert.equal(await device.region(0).read32(0), 0x010000ed);
   });
 
-  it('more mappings than the IOMMU takes: the limit and what is mapped', async () => {
+  it('give the limit and the number of mappings if there are too many', async () => {
     const device = await attached({ dmaEntryLimit: 3 });
     const first = await device.dma.allocate(4096);
     await device.dma.allocate(8192);
@@ -139,13 +139,13 @@ describe('what users stumble on, on the software core', () => {
     await device.dma.allocate(4096);
   });
 
-  it('a device without a reset: what else there is', async () => {
+  it('name the alternative for a device without a reset', async () => {
     const device = await attached();
     await refuses(device.reset(), 'ERR_NOT_SUPPORTED', ['by its own registers', 'detach every device of its bus']);
   });
 });
 
-describe('locked memory', () => {
+describe('readLockedMemory', () => {
   let root: string;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'vfio-proc-self-'));
@@ -157,7 +157,7 @@ describe('locked memory', () => {
     writeFileSync(join(root, 'limits'), `Max locked memory         ${limit}              8388608              bytes\n`);
   }
 
-  it('is what type1 counts for the process, and iommufd for the user', async () => {
+  it('reads the count of type1 for the process, and of iommufd for the user', async () => {
     proc('Name:\tnode\nVmLck:\t     128 kB\nVmPin:\t      64 kB\n', '65536');
     const type1 = await readLockedMemory('type1', root);
     assert.deepEqual(type1, { lockedBytes: 131072n, limitBytes: 65536n, countedFor: 'process' });
@@ -166,7 +166,7 @@ describe('locked memory', () => {
     assert.match(describeLockedMemory(iommufd), /^65536 are locked .*the limit is 65536 bytes for all processes/);
   });
 
-  it('may be unlimited or unknown', async () => {
+  it('returns unlimited or undefined', async () => {
     proc('Name:\tnode\n', 'unlimited');
     assert.deepEqual(await readLockedMemory('type1', root), {
       lockedBytes: undefined,
@@ -178,7 +178,7 @@ describe('locked memory', () => {
     assert.equal(limitBytes, undefined);
   });
 
-  it('is told of this process', async () => {
+  it('reads the values of this process', async () => {
     const { lockedBytes, limitBytes } = await readLockedMemory('type1');
     assert.equal(typeof lockedBytes, 'bigint');
     assert.notEqual(limitBytes, undefined);

@@ -17,7 +17,7 @@ import { deviceFolder, groupName, groupOf } from '../../support/sysfs.js';
 type Way = 'auto' | BackendName;
 
 /** What users stumble on first: each answer names what is in the way and what to do. */
-describe('attaching what cannot be attached', () => {
+describe('the hints of attaches that fail', () => {
   const engines = new Map<Way, Engine>();
   const bound = [BDF.edu, BDF.blockedEdu, BDF.ivshmem];
 
@@ -38,7 +38,7 @@ describe('attaching what cannot be attached', () => {
     return engine.attach(bdf, options);
   }
 
-  it('names the function and the driver that keep a group from being viable', async () => {
+  it('name the function and the driver if a group is not viable', async () => {
     for (const backend of ['container', 'iommufd', 'auto'] as const) {
       await refuses(attach(backend, BDF.blockedEdu), 'EPERM', [
         `group ${groupOf(BDF.blockedEdu)} is not viable`,
@@ -48,7 +48,7 @@ describe('attaching what cannot be attached', () => {
     }
   });
 
-  it('names the process that has the group, or the node', async () => {
+  it('name the process that has the group or the node', async () => {
     const cdev = `/dev/vfio/devices/${readdirSync(`${deviceFolder(BDF.edu)}/vfio-dev`).join()}`;
     const group = `/dev/vfio/${groupName(BDF.edu)}`;
     const holder = holding(group);
@@ -71,7 +71,7 @@ describe('attaching what cannot be attached', () => {
     await (await attach('container', BDF.edu)).detach();
   });
 
-  it('names the other process that has the device by its node', async () => {
+  it('name another process that has the node of the device', async () => {
     const node = readdirSync(`${deviceFolder(BDF.edu)}/vfio-dev`).join();
     const holder = await holdingBound(node);
     try {
@@ -84,7 +84,7 @@ describe('attaching what cannot be attached', () => {
     await (await attach('auto', BDF.edu)).detach();
   });
 
-  it('says that a device has no reset, and what else there is', async () => {
+  it('say that a device has no reset, and name the alternative', async () => {
     for (const backend of ['container', 'iommufd'] as const) {
       const device = await attach(backend, BDF.ivshmem);
       await refuses(device.reset(), 'ERR_NOT_SUPPORTED', [
@@ -96,7 +96,7 @@ describe('attaching what cannot be attached', () => {
     }
   });
 
-  it('says that memory decoding is off where a trapped access fails for it', async () => {
+  it('say that memory decoding is off if a trapped access fails', async () => {
     for (const backend of ['container', 'iommufd'] as const) {
       const device = await attach(backend, BDF.edu, { trap: [VFIO_PCI_BAR0_REGION_INDEX] });
       const bar = device.region(VFIO_PCI_BAR0_REGION_INDEX);
