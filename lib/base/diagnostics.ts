@@ -35,9 +35,9 @@ const channels = { attach: channel('vfio-engine:attach'), detach: channel('vfio-
 const warningChannel = channel('vfio-engine:warning');
 const requestChannel = channel('vfio-engine:request');
 
-/** Tells whether anybody subscribes to the messages of attaching. */
-export function isAttachObserved(): boolean {
-  return channels.attach.hasSubscribers;
+/** Tells whether the channel of attaches, or of detaches, has subscribers. */
+export function isObserved(verb: 'attach' | 'detach'): boolean {
+  return channels[verb].hasSubscribers;
 }
 
 /** Runs an attach or a detach. Publishes its start, and then its end or its error. */

@@ -7,12 +7,12 @@ import type { Width } from '../region/access-checks.js';
 const REGION_NAMES = ['bar0', 'bar1', 'bar2', 'bar3', 'bar4', 'bar5', 'rom', 'config', 'vga'] as const;
 
 /** Returns the name of a region, or its index if it has no name. */
-export function regionName(regionIndex: number): string {
+export function formatRegion(regionIndex: number): string {
   return REGION_NAMES[regionIndex] ?? String(regionIndex);
 }
 
 /** Returns the name of an interrupt, or its index if it has no name. */
-export function irqName(irqIndex: number): string {
+export function formatIrq(irqIndex: number): string {
   return IRQ_NAMES[irqIndex] ?? String(irqIndex);
 }
 

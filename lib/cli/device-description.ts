@@ -11,7 +11,7 @@ import {
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
 } from '../uapi/vfio.js';
-import { irqName, regionName } from './arguments.js';
+import { formatIrq, formatRegion } from './arguments.js';
 
 /** What `info` prints of a device. */
 export interface DeviceDescription {
@@ -86,7 +86,7 @@ export async function describeDevice(device: Device): Promise<DeviceDescription>
     header: await describeHeader(device),
     regions: device.regions.map(describeRegion),
     irqs: irqs.map(({ irqIndex, count, flags }) => {
-      return { index: irqIndex, name: irqName(irqIndex), count, flags: flagNames(flags, IRQ_FLAGS) };
+      return { index: irqIndex, name: formatIrq(irqIndex), count, flags: flagNames(flags, IRQ_FLAGS) };
     }),
   };
 }
@@ -101,7 +101,7 @@ async function describeHeader(device: Device): Promise<HeaderDescription | undef
 function describeRegion({ regionIndex, info, kind }: Region): RegionDescription {
   const { sparseMmap, type, msixMappable } = info.capabilities;
   const flags = flagNames(info.flags, REGION_FLAGS);
-  const name = regionName(regionIndex);
+  const name = formatRegion(regionIndex);
   return { index: regionIndex, name, size: info.size, flags, access: kind, sparseMmap, type, msixMappable };
 }
 

@@ -1,73 +1,74 @@
-import { argumentError } from '../base/arguments.js';
 import type { Backend, BackendName } from '../backends/backend.js';
 import { ContainerBackend } from '../backends/container/backend.js';
 import { FirstThatAttaches } from '../backends/first-that-attaches.js';
 import { hasIommufd, IommufdBackend } from '../backends/iommufd/backend.js';
-import { isUuid } from '../sysfs/device-id.js';
+import { argumentError } from '../base/arguments.js';
+import { announced, isObserved } from '../base/diagnostics.js';
+import { invalidArgument, systemError, VfioError } from '../base/errors.js';
+import { Once } from '../base/once.js';
+import { Unwinding } from '../base/unwinding.js';
 import { Device } from '../device/device.js';
-import { announced, isAttachObserved } from '../base/diagnostics.js';
-import { DmaSpace } from '../dma/dma-space.js';
-import { type AttachOptions, checkAttach, checkEngine, type EngineOptions } from './options.js';
-import { KernelSet, type LocatedDevice } from './kernel-set.js';
 import { openDevice } from '../device/open-device.js';
 import { RequestWatch } from '../device/request-watch.js';
-import { systemError, VfioError } from '../base/errors.js';
+import { DmaSpace } from '../dma/dma-space.js';
 import type { VfioKernel } from '../kernel/kernel.js';
-import { Once } from '../base/once.js';
 import { WorkerPool } from '../pool/pool.js';
-import { Unwinding } from '../base/unwinding.js';
+import { isUuid } from '../sysfs/device-id.js';
 import { queryGroupId } from '../sysfs/iommu-group.js';
+import { KernelSet, type LocatedDevice } from './kernel-set.js';
+import { type AttachOptions, type EngineOptions, requireAttach, requireEngineOptions } from './options.js';
 
 export type { AttachOptions, EngineOptions } from './options.js';
 
-/** An attached device: the steps that detach it, and the number of its IOMMU group. */
+/** An attached device: where it was found, and the steps that detach it. */
 interface AttachedEntry {
+  readonly located: LocatedDevice;
   readonly undo: Unwinding;
-  readonly group: string | undefined;
 }
 
 /**
- * Attaches devices and detaches them; owns the address space that they share by default. Everything that it says it
- * attached, `close` gives back. Thread: the one that made it.
+ * Attaches and detaches devices. Owns the address space that they share by default, and the worker threads. Publishes
+ * attaches and detaches on the channels `vfio-engine:attach` and `vfio-engine:detach` of `node:diagnostics_channel`.
+ * Thread: the one that created it.
  */
 export class Engine {
-  /** The address space of devices that are attached without one of their own. */
+  /** The address space of devices that are attached without the option `dma`. */
   readonly dma = new DmaSpace();
   readonly #options: EngineOptions;
   readonly #backends = new Map<VfioKernel, Map<BackendName, Backend>>();
   readonly #devices = new Map<Device, AttachedEntry>();
   readonly #attaching = new Set<Promise<unknown>>();
   readonly #kernels = new Once<KernelSet>();
-  /** Its own one. */
+  /** The pool that the engine starts; unused if the caller gave a pool. */
   readonly #pool = new Once<WorkerPool>();
-  #started: WorkerPool | undefined;
+  #startedPool: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @throws ERR_INVALID_ARGUMENT */
+  /** @throws ERR_INVALID_ARGUMENT if an option is not what its type says */
   constructor(options: EngineOptions = {}) {
-    checkEngine(options);
+    requireEngineOptions(options);
     this.#options = options;
   }
 
-  /** The attached devices, in the order they were attached. */
+  /** The attached devices, in the order of their attaches. */
   get devices(): readonly Device[] {
     return [...this.#devices.keys()];
   }
 
-  /** @internal The pool's threads, for tests that end them. */
+  /** @internal The threads of the pool, for tests that terminate them. */
   get workerThreads(): WorkerPool['threads'] {
-    return this.#started?.threads ?? [];
+    return this.#startedPool?.threads ?? [];
   }
 
   /**
-   * Attaches a device. Whatever fails, nothing stays open.
-   * @param name `[dddd:]bb:dd.f`, a path under /sys, an mdev's UUID, or the name of a software device
-   * @throws ERR_INVALID_ARGUMENT for wrong options; ENODEV for none such, and for one that the kernel wants back meanwhile;
-   *   EBUSY when it is attached; EPERM when its group is not viable; what the kernel answers
+   * Attaches a device. After a failure nothing stays open.
+   * @param name `[dddd:]bb:dd.f`, a path under /sys, the UUID of a mediated device, or the name of a software device
+   * @throws (rejects) ERR_INVALID_ARGUMENT; ENODEV if there is no such device, or the kernel asked for it during the attach;
+   *   EBUSY if it is attached already; EPERM if its group is not viable; other errnos of the kernel; ERR_CLOSED
    */
   async attach(name: string, options: AttachOptions = {}): Promise<Device> {
-    this.#checkOpen();
-    checkAttach(name, options);
+    this.#requireOpen();
+    requireAttach(name, options);
     const attaching = this.#attach(name, options);
     this.#attaching.add(attaching);
     try {
@@ -77,30 +78,34 @@ export class Engine {
     }
   }
 
-  /** Detaches a device; the same as `device.detach()`. @throws (rejects) ERR_INVALID_ARGUMENT if `device` is not a Device */
+  /** Detaches a device, as `device.detach()` does. @throws (rejects) ERR_INVALID_ARGUMENT if `device` is not a Device */
   async detach(device: Device): Promise<void> {
-    if (!(device instanceof Device)) throw argumentError('device', 'a Device of `attach`', device);
+    if (!(device instanceof Device)) throw argumentError('device', 'a Device', device);
     await device.detach();
   }
 
-  /** Detaches all devices and ends what the engine started, whatever fails. Closing twice shares the work. */
+  /**
+   * Detaches all devices and ends the threads that the engine started, even if a step fails. Further calls share the work.
+   * @throws (rejects) the first error, the further ones as its cause
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  /** Closes the engine at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
   async #attach(name: string, options: AttachOptions): Promise<Device> {
-    const located = await (await this.#openedKernels()).locate(name);
+    const located = await (await this.#openKernels()).locate(name);
     const wanted = options.backend ?? this.#options.backend ?? 'auto';
     const attacher = this.#attacher(located.kernel, wanted);
     const facts = {
       device: located.name,
       backend: wanted,
-      group: isAttachObserved() ? await groupOf(located) : undefined,
+      group: isObserved('attach') ? await groupOf(located) : undefined,
     };
     return announced('attach', facts, () => this.#open(located, attacher, options));
   }
@@ -110,8 +115,8 @@ export class Engine {
     const { dma = this.dma, reset = true, busMaster = false, ids, onRequest = 'detach', trap = false } = options;
     const undo = new Unwinding();
     try {
-      const pool = await this.#startedPool();
-      // Before anything is opened: a pool that is closed, or has no worker left, has none.
+      const pool = await this.#startPool();
+      // Taken before anything is opened: a pool that is closed, or whose workers have all failed, has no lane.
       const lane = pool.lane();
       undo.push(() => pool.giveLane(lane));
       undo.push(dma.mappings.countDevice({ mediated: isUuid(name) }));
@@ -121,21 +126,21 @@ export class Engine {
       const attached = await backend.attach({ name, sysfsPath, space: dma.mappings, reset, meanwhile });
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const parts = { name, dma, ids, busMaster, trap, pool, lane, detach };
-      const group = attached.groupId ?? (await groupOf(located));
       const device = await openDevice(attached, parts, undo);
-      this.#devices.set(device, { undo, group });
+      this.#devices.set(device, { located, undo });
       await request.arm(device);
-      if (!device.attached) throw await askedBack(device);
+      if (!device.attached) throw await requestedDuringAttach(device);
       return device;
     } catch (error) {
       throw await undo.failed(error);
     }
   }
 
-  #detach(device: Device): Promise<void> {
+  async #detach(device: Device): Promise<void> {
     const entry = this.#devices.get(device);
-    if (entry === undefined) throw new VfioError('the device is not of this engine', { code: 'ERR_INVALID_ARGUMENT' });
-    return announced('detach', { device: device.name, backend: device.backend, group: entry.group }, async () => {
+    if (entry === undefined) throw invalidArgument(`${device.name} does not belong to this engine`);
+    const group = device.groupId ?? (isObserved('detach') ? await groupOf(entry.located) : undefined);
+    return announced('detach', { device: device.name, backend: device.backend, group }, async () => {
       try {
         await entry.undo.runOrThrow();
       } finally {
@@ -156,11 +161,11 @@ export class Engine {
     await undo.runOrThrow();
   }
 
-  /** The way, or for `auto` the ways in turn: a device's own node first, where the kernel has such. */
+  /** Returns the backend; for `auto` one that tries all backends of the kernel in turn, iommufd first. */
   #attacher(kernel: VfioKernel, wanted: 'auto' | BackendName): Pick<Backend, 'attach'> {
     if (wanted !== 'auto') return this.#backend(kernel, wanted);
-    const ways: BackendName[] = hasIommufd(kernel) ? ['iommufd', 'container'] : ['container'];
-    return new FirstThatAttaches(ways.map((name) => this.#backend(kernel, name)));
+    const names: BackendName[] = hasIommufd(kernel) ? ['iommufd', 'container'] : ['container'];
+    return new FirstThatAttaches(names.map((name) => this.#backend(kernel, name)));
   }
 
   #backend(kernel: VfioKernel, name: BackendName): Backend {
@@ -171,22 +176,22 @@ export class Engine {
     return backend;
   }
 
-  /** Starts the workers with the first device; a start that failed is tried again with the next one. */
-  async #startedPool(): Promise<WorkerPool> {
+  /** Starts the workers with the first device. After a failure the next device tries again. */
+  async #startPool(): Promise<WorkerPool> {
     const { pool } = this.#options;
-    if (pool instanceof WorkerPool) return (this.#started = pool);
-    return (this.#started = await this.#pool.run(() => WorkerPool.start(pool)));
+    if (pool instanceof WorkerPool) return (this.#startedPool = pool);
+    return (this.#startedPool = await this.#pool.run(() => WorkerPool.start(pool)));
   }
 
-  /** Gathers the kernels with the first device; what failed is tried again with the next one. */
-  #openedKernels(): Promise<KernelSet> {
+  /** Opens the kernels with the first device. After a failure the next device tries again. */
+  #openKernels(): Promise<KernelSet> {
     const { kernels, machine } = this.#options;
     return this.#kernels.run(() =>
       kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels)),
     );
   }
 
-  #checkOpen(): void {
+  #requireOpen(): void {
     if (this.#closing !== undefined) throw new VfioError('the engine is closed', { code: 'ERR_CLOSED' });
   }
 }
@@ -195,8 +200,8 @@ function groupOf({ kernel, sysfsPath }: LocatedDevice): Promise<string | undefin
   return queryGroupId(kernel.sysfs, sysfsPath);
 }
 
-/** The kernel may ask for a device back before anybody has got it: it is given back by then, or is being. */
-async function askedBack(device: Device): Promise<unknown> {
+/** Makes the error of a device that the kernel asked for before the attach had ended. Waits until it is detached. */
+async function requestedDuringAttach(device: Device): Promise<unknown> {
   const undo = new Unwinding();
   undo.push(() => device.detach());
   const hint = 'its driver is being unbound: bind it to vfio-pci again, then attach it';
@@ -206,5 +211,6 @@ async function askedBack(device: Device): Promise<unknown> {
 function makeBackend(name: BackendName, kernel: VfioKernel): Backend {
   if (name === 'container') return new ContainerBackend(kernel);
   if (name === 'iommufd' && hasIommufd(kernel)) return new IommufdBackend(kernel);
-  throw new VfioError(`the backend ${name} is not there`, { code: 'ERR_NOT_SUPPORTED', hint: 'take container' });
+  const message = `the kernel does not support the backend ${name}`;
+  throw new VfioError(message, { code: 'ERR_NOT_SUPPORTED', hint: 'use container' });
 }

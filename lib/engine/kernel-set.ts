@@ -1,17 +1,19 @@
-import { parseDeviceId } from '../sysfs/device-id.js';
 import { systemError } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { linuxKernel } from '../kernel/linux/linux.js';
 import type { SoftwareMachine } from '../software/machine/software-machine.js';
+import { parseDeviceId } from '../sysfs/device-id.js';
 
 /** A device, and the kernel that has it. */
 export interface LocatedDevice {
   readonly kernel: VfioKernel;
+  /** The name that the kernel uses: a whole bdf or a UUID. */
   readonly name: string;
+  /** Its folder under /sys. */
   readonly sysfsPath: string;
 }
 
-/** The kernels that an engine asks for a device, in their order. */
+/** The kernels in which an engine looks for a device, in order. */
 export class KernelSet {
   readonly #kernels: readonly VfioKernel[];
   readonly #close: () => Promise<void>;
@@ -21,23 +23,26 @@ export class KernelSet {
     this.#close = close;
   }
 
-  /** Takes the user's kernels, which stay the user's to close. */
+  /** Uses kernels of the caller, who closes them. */
   static of(kernels: readonly VfioKernel[]): KernelSet {
     return new KernelSet(kernels, () => Promise.resolve());
   }
 
-  /** Makes a process on a software machine (by default the one of this process) and adds the real kernel. */
+  /**
+   * Uses the software core and then Linux.
+   * @param machine default: the software machine of this process
+   */
   static async standard(machine?: SoftwareMachine): Promise<KernelSet> {
     const software = (machine ?? (await standardMachine())).process();
     return new KernelSet([software, linuxKernel()], () => software.exit());
   }
 
-  /** Finds a device. @throws ERR_INVALID_ARGUMENT for no device's name, ENODEV for one that no kernel has */
+  /** Finds a device. @throws ERR_INVALID_ARGUMENT if `text` is not the name of a device; ENODEV if no kernel has it */
   async locate(text: string): Promise<LocatedDevice> {
-    const asked = parseDeviceId(text);
+    const given = parseDeviceId(text);
     for (const kernel of this.#kernels) {
       const alias = kernel.resolveName?.(text);
-      const id = alias === undefined ? asked : parseDeviceId(alias);
+      const id = alias === undefined ? given : parseDeviceId(alias);
       if (id.kind === 'alias' || !(await kernel.sysfs.exists(id.sysfsPath))) continue;
       return { kernel, name: id.name, sysfsPath: id.sysfsPath };
     }
@@ -47,13 +52,13 @@ export class KernelSet {
     });
   }
 
-  /** Ends what was made here. */
+  /** Closes the kernels that this set created. */
   close(): Promise<void> {
     return this.#close();
   }
 }
 
-/** Loads the software core where it is needed alone: real devices do without. */
+/** Loads the software core only when it is needed. */
 async function standardMachine(): Promise<SoftwareMachine> {
   const { defaultMachine } = await import('../software/machine/default-machine.js');
   return defaultMachine();

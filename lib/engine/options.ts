@@ -64,7 +64,7 @@ export interface EngineOptions {
 const BACKEND_CHOICES: readonly string[] = ['auto', ...BACKEND_NAMES];
 
 /** Checks the settings of an engine, except those of its pool, which are checked when it starts. @throws ERR_INVALID_ARGUMENT */
-export function checkEngine(options: EngineOptions): void {
+export function requireEngineOptions(options: EngineOptions): void {
   requireOptions(options);
   const { kernels = [], machine, pool = {}, backend = 'auto' } = options;
   requireArray('kernels', kernels);
@@ -77,7 +77,7 @@ export function checkEngine(options: EngineOptions): void {
 }
 
 /** Checks the arguments of an attach before it begins. @throws ERR_INVALID_ARGUMENT */
-export function checkAttach(name: string, options: AttachOptions): void {
+export function requireAttach(name: string, options: AttachOptions): void {
   requireText('name', name);
   requireOptions(options);
   const { backend = 'auto', dma, reset, busMaster, onRequest = 'detach', trap = false, ids = {} } = options;
@@ -88,11 +88,11 @@ export function checkAttach(name: string, options: AttachOptions): void {
   if (onRequest !== 'detach' && onRequest !== 'ignore' && typeof onRequest !== 'function') {
     throw argumentError('onRequest', "'detach', 'ignore' or a function", onRequest);
   }
-  checkTrap(trap);
+  requireTrap(trap);
   requireObject('ids', ids);
 }
 
-function checkTrap(trap: TrapRegions): void {
+function requireTrap(trap: TrapRegions): void {
   if (typeof trap === 'boolean') return;
   if (!Array.isArray(trap)) throw argumentError('trap', 'true, false or an array of region indexes', trap);
   trap.forEach((regionIndex: number, i) => requireWhole(`trap[${i}]`, regionIndex, 0));

@@ -26,7 +26,8 @@ const BUS_METHODS = [
   'unregisterPio',
 ] as const satisfies readonly (keyof GuestBus)[];
 
-const LAST_PORT = 0xffff;
+/** The number of I/O ports. */
+export const PORT_COUNT = 0x10000;
 
 /** Checks that a value has all methods of a bus. @throws ERR_INVALID_ARGUMENT */
 export function requireBus(bus: GuestBus): void {
@@ -61,7 +62,7 @@ export function requireAddress(address: GuestAddress): void {
 
 /** Checks the number of an I/O port. @throws ERR_INVALID_ARGUMENT */
 export function requirePort(port: number): void {
-  requireWhole('port', port, 0, LAST_PORT);
+  requireWhole('port', port, 0, PORT_COUNT - 1);
 }
 
 /** Checks the settings of a placement. @throws ERR_INVALID_ARGUMENT */

@@ -13,11 +13,11 @@ import {
   PCI_ROM_ADDRESS_MASK,
 } from '../uapi/pci.js';
 import { VFIO_PCI_ROM_REGION_INDEX } from '../uapi/vfio.js';
+import { PORT_COUNT } from './arguments.js';
 import type { PlaceableRegion } from './placeable-region.js';
 import type { GuestAddress } from './placement-plan.js';
 
 const BAR_COUNT = 6;
-const PORT_COUNT = 0x10000;
 
 /** Reads a 32-bit register of config space. */
 type ReadRegister = (offset: number) => number;
@@ -29,12 +29,12 @@ type ReadRegister = (offset: number) => number;
 export function decodedAddress(region: PlaceableRegion, index: number, read: ReadRegister): GuestAddress | undefined {
   if (region.size === 0) return undefined;
   const command = read(PCI_COMMAND) & 0xffff;
-  if (index === VFIO_PCI_ROM_REGION_INDEX) return romAddress(read(PCI_ROM_ADDRESS), command, region);
+  if (index === VFIO_PCI_ROM_REGION_INDEX) return decodedRom(read(PCI_ROM_ADDRESS), command, region);
   const low = read(PCI_BASE_ADDRESS_0 + 4 * index);
-  if ((low & PCI_BASE_ADDRESS_SPACE_IO) !== 0) return portAddress(low, command, region);
+  if ((low & PCI_BASE_ADDRESS_SPACE_IO) !== 0) return decodedPort(low, command, region);
   const wide = (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) === PCI_BASE_ADDRESS_MEM_TYPE_64;
   const high = wide ? read(PCI_BASE_ADDRESS_0 + 4 * (index + 1)) : 0;
-  return memoryAddress(low & PCI_BASE_ADDRESS_MEM_MASK, high, command, region);
+  return decodedMemory(low & PCI_BASE_ADDRESS_MEM_MASK, high, command, region);
 }
 
 /** Tells whether a config write reaches the command register, a BAR or the register of the ROM. */
@@ -43,20 +43,20 @@ export function reachesDecoding(offset: number, length: number): boolean {
   return reaches(PCI_COMMAND, 2) || reaches(PCI_BASE_ADDRESS_0, 4 * BAR_COUNT) || reaches(PCI_ROM_ADDRESS, 4);
 }
 
-function romAddress(register: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
+function decodedRom(register: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
   if ((register & PCI_ROM_ADDRESS_ENABLE) === 0) return undefined;
-  return memoryAddress(register & PCI_ROM_ADDRESS_MASK, 0, command, region);
+  return decodedMemory(register & PCI_ROM_ADDRESS_MASK, 0, command, region);
 }
 
 /** Takes address 0, and the all ones that a guest writes to learn the size of a BAR, for no address. */
-function memoryAddress(low: number, high: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
+function decodedMemory(low: number, high: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
   if ((command & PCI_COMMAND_MEMORY) === 0) return undefined;
   const gpa = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
   const past = gpa + BigInt(region.size);
   return gpa === 0n || past === 1n << 32n || past === 1n << 64n ? undefined : { gpa };
 }
 
-function portAddress(register: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
+function decodedPort(register: number, command: number, region: PlaceableRegion): GuestAddress | undefined {
   if ((command & PCI_COMMAND_IO) === 0) return undefined;
   const port = (register & PCI_BASE_ADDRESS_IO_MASK) >>> 0;
   return port === 0 || port + region.size > PORT_COUNT ? undefined : { port };

@@ -1,11 +1,10 @@
 import { requireBits, requireUint64, requireWhole, shown } from '../base/arguments.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
-import { requirePort } from './arguments.js';
+import { PORT_COUNT, requirePort } from './arguments.js';
 import type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
 
 /** The granule of the guest's memory, bytes; that of the machine below may be larger. */
 const GUEST_PAGE_SIZE = 4096;
-const PORT_COUNT = 0x10000;
 
 /** One range on the bus: memory, or handlers. */
 interface BusRange {

@@ -35,7 +35,7 @@ const DEFAULT_WAIT_MS = 10_000;
 const MAX_SPIN_US = 1000;
 const DEFAULT_SPIN_US = availableParallelism() > 1 ? 20 : 0;
 /** The longest time in native code. After it the thread notices that the vector was disabled, and can be terminated. */
-const MAX_BLOCK_MS = 50;
+const MAX_NATIVE_WAIT_MS = 50;
 
 /** Waits for the interrupts of a vector in any thread. Each interrupt is counted once. Thread: the one that created it. */
 export class IrqWaiter {
@@ -73,7 +73,7 @@ export class IrqWaiter {
     for (let left = timeoutMs; ; left = deadline - performance.now()) {
       // Read before the eventfd: interrupts that arrived before the vector was disabled are still returned.
       const off = this.#isOff;
-      const blockMs = off ? 0 : Math.max(0, Math.min(left, MAX_BLOCK_MS));
+      const blockMs = off ? 0 : Math.max(0, Math.min(left, MAX_NATIVE_WAIT_MS));
       const count = addon.eventfdWait(this.#vector.fd, blockMs, spinMicroseconds);
       if (count > 0) return count;
       if (off) throw disabledError();

@@ -8,7 +8,7 @@ import {
   parseSeconds,
   parseValue,
   parseWidth,
-  regionName,
+  formatRegion,
 } from '../../../lib/cli/arguments.js';
 import { hexdump } from '../../../lib/cli/hexdump.js';
 
@@ -18,7 +18,7 @@ describe('command: arguments', () => {
   it('accepts a region by name in either case, and by index', () => {
     assert.deepEqual(['bar0', 'BAR5', 'rom', 'config', 'vga', '9'].map(parseRegion), [0, 5, 6, 7, 8, 9]);
     for (const text of ['bar6', '', '-1', '0x1', 'bar']) assert.throws(() => parseRegion(text), refused);
-    assert.deepEqual([regionName(7), regionName(12)], ['config', '12']);
+    assert.deepEqual([formatRegion(7), formatRegion(12)], ['config', '12']);
   });
 
   it('accepts offsets and values in decimal and hexadecimal, and nothing else', () => {

@@ -378,8 +378,8 @@ describe('arguments that plain JavaScript gets wrong', () => {
           [EDU, { busMaster: 'yes' }],
           "`busMaster` must be true or false. Received 'yes'",
         ],
-        ['nothing', 'detach', [], '`device` must be a Device of `attach`. Received undefined'],
-        ['an object', 'detach', [{}], '`device` must be a Device of `attach`. Received an object'],
+        ['nothing', 'detach', [], '`device` must be a Device. Received undefined'],
+        ['an object', 'detach', [{}], '`device` must be a Device. Received an object'],
       ],
     );
   });
