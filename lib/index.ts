@@ -8,6 +8,7 @@ export { Device, type DriverOptions } from './device/device.js';
 export type { DeviceFeatures, LowPowerOptions } from './device/features.js';
 export type { HotResetDevice } from './device/hot-reset.js';
 export type { OnRequest, RequestHandler } from './device/request-watch.js';
+export type { TrapRegions } from './device/open-regions.js';
 export type { BackendName } from './backends/backend.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
 export type { ErrnoName } from './uapi/errno.js';
@@ -18,8 +19,8 @@ export type { PollCondition } from './region/poll-condition.js';
 export { RegionAccess } from './region/region-access.js';
 export { Program, type ProgramTarget } from './region/program.js';
 export type { MappedArea, RegionDescriptor } from './region/descriptor.js';
-export type { Width } from './region/access-checks.js';
 export type { RegionHandle } from './native/lane.js';
+export type { Width } from './region/access-checks.js';
 
 export { WorkerPool } from './pool/pool.js';
 export type { PoolOptions, PoolSettings } from './pool/options.js';
@@ -38,11 +39,15 @@ export type { MemoryKind, MemoryOptions } from './dma/memory/shared-memory.js';
 export type { IovaRange } from './base/iova-range.js';
 
 export { DeviceIrq, type IrqHandler, type IrqOptions } from './irq/device-irq.js';
+export type { NextOptions } from './irq/vector.js';
 export { IrqWaiter, type IrqDescriptor, type WaitForIrqOptions } from './irq/waiter.js';
 export type { IrqName } from './irq/names.js';
 
 export { ConfigSpace, type IdOverrides } from './config-space/config-space.js';
 export type { BarAddress, ConfigHeader } from './config-space/header.js';
+export type { Capability, ExtendedCapability } from './config-space/capabilities.js';
+export type { EmulatedField } from './config-space/overlay.js';
 
 export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './sysfs/binding.js';
 export { listDevices, type InventoryEntry } from './sysfs/inventory.js';
+export type { ViabilityBlocker } from './sysfs/pci.js';
