@@ -50,4 +50,4 @@ export type { EmulatedField } from './config-space/overlay.js';
 
 export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './sysfs/binding.js';
 export { listDevices, type InventoryEntry } from './sysfs/inventory.js';
-export type { ViabilityBlocker } from './sysfs/pci.js';
+export type { ViabilityBlocker } from './sysfs/iommu-group.js';
