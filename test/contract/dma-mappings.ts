@@ -5,10 +5,10 @@ import { allocateMemory } from '../../lib/dma/memory/shared-memory.js';
 import { bytesOf, dmaToDevice, dmaToMemory, pattern, rejects } from './edu-dma.js';
 import type { ContractTarget } from './target.js';
 
-/** What the mappings of every backend do alike. @param deviceOf gives the edu that is attached now */
+/** Tests that the mappings of every backend behave the same. @param deviceOf returns the edu that is attached now */
 export function describeDmaMappings(target: ContractTarget, deviceOf: () => Device): void {
   describe('DMA mappings', () => {
-    it('all go at once, and a device reaches none of them', async () => {
+    it('are all unmapped by unmapAll, and a device reaches none of them', async () => {
       const device = deviceOf();
       await device.config.setBusMaster(true);
       const { dma } = device;
@@ -20,14 +20,14 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       assert.deepEqual([dma.mappingCount, first.mapped, bank.mapped], [0, false, false]);
       await dmaToMemory(device, { iova }, 64);
       assert.ok(first.bytes.every((byte) => byte === 0));
-      // Their IOVAs and the bank's place are free.
+      // Their IOVAs and the bank's address are free.
       const again = await dma.addBank({ gpa: 0x800000n, memory: first.memory });
       assert.equal((await dma.allocate(4096, { iova })).iova, iova);
       await again.remove();
       await dma.unmapAll();
     });
 
-    it('tell the pages that a device wrote, also when they are unmapped', async () => {
+    it('report the pages that a device wrote, also when they are unmapped', async () => {
       const device = deviceOf();
       const { dma } = device;
       if (!target.capabilities.dirtyTracking) {
@@ -53,7 +53,7 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       await dma.stopDirtyTracking();
     });
 
-    it('keep their memory from being discarded', async () => {
+    it('cannot be discarded', async () => {
       const device = deviceOf();
       const buffer = await device.dma.allocate(8192);
       await rejects(buffer.discard(0, 4096), 'EBUSY');
@@ -64,7 +64,7 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       assert.deepEqual([bytesOf(buffer)[0], bytesOf(buffer)[4096]], [0, 1]);
     });
 
-    it('of a list are reached one after the other, and end together', async () => {
+    it('of a list are reached one after the other, and are unmapped together', async () => {
       const device = deviceOf();
       await device.config.setBusMaster(true);
       const [one, other] = [await device.dma.allocate(8192), await device.dma.allocate(4096)];
@@ -84,7 +84,7 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       await device.dma.unmapAll();
     });
 
-    it('of pieces are reached in the order given, and end together', async () => {
+    it('of pieces are reached in the order given, and are unmapped together', async () => {
       const device = deviceOf();
       await device.config.setBusMaster(true);
       const source = await device.dma.allocate(4096);
@@ -93,7 +93,7 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       await source.free();
       const { buffer: memory } = await allocateMemory({ size: 600 * 4096 });
       const bytes = new Uint8Array(memory).fill(0x5a);
-      // From the last to the first, and the first three as they lie.
+      // The last page to the fourth one, then the first three in their order.
       const pages = [...Array.from({ length: 597 }, (_, index) => 599 - index), 0, 1, 2];
       const offsets = pages.map((page) => page * 4096);
       const pieces = await device.dma.mapPieces(memory, offsets, 4096);
@@ -111,7 +111,7 @@ export function describeDmaMappings(target: ContractTarget, deviceOf: () => Devi
       assert.equal(device.dma.mappingCount, 0);
     });
 
-    it('of a pool are one, and the device reaches each buffer', async () => {
+    it('of a pool are one mapping, and the device reaches each buffer', async () => {
       const device = deviceOf();
       await device.config.setBusMaster(true);
       const pool = await device.dma.createPool({ bufferSize: 256, count: 8 });

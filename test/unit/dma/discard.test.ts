@@ -13,7 +13,7 @@ const MDEV = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001';
 const OTHER_MDEV = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002';
 const VOUCHED = { vouched: true };
 
-/** Whether a page still has what was written into it. */
+/** Tells whether a page still has the bytes that the test wrote. */
 function kept(buffer: DmaBuffer, page: number): boolean {
   return buffer.bytes.subarray(page * PAGE, (page + 1) * PAGE).every((byte) => byte === 0x5a);
 }
@@ -49,7 +49,7 @@ describe('discarding DMA memory', () => {
   }
 
   for (const kind of ['anonymous', 'memfd'] as const) {
-    it(`gives whole pages of ${kind} memory back that no device reaches`, async () => {
+    it(`returns whole pages of ${kind} memory that no device reaches`, async () => {
       const buffer = await filled(engine.dma, kind);
       await buffer.discard(PAGE, 2 * PAGE);
       assert.deepEqual(
@@ -60,7 +60,7 @@ describe('discarding DMA memory', () => {
     });
   }
 
-  it('refuses parts of pages and what lies outside', async () => {
+  it('rejects parts of pages and ranges outside of the buffer', async () => {
     const buffer = await filled();
     for (const [offset, length] of [
       [1, PAGE],
@@ -79,7 +79,7 @@ describe('discarding DMA memory', () => {
     }
   });
 
-  it('is refused while a device has it pinned, whatever the caller vouches', async () => {
+  it('fails while a device has the memory pinned, even if the caller vouches', async () => {
     const buffer = await filled();
     const device = await engine.attach(PCI);
     await assert.rejects(buffer.discard(0, PAGE), { code: 'EBUSY', syscall: 'discard' });
@@ -90,7 +90,7 @@ describe('discarding DMA memory', () => {
     assert.ok(gone(buffer, 0));
   });
 
-  it('is allowed for memory that is unmapped, and for memory of a space without devices', async () => {
+  it('succeeds for unmapped memory, and for memory of a space without devices', async () => {
     await engine.attach(PCI);
     const buffer = await filled();
     await buffer.free();
@@ -102,7 +102,7 @@ describe('discarding DMA memory', () => {
     await apart.unmapAll();
   });
 
-  it('knows a device of another space, and a view of the memory mapped there', async () => {
+  it('fails while a device of another space has a view of the memory mapped', async () => {
     const apart = new DmaSpace();
     const buffer = await filled(apart);
     await engine.attach(PCI);
@@ -114,7 +114,7 @@ describe('discarding DMA memory', () => {
     await apart.unmapAll();
   });
 
-  it('knows a device of another thread', async function () {
+  it('fails while a device of another thread has the memory mapped', async function () {
     this.timeout(60_000);
     const buffer = await filled();
     const thread = new Worker(new URL('../../support/mapping-thread.js', import.meta.url), {
@@ -133,7 +133,7 @@ describe('discarding DMA memory', () => {
     assert.ok(gone(buffer, 0));
   });
 
-  it('needs the caller to vouch for mediated devices, and all devices to be mediated', async () => {
+  it('succeeds if the caller vouches and all devices are mediated', async () => {
     const buffer = await filled();
     await engine.attach(MDEV);
     await engine.attach(OTHER_MDEV);
@@ -147,7 +147,7 @@ describe('discarding DMA memory', () => {
     await buffer.discard(PAGE, PAGE, VOUCHED);
   });
 
-  it('ends before a device that is being attached gets the memory', async () => {
+  it('ends before a device that is being attached reaches the memory', async () => {
     const order: string[] = [];
     const buffer = await engine.dma.allocate(64 << 20, { prefault: true });
     const discarding = buffer.discard(0, 64 << 20).then(() => order.push('discarded'));

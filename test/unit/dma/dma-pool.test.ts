@@ -9,7 +9,7 @@ describe('pool of DMA buffers', () => {
   const space = new DmaSpace();
   afterEach(() => space.unmapAll());
 
-  it('is one mapping, cut into aligned buffers of which none overlaps', async () => {
+  it('is one mapping, cut into aligned buffers that do not overlap', async () => {
     const pool = await space.createPool({ bufferSize: 1500, count: 100, kind: 'memfd' });
     assert.equal(space.mappingCount, 1);
     const taken = Array.from({ length: 100 }, () => pool.take());
@@ -28,7 +28,7 @@ describe('pool of DMA buffers', () => {
     }
   });
 
-  it('aligns each buffer for the device as asked for', async () => {
+  it('aligns the IOVA of each buffer to `bufferAlignment`', async () => {
     const pool = await space.createPool({ bufferSize: 100, count: 3, bufferAlignment: 65536 });
     for (let index = 0; index < 3; index++) assert.equal((pool.take()?.iova ?? 1n) % 65536n, 0n);
     const refused = { code: 'ERR_INVALID_ARGUMENT' };
@@ -42,7 +42,7 @@ describe('pool of DMA buffers', () => {
     }
   });
 
-  it('never hands out a buffer twice, and takes back only what it handed out', async () => {
+  it('never returns a buffer twice, and accepts only buffers that are taken', async () => {
     const [pool, other] = [
       await space.createPool({ bufferSize: 64, count: 8 }),
       await space.createPool({ bufferSize: 64, count: 8 }),
@@ -71,7 +71,7 @@ describe('pool of DMA buffers', () => {
     );
   });
 
-  it('hands the one given last out first', async () => {
+  it('returns the buffer that was given back last', async () => {
     const pool = await space.createPool({ bufferSize: 64, count: 4 });
     const [first, second] = [pool.take(), pool.take()];
     assert.ok(first !== undefined && second !== undefined);
@@ -80,7 +80,7 @@ describe('pool of DMA buffers', () => {
     assert.deepEqual([pool.take(), pool.take()], [first, second]);
   });
 
-  it('is not closed while buffers are taken', async () => {
+  it('rejects close while buffers are taken', async () => {
     const pool = await space.createPool({ bufferSize: 64, count: 2 });
     const buffer = pool.take();
     assert.ok(buffer !== undefined);
@@ -92,7 +92,7 @@ describe('pool of DMA buffers', () => {
     assert.throws(() => pool.take(), { code: 'ERR_CLOSED' });
   });
 
-  it('closes when the last buffer is given, where one waits for that', async () => {
+  it('closes with `wait` when the last buffer is given back', async () => {
     const pool = await space.createPool({ bufferSize: 64, count: 2 });
     const [first, second] = [pool.take(), pool.take()];
     assert.ok(first !== undefined && second !== undefined);

@@ -15,7 +15,7 @@ const LAST = (1n << 64n) - 1n;
 const pages = (count: number): bigint => BigInt(count) * 4096n;
 
 describe('iova allocator', () => {
-  it('gives the lowest that fits, aligned, within the limit and never across a hole', () => {
+  it('allocates the lowest range that fits: aligned, up to the limit, never across a hole', () => {
     const allocator = new IovaAllocator(PAGE, X86);
     const ask = (size: bigint, alignment = 4096n, limit = LAST): bigint | undefined =>
       allocator.allocate({ size, alignment, limit });
@@ -27,7 +27,7 @@ describe('iova allocator', () => {
     assert.equal(ask(1n << 48n), undefined);
   });
 
-  it('reserves what is free and allowed alone', () => {
+  it('reserves only ranges that are free and can be mapped', () => {
     const allocator = new IovaAllocator(PAGE, X86);
     assert.ok(allocator.reserve(0n, 0x10000n));
     assert.equal(allocator.reserve(0xf000n, 0x2000n), false);
@@ -37,7 +37,7 @@ describe('iova allocator', () => {
     assert.ok(allocator.reserve(0xf000n, 0x2000n));
   });
 
-  it('does what a plain list of pages does, whatever is asked', () => {
+  it('behaves as a plain list of pages does for random requests', () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('allocate' as const),
@@ -89,7 +89,7 @@ describe('iova allocator', () => {
     );
   });
 
-  it('keeps what is mapped out of what is free', () => {
+  it('does not allocate ranges that are mapped', () => {
     const ranges = [{ start: 0x100000n, last: 0x10ffffn }];
     const allocator = new IovaAllocator(PAGE, ranges, [{ start: 0x100000n, last: 0x103fffn }]);
     assert.equal(allocator.allocate({ size: 0xc000n, alignment: 4096n, limit: LAST }), 0x104000n);

@@ -15,7 +15,7 @@ describe('equal pieces of memory', () => {
   let machine: SoftwareMachine;
   let engine: Engine;
   let dma: DmaSpace;
-  /** How many pieces the kernel maps by one call, before it refuses one; undefined: it has no such call. */
+  /** The number of pieces that the kernel maps by one call before it rejects one; undefined: it has no such call. */
   let mapsAtOnce: number | undefined;
   /** The IOVA that the kernel does not map. */
   let refused: bigint | undefined;
@@ -67,7 +67,7 @@ describe('equal pieces of memory', () => {
     return before - ((await dma.queryEntriesLeft()) ?? NaN);
   }
 
-  it('are one mapping of the space; the kernel has one for each run of neighbours', async () => {
+  it('are one mapping of the space, and one mapping of the kernel for each run', async () => {
     const memory = allocateShared(8 * PAGE);
     const offsets = [7, 0, 1, 2, 5].map((page) => page * PAGE);
     assert.equal(await entriesTaken(() => dma.mapPieces(memory, offsets, PAGE)), 3);
@@ -75,7 +75,7 @@ describe('equal pieces of memory', () => {
     assert.equal(await entriesTaken(() => dma.unmapAll()), -3);
   });
 
-  it('are given to the kernel by one call where it has one, as they were then', async () => {
+  it('are mapped by one call of the kernel, from a copy of the offsets', async () => {
     mapsAtOnce = 4;
     const memory = allocateShared(4 * PAGE);
     const offsets = Float64Array.from(REVERSED);
@@ -90,13 +90,13 @@ describe('equal pieces of memory', () => {
     assert.equal(await dma.queryEntriesLeft(), (left ?? NaN) + 4);
   });
 
-  it('go on by themselves where the one call ends', async () => {
+  it('are mapped one by one from where the one call stopped', async () => {
     mapsAtOnce = 1;
     const memory = allocateShared(4 * PAGE);
     assert.equal(await entriesTaken(() => dma.mapPieces(memory, REVERSED, PAGE)), 4);
   });
 
-  it('are mapped wholly or not at all: the one that is refused says why', async () => {
+  it('are all mapped or none, and the rejected one tells why', async () => {
     mapsAtOnce = 2;
     const memory = allocateShared(4 * PAGE);
     const iova = 0x4000_0000n;
@@ -109,7 +109,7 @@ describe('equal pieces of memory', () => {
     assert.equal(await entriesTaken(() => dma.mapPieces(memory, REVERSED, PAGE, { iova })), 4);
   });
 
-  it('are refused where they are not of whole pages, or not of the memory', async () => {
+  it('are rejected if they are not whole pages or not inside the memory', async () => {
     const memory = allocateShared(4 * PAGE);
     const wrong: [number[], number][] = [
       [[], PAGE],

@@ -10,7 +10,7 @@ interface Range {
   readonly last: number;
 }
 
-/** What the tree does, by looking at every range. */
+/** Does what the tree does by reading every range. */
 class ListOfRanges {
   ranges: Range[] = [];
 
@@ -67,7 +67,7 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** Does a step to both and compares what they answer. */
+/** Makes a step in both and compares the results. */
 function take(one: Step, tree: RangeTree, list: ListOfRanges): void {
   if (one.kind === 'fit') {
     const fit = { ...one, alignment: 2 ** one.order };
@@ -104,7 +104,7 @@ describe('range tree', () => {
     [8, 4],
     [16, 64],
   ] as const) {
-    it(`does what a list does, with leaves of ${leaf} and branches of ${branch}`, () => {
+    it(`behaves as a list does, with leaves of ${leaf} and branches of ${branch}`, () => {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 600, size: 'max' }), fc.nat(300), (steps, lowest) => {
           const tree = new RangeTree(lowest, { leaf, branch });
@@ -124,7 +124,7 @@ describe('range tree', () => {
     });
   }
 
-  it('finds an aligned fit among 65,535 ranges of which none else is aligned', () => {
+  it('finds the only aligned fit among 65,535 ranges', () => {
     const tree = new RangeTree();
     const fit = { length: 1, alignment: 512, max: 2 ** 40 };
     for (let index = 0; index < 65_535; index++) tree.add(index * 512 + 1, index * 512 + 511);
@@ -134,7 +134,7 @@ describe('range tree', () => {
     assert.equal(tree.firstFit({ ...fit, max: 40_000 * 512 - 1 }), undefined);
   });
 
-  it('finds a range that has grown over where others were, whichever nodes have gone with them', () => {
+  it('finds a range that has grown over deleted neighbours, although their nodes are gone', () => {
     const count = 64;
     for (let from = 1; from < count; from++) {
       for (let to = from + 1; to <= count; to++) {

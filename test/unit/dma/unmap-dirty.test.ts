@@ -16,7 +16,7 @@ const LIMITS: DmaLimits = {
   dirtyPageSizes: 4096n,
 };
 
-/** An IOMMU object that tells of one page that was written, once; it may refuse to unmap. */
+/** An IOMMU object that reports one written page, once; it can fail to unmap. */
 class Target implements DmaTarget {
   refuses = false;
   mapped = false;
@@ -47,7 +47,7 @@ class Target implements DmaTarget {
   }
 }
 
-describe('unmapping from two IOMMU objects, with the pages that were written', () => {
+describe('unmapping from two IOMMU objects with dirty tracking', () => {
   const [first, second] = [new Target(1), new Target(6)];
   let space: SpaceMappings;
   let record: MappingRecord;
@@ -60,12 +60,12 @@ describe('unmapping from two IOMMU objects, with the pages that were written', (
     record = await space.map(mapRequest({ ...memory, vaddr: 0x10000n, size: 8n * 4096n }, {}));
   });
 
-  it('joins what both tell', async () => {
+  it('joins the pages that both report', async () => {
     assert.deepEqual(await space.unmapDirty(record, 4096n), Uint8Array.of(0b0100_0010));
     assert.deepEqual([space.mappingCount, record.ended], [0, true]);
   });
 
-  it('keeps what the first told when the second fails, for the next time', async () => {
+  it('keeps the pages that the first reported for the next call if the second fails', async () => {
     second.refuses = true;
     await assert.rejects(space.unmapDirty(record, 4096n), { code: 'EIO' });
     assert.deepEqual([first.mapped, second.mapped, record.ended], [false, true, false]);
@@ -74,7 +74,7 @@ describe('unmapping from two IOMMU objects, with the pages that were written', (
     assert.equal(record.ended, true);
   });
 
-  it('may be asked in other pages where none were told', async () => {
+  it('can be called with another page size after a failure without pages', async () => {
     first.refuses = true;
     await assert.rejects(space.unmapDirty(record, 8192n), { code: 'EIO' });
     first.refuses = false;
@@ -82,7 +82,7 @@ describe('unmapping from two IOMMU objects, with the pages that were written', (
     assert.deepEqual(await space.unmapDirty(record, 4096n), Uint8Array.of(0b0100_0010));
   });
 
-  it('forgets what a failed try told when it is unmapped without asking', async () => {
+  it('drops the pages of a failed call if the memory is then unmapped without asking', async () => {
     second.refuses = true;
     await assert.rejects(space.unmapDirty(record, 4096n), { code: 'EIO' });
     second.refuses = false;

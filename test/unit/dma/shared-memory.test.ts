@@ -26,7 +26,7 @@ function allZero(buffer: DmaBuffer): boolean {
   return buffer.bytes.every((byte) => byte === 0);
 }
 
-/** Those that have memory. */
+/** Returns the NUMA nodes that have memory. */
 function numaNodes(): number[] {
   const online = readFileSync('/sys/devices/system/node/has_memory', 'latin1').trim();
   return online.split(',').flatMap((range) => {
@@ -39,7 +39,7 @@ describe('memory for DMA', () => {
   const space = new DmaSpace();
   afterEach(() => space.unmapAll());
 
-  it('anonymous: zeroed whole pages, without a descriptor', async () => {
+  it('allocates anonymous memory: zeroed whole pages, no descriptor', async () => {
     const buffer = await space.allocate(PAGE + 1);
     assert.deepEqual([buffer.memory.byteLength, buffer.size, buffer.pageSize], [2 * PAGE, BigInt(2 * PAGE), PAGE]);
     assert.equal(buffer.fd, undefined);
@@ -47,7 +47,7 @@ describe('memory for DMA', () => {
     await assert.rejects(space.allocate(0), { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('memfd: what is written is in the file, which ends with the buffer', async () => {
+  it('allocates a memfd, which holds the bytes and is closed with the buffer', async () => {
     const buffer = await space.allocate(2 * PAGE, { kind: 'memfd' });
     buffer.bytes[PAGE] = 0x5a;
     const { fd } = buffer;
@@ -61,7 +61,7 @@ describe('memory for DMA', () => {
   });
 
   for (const hugePageSize of [2 * MIB, 1024 * MIB]) {
-    it(`huge pages of ${hugePageSize / MIB} MiB, or others: the buffer tells which the kernel gave`, async () => {
+    it(`allocates huge pages of ${hugePageSize / MIB} MiB or smaller ones, and reports their size`, async () => {
       const buffer = await space.allocate(PAGE, { kind: 'hugepages', hugePageSize });
       assert.equal(areaAt(addressOf(buffer.memory)).facts.get('KernelPageSize'), buffer.pageSize / 1024);
       assert.equal(buffer.memory.byteLength, buffer.pageSize);
@@ -73,12 +73,12 @@ describe('memory for DMA', () => {
     });
   }
 
-  it('refuses other sizes of huge pages', async () => {
+  it('rejects other sizes of huge pages', async () => {
     const made = space.allocate(PAGE, { kind: 'hugepages', hugePageSize: 4 * MIB });
     await assert.rejects(made, { code: 'ERR_INVALID_ARGUMENT' });
   });
 
-  it('aligned as asked for, by 2 MiB from 2 MiB on', async () => {
+  it('aligns the address to `memoryAlignment`, or to 2 MiB from 2 MiB on', async () => {
     for (const kind of ['anonymous', 'memfd'] as const) {
       const wide = await space.allocate(PAGE, { kind, memoryAlignment: 64 * MIB });
       assert.equal(addressOf(wide.memory) % BigInt(64 * MIB), 0n);
@@ -91,7 +91,7 @@ describe('memory for DMA', () => {
     }
   });
 
-  it('takes no more of the address space than it needs', async () => {
+  it('takes no more of the process address space than it needs', async () => {
     const total = (): bigint => memoryAreas().reduce((sum, { start, end }) => sum + end - start, 0n);
     const before = total();
     const buffer = await space.allocate(PAGE, { memoryAlignment: 1024 * MIB, guardPages: true });
@@ -99,7 +99,7 @@ describe('memory for DMA', () => {
     await buffer.free();
   });
 
-  it('prefaulted: all of its pages are there before they are touched', async () => {
+  it('takes all pages before the first access, with `prefault`', async () => {
     for (const kind of ['anonymous', 'memfd'] as const) {
       const lazy = await space.allocate(4 * MIB, { kind });
       assert.equal(areaAt(addressOf(lazy.memory)).facts.get('Rss'), 0);
@@ -109,7 +109,7 @@ describe('memory for DMA', () => {
     }
   });
 
-  it('from a NUMA node: bound to it, or refused', async () => {
+  it('takes pages of one NUMA node, or rejects the node', async () => {
     if (!existsSync('/proc/self/numa_maps')) {
       await assert.rejects(space.allocate(PAGE, { node: 0 }), { code: 'ERR_NOT_SUPPORTED' });
       return;
@@ -130,7 +130,7 @@ describe('memory for DMA', () => {
     assert.equal(huge.bytes[0], 1);
   });
 
-  it('of more than a Uint8Array can have, mapped whole and in pieces, and discarded', async () => {
+  it('maps and discards more memory than a Uint8Array can have', async () => {
     const size = 2 ** 32 + PAGE;
     const buffer = await space.allocate(size, { kind: 'memfd' });
     const last = new Uint8Array(buffer.memory, size - PAGE);
@@ -142,7 +142,7 @@ describe('memory for DMA', () => {
     assert.equal(last[PAGE - 1], 0);
   });
 
-  it('says that a kernel has no NUMA', function () {
+  it('reports that a kernel has no NUMA', function () {
     this.timeout(60_000);
     const withoutNuma = buildWithoutNuma();
     const lib = new URL('../../../lib/', import.meta.url).href;
@@ -163,7 +163,7 @@ describe('memory for DMA', () => {
   });
 
   describe('guard pages', () => {
-    it('lie before and after, where nothing may be touched, and go with the memory', async () => {
+    it('lie before and after the memory, without access rights', async () => {
       const buffer = await space.allocate(PAGE, { kind: 'memfd', guardPages: true });
       const address = addressOf(buffer.memory);
       assert.match(areaAt(address - 1n).rights, /^---/);
@@ -194,11 +194,11 @@ describe('memory for DMA', () => {
     });
   });
 
-  describe('its end', () => {
+  describe('the end of memory', () => {
     const name = 'memfd:vfio-engine ';
     beforeEach(() => collectUntil(() => countMappings(name) === 0));
 
-    /** In a function of its own, so that this thread holds nothing. */
+    /** A function of its own, so that this thread does not reference the buffer. */
     async function startHolder(): Promise<Worker> {
       const { bytes } = await space.allocate(PAGE, { kind: 'memfd' });
       return startWorker(
@@ -210,21 +210,21 @@ describe('memory for DMA', () => {
       );
     }
 
-    it('comes once, with the last thread that holds it', async () => {
+    it('comes when the last thread no longer references it', async () => {
       const worker = await startHolder();
       const exited = once(worker, 'exit');
       await space.unmapAll();
       await collectGarbage();
       worker.postMessage('write');
       assert.equal(await nextMessage(worker), 1);
-      assert.equal(countMappings(name), 1, 'the worker holds it');
+      assert.equal(countMappings(name), 1, 'the worker references it');
       worker.postMessage('let go');
       await exited;
       await collectUntil(() => countMappings(name) === 0);
       assert.equal(countMappings(name), 0);
     });
 
-    it('does not come while it is mapped, though nobody holds it', async () => {
+    it('does not come while it is mapped, even if no thread references it', async () => {
       assert.equal((await space.allocate(PAGE, { kind: 'memfd', iova: 0x100000n })).iova, 0x100000n);
       await collectGarbage();
       assert.equal(countMappings(name), 1);
@@ -233,7 +233,7 @@ describe('memory for DMA', () => {
       assert.equal(countMappings(name), 0);
     });
 
-    it('closes its file, whoever unmaps it', async () => {
+    it('closes its file, by whichever call it is unmapped', async () => {
       const before = openFds();
       await space.allocate(PAGE, { kind: 'memfd' });
       assert.equal(openFds(), before + 1);

@@ -9,7 +9,7 @@ import { collectGarbage, collectUntil, readMemory } from '../../support/own-memo
 
 const PAGE = 4096;
 
-/** TypeScript knows it with the types of browsers alone. */
+/** TypeScript declares it only in the types of browsers. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
     Memory: new (shape: { initial: number; maximum: number; shared: boolean }) => {
@@ -21,11 +21,11 @@ const { WebAssembly } = globalThis as unknown as {
 
 const transfer = transferMethod();
 
-describe('memory that is there, mapped for DMA', () => {
+describe('memory of the user, mapped for DMA', () => {
   const space = new DmaSpace();
   afterEach(() => space.unmapAll());
 
-  it('a shared WebAssembly memory where it lies, all of it and a part', async () => {
+  it('maps all of a shared WebAssembly memory, and a part of it', async () => {
     const { buffer } = new WebAssembly.Memory({ initial: 2, maximum: 4, shared: true });
     const whole = await space.map(buffer);
     assert.deepEqual([whole.size, whole.pageOffset], [BigInt(buffer.byteLength), 0]);
@@ -35,7 +35,7 @@ describe('memory that is there, mapped for DMA', () => {
     assert.throws(() => part.iovaOf(2 * PAGE), { code: 'ERR_OUT_OF_RANGE' });
   });
 
-  it('a WebAssembly memory that grows stays mapped as far as it was', async () => {
+  it('keeps the mapped size when a WebAssembly memory grows', async () => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 4, shared: true });
     const mapping = await space.map(memory.buffer);
     const address = addon.bufferAddress(memory.buffer, 0);
@@ -45,24 +45,24 @@ describe('memory that is there, mapped for DMA', () => {
     assert.ok((await space.map(memory.buffer)).size === 3n * 65536n);
   });
 
-  it('what is not of whole pages is refused, or mapped with its surroundings and told where it begins', async () => {
+  it('rejects memory that is not whole pages, or maps it with its surroundings', async () => {
     const memory = allocateShared(4 * PAGE);
     const view = new Uint16Array(memory, PAGE + 100, 2500);
     await assert.rejects(space.map(view), { code: 'ERR_INVALID_ARGUMENT' });
     const mapping = await space.map(view, { surroundings: true, iova: 0x100000n });
     assert.deepEqual([mapping.size, mapping.pageOffset], [BigInt(2 * PAGE), 100]);
     assert.deepEqual([mapping.iova, mapping.iovaOf(5), mapping.iovaOf(4999)], [0x100064n, 0x100069n, 0x1013ebn]);
-    // A byte over the end of the second page.
+    // One byte of a third page belongs to it.
     const further = await space.map(new Uint8Array(memory, PAGE, PAGE + 1), { surroundings: true });
     assert.equal(further.size, BigInt(2 * PAGE));
-    // V8 puts small buffers anywhere.
+    // V8 does not align small buffers.
     const small = new SharedArrayBuffer(100);
     const shown = await space.map(small, { surroundings: true });
     assert.equal(shown.pageOffset, Number(addon.bufferAddress(small, 0) % BigInt(PAGE)));
     assert.equal(shown.iova % BigInt(PAGE), BigInt(shown.pageOffset));
   });
 
-  it('is held while it is mapped, and no longer', async () => {
+  it('references the buffer exactly while it is mapped', async () => {
     let collected = false;
     const registry = new FinalizationRegistry(() => (collected = true));
     const map = async (): Promise<() => Promise<void>> => {
@@ -81,9 +81,9 @@ describe('memory that is there, mapped for DMA', () => {
 
   for (const [what, make] of [
     ['an ArrayBuffer that is transferred', transferred],
-    ['a WebAssembly memory that is not shared, grows and is forgotten', grown],
+    ['an unshared WebAssembly memory that grows and is no longer referenced', grown],
   ] as const) {
-    it(`the bytes of ${what} stay while they are mapped, and no longer`, async () => {
+    it(`keeps the bytes of ${what} exactly while they are mapped`, async () => {
       const { address, unmap } = await make(space);
       const bytes = new Uint8Array(PAGE);
       await collectGarbage();
@@ -96,7 +96,7 @@ describe('memory that is there, mapped for DMA', () => {
     });
   }
 
-  it('refuses what moves or goes away', async () => {
+  it('rejects memory that can move or go away', async () => {
     const moved = new ArrayBuffer(2 * PAGE);
     await space.map(moved, { surroundings: true });
     const { port1, port2 } = new MessageChannel();
@@ -114,10 +114,10 @@ describe('memory that is there, mapped for DMA', () => {
   });
 });
 
-/** Node.js 20 has it behind a flag, which counts for contexts that are made later. */
+/** Gets ArrayBuffer.transfer. Node.js 20 has it behind a flag, which applies to contexts that are made later. */
 function transferMethod(): (this: ArrayBuffer) => ArrayBuffer {
   const { transfer: own } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer) => ArrayBuffer };
-  // Of this context where it is there: Node.js 26 aborts where that of another context may not detach a buffer.
+  // The method of this context if it has one: Node.js 26 aborts if that of another context may not detach a buffer.
   if (own !== undefined) return own;
   setFlagsFromString('--harmony-rab-gsab-transfer');
   return runInNewContext('ArrayBuffer.prototype.transfer') as (this: ArrayBuffer) => ArrayBuffer;
@@ -128,16 +128,16 @@ interface Mapped {
   readonly unmap: () => Promise<void>;
 }
 
-/** In functions of their own, so that nothing but the mapping holds the memory. */
+/** A function of its own, so that only the mapping references the memory. */
 async function transferred(space: DmaSpace): Promise<Mapped> {
-  // So large that its memory is a mapping of its own, which goes when it is freed.
+  // So large that it is a mapping of its own, which is unmapped when it is freed.
   const buffer = new ArrayBuffer(64 << 20);
   return mapAndEmpty(space, buffer, () => {
     try {
       transfer.call(buffer);
       return true;
     } catch (error) {
-      // Node.js 24 and later do not transfer what was marked untransferable.
+      // Node.js 24 and later do not transfer a buffer that is marked as untransferable.
       assert.equal((error as Error).message, 'ArrayBuffer is not detachable and could not be cloned.');
       return false;
     }

@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 const EDU = 'f000:00:04.0';
 const SECOND = 'f000:00:05.0';
 
-/** An IOMMU that maps all that it is asked to. */
+/** An IOMMU object that maps everything. */
 class OneIommu implements DmaTarget {
   queryLimits = (): Promise<DmaLimits> =>
     Promise.resolve({
@@ -33,7 +33,7 @@ class OneIommu implements DmaTarget {
   unmap = ({ size }: { size: bigint }): Promise<bigint> => Promise.resolve(size);
 }
 
-describe('address space for DMA', () => {
+describe('DMA space', () => {
   let machine: SoftwareMachine;
   let engine: Engine;
   let dma: DmaSpace;
@@ -63,7 +63,7 @@ describe('address space for DMA', () => {
   }
 
   describe('banks of guest memory', () => {
-    it('are reached at their guest addresses by every device, one attached later too', async () => {
+    it('are reached at their guest addresses by every device, also by one attached later', async () => {
       const low = allocateShared(2 * PAGE);
       const high = allocateShared(PAGE);
       const first = await attach();
@@ -80,7 +80,7 @@ describe('address space for DMA', () => {
       }
     });
 
-    it('do not overlap, and are taken away by address', async () => {
+    it('do not overlap, and are removed by their address', async () => {
       const bank = await dma.addBank({ gpa: 0x100000n, memory: allocateShared(4 * PAGE) });
       const memory = allocateShared(2 * PAGE);
       for (const gpa of [0xff000n, 0x100000n, 0x102000n, 0x103000n]) {
@@ -94,7 +94,7 @@ describe('address space for DMA', () => {
       assert.equal(dma.mappingCount, 2);
     });
 
-    it('keep the rest when a device cannot have them', async () => {
+    it('are not added at addresses that cannot be mapped', async () => {
       await dma.addBank({ gpa: 0xfee00000n, memory: allocateShared(PAGE) }).then(
         () => assert.fail('the interrupt window was mapped'),
         (error: { code: string }) => assert.equal(error.code, 'EINVAL'),
@@ -103,7 +103,7 @@ describe('address space for DMA', () => {
     });
   });
 
-  it('32-bit-only requests stay below 4 GiB, others need not', async () => {
+  it('chooses IOVAs below 4 GiB for `below4G`', async () => {
     const far = await dma.allocate(PAGE, { iova: 0x1_0000_0000n });
     assert.equal(far.iova, 0x1_0000_0000n);
     for (let index = 0; index < 100; index++) {
@@ -113,17 +113,17 @@ describe('address space for DMA', () => {
     await rejects(dma.allocate(PAGE, { limit: 0xfffn }), 'ENOSPC');
   });
 
-  it('large memory begins where the IOMMU can use its large pages, where there is such room', async () => {
+  it('aligns large memory so that the IOMMU can use large pages, if such IOVAs are free', async () => {
     const memory = allocateShared(2 * MIB);
     assert.equal((await dma.map(memory)).iova % BigInt(2 * MIB), 0n);
     await dma.unmapAll();
-    // None is chosen below 64 KiB.
+    // No IOVA below 64 KiB is chosen.
     const limit = BigInt(2 * MIB + 0x10000) - 1n;
     await rejects(dma.map(memory, { limit, alignment: 2 * MIB }), 'ENOSPC');
     assert.equal((await dma.map(memory, { limit })).iova, 0x10000n);
   });
 
-  it('a large map goes in pieces, tells how far it is, and is given up between two of them', async () => {
+  it('maps large memory in chunks, reports the progress, and can be aborted between two chunks', async () => {
     await attach();
     const progress: bigint[] = [];
     const memory = allocateShared(8 * MIB);
@@ -143,7 +143,7 @@ describe('address space for DMA', () => {
     assert.deepEqual([await dma.queryEntriesLeft(), dma.mappingCount], [left, 0]);
   });
 
-  it('a map under way when everything is unmapped is unmapped too', async () => {
+  it('unmaps a map that is under way when unmapAll is called', async () => {
     await attach();
     const left = await dma.queryEntriesLeft();
     let unmapping: Promise<void> | undefined;
@@ -153,7 +153,7 @@ describe('address space for DMA', () => {
     assert.deepEqual([mapping.mapped, dma.mappingCount, await dma.queryEntriesLeft()], [false, 0, left]);
   });
 
-  it('tells of progress over all devices, and is given up where there is none, too', async () => {
+  it('reports the progress over all IOMMU objects, and can be aborted without one', async () => {
     const memory = allocateShared(4 * PAGE);
     await assert.rejects(dma.map(memory, { signal: AbortSignal.abort() }), { code: 'ERR_ABORTED' });
     assert.equal(dma.mappingCount, 0);
@@ -169,7 +169,7 @@ describe('address space for DMA', () => {
   });
 
   describe('a list of memories', () => {
-    it('is one mapping, in the order given, and the kernel has one for each run', async () => {
+    it('is one mapping of the space, in the order given, and one of the kernel for each run', async () => {
       const device = await attach();
       const whole = allocateShared(4 * PAGE);
       const other = allocateShared(PAGE);
@@ -186,7 +186,7 @@ describe('address space for DMA', () => {
       assert.equal(taken, 4);
     });
 
-    it('that lies one behind the other takes one entry of the kernel, and goes with one call', async () => {
+    it('is one mapping of the kernel if it has no gap, and is unmapped by one call', async () => {
       await attach();
       const memory = allocateShared(64 * PAGE);
       const pages = Array.from({ length: 64 }, (_, index) => new Uint8Array(memory, index * PAGE, PAGE));
@@ -198,7 +198,7 @@ describe('address space for DMA', () => {
       assert.equal(await entriesTaken(() => dma.unmapAll()), -65);
     });
 
-    it('is mapped wholly or not at all, and keeps its memory from being discarded', async () => {
+    it('is all mapped or not at all, and cannot be discarded while mapped', async () => {
       await attach();
       const [one, other] = [await dma.allocate(PAGE), await dma.allocate(PAGE)];
       const iovas = [one, other].map(({ iova }) => iova);
@@ -222,7 +222,7 @@ describe('address space for DMA', () => {
     });
   });
 
-  it('takes 65,535 mappings, says that there are no more, and gives all back', async function () {
+  it('holds 65,535 mappings, rejects a further one, and unmaps all', async function () {
     this.timeout(120_000);
     await attach();
     const memory = allocateShared(PAGE);
@@ -233,7 +233,7 @@ describe('address space for DMA', () => {
     assert.deepEqual([dma.mappingCount, await dma.queryEntriesLeft()], [0, 65_535]);
   });
 
-  it('ends a buffer that is unmapped by unmapAll as if it had been freed', async () => {
+  it('closes the file of a buffer that unmapAll unmaps', async () => {
     const buffer = await dma.allocate(PAGE, { kind: 'memfd' });
     await dma.unmapAll();
     assert.deepEqual([buffer.mapped, buffer.fd], [false, undefined]);

@@ -21,18 +21,18 @@ import { fakeIommufd } from '../../support/fake-iommufd.js';
 const EDU = 'f000:00:04.0';
 const GROUP = { id: '7', noiommu: false };
 
-/** No descriptor is left. */
+/** Fails as a call does if the process has no file descriptor left. */
 function exhausted(): Promise<never> {
   return Promise.reject(Object.assign(new Error('made to fail'), { code: 'EMFILE', syscall: 'open' }));
 }
 
-/** A /sys of which some parts cannot be read. */
+/** Makes a /sys whose given operations fail. */
 function unreadable(...parts: (keyof Sysfs)[]): Sysfs {
   const sysfs = { exists: () => Promise.resolve(false), readdir: () => Promise.resolve([]) };
   return { ...sysfs, ...Object.fromEntries(parts.map((part) => [part, exhausted])) } as unknown as Sysfs;
 }
 
-/** The first error comes through, with what to do that needs no look. */
+/** Checks that the first error is thrown, with the part of its hint that needs no query. */
 async function comesThrough(failing: Promise<unknown>, code: string, hint: RegExp): Promise<void> {
   await assert.rejects(failing, (error) => {
     assert.ok(error instanceof VfioError, String(error));
@@ -43,7 +43,7 @@ async function comesThrough(failing: Promise<unknown>, code: string, hint: RegEx
 }
 
 describe('an error whose explanation fails', () => {
-  it('comes through from a map that was refused', async () => {
+  it('is thrown by a map that fails', async () => {
     const target = { queryReserved: exhausted } as unknown as DmaTarget;
     const request = { iova: 0x2000n, size: 0x1000n, vaddr: 0n, read: true, write: true, file: undefined };
     const context = { ranges: [{ start: 0n, last: 0xfffn }], remaining: 0x1000n, others: [] };
@@ -55,9 +55,9 @@ describe('an error whose explanation fails', () => {
     );
   });
 
-  it('comes through from a group that is open elsewhere', async () => {
+  it('is thrown by a group that another process has open', async () => {
     const openGroup = (): Promise<never> => Promise.reject(systemError('EBUSY', 'open'));
-    // Its reserved ranges are asked for first, and are not there.
+    // The first query is for its reserved ranges, which do not exist.
     let asked = 0;
     const sysfs: Sysfs = { ...unreadable(), exists: () => (asked++ === 0 ? Promise.resolve(false) : exhausted()) };
     const kernel = { kind: 'linux', sysfs, openGroup } as unknown as VfioKernel;
@@ -65,7 +65,7 @@ describe('an error whose explanation fails', () => {
     assert.equal(asked, 2);
   });
 
-  it('comes through from a group that is not viable', async () => {
+  it('is thrown by a group that is not viable', async () => {
     const kernel = {
       kind: 'linux',
       sysfs: unreadable('readdir'),
@@ -76,7 +76,7 @@ describe('an error whose explanation fails', () => {
     await comesThrough(Group.open(kernel, GROUP), 'EPERM', /every device of the group has to be bound/);
   });
 
-  it('comes through from a device that iommufd does not bind', async () => {
+  it('is thrown by a device that iommufd does not bind', async () => {
     const { kernel } = fakeIommufd([{ last: 0xffffn, tracks: false }]);
     kernel.bindIommufd = () => Promise.reject(systemError('EBUSY', 'ioctl(VFIO_DEVICE_BIND_IOMMUFD)'));
     kernel.sysfs.readlink = exhausted;
@@ -85,12 +85,12 @@ describe('an error whose explanation fails', () => {
     await comesThrough(new IommufdBackend(kernel).attach(request), 'EBUSY', /one user at a time/);
   });
 
-  it('comes through from a device without a group', async () => {
+  it('is thrown by a device without a group', async () => {
     const readlink = (): Promise<never> => Promise.reject(Object.assign(new Error('gone'), { code: 'ENOENT' }));
     await comesThrough(queryGroup({ ...unreadable('exists'), readlink }, '/sys/x', EDU), 'ENODEV', /^$/);
   });
 
-  it('comes through from a group that a container does not let go', async () => {
+  it('is thrown by a group that a container does not release', async () => {
     let failing: string | undefined;
     const kernel = {
       openContainer: () => Promise.resolve(3),
@@ -112,7 +112,7 @@ describe('an error whose explanation fails', () => {
     assert.equal(failing, 'getGroupStatus');
   });
 
-  it('keeps no function from being unbound whose users would be looked for', async () => {
+  it('does not stop a driver change when the users of the device cannot be found', async () => {
     const machine = new SoftwareMachine();
     await machine.addDevice({ name: EDU, model: 'edu', driver: 'nvme' });
     const { sysfs } = machine;
@@ -122,7 +122,7 @@ describe('an error whose explanation fails', () => {
     await machine.close();
   });
 
-  it('leaves out the processes that cannot be looked at', async () => {
+  it('leaves out the processes whose descriptors cannot be read', async () => {
     const root = mkdtempSync(join(tmpdir(), 'vfio-proc-'));
     try {
       mkdirSync(join(root, '9'));
