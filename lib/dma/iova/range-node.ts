@@ -17,7 +17,7 @@ export function usable(start: number, last: number, grid: Grid): number {
 }
 
 /** Returns the first page of the grid that is not below a page. */
-export function firstOf(page: number, { alignment, perAlignment, lowest }: Grid): number {
+function firstOf(page: number, { alignment, perAlignment, lowest }: Grid): number {
   // Bit operations would cut the page to 32 bits.
   return Math.ceil((page < lowest ? lowest : page) * perAlignment) * alignment;
 }
