@@ -3,8 +3,8 @@ import { SoftwareMachine } from './software-machine.js';
 import type { MachineOptions } from './machine-options.js';
 
 /** The names of the devices of the default machine. No hardware has this PCI domain, so that names never collide. */
-export const DEFAULT_EDU = 'f000:00:04.0';
-export const DEFAULT_TESTDEV = 'f000:00:05.0';
+const DEFAULT_EDU = 'f000:00:04.0';
+const DEFAULT_TESTDEV = 'f000:00:05.0';
 
 const defaultMachineOnce = new Once<SoftwareMachine>();
 

@@ -1,5 +1,7 @@
+import { requireText } from '../../base/arguments.js';
 import { addon } from '../../native/addon.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
+import { checkDeviceOptions, checkMachineOptions, checkProcessOptions } from './check-options.js';
 import { bindVfio, unbindVfio, type DriverCore } from './binding.js';
 import { VfioContainer } from '../container/vfio-container.js';
 import { DescriptorNumbers } from './descriptor-numbers.js';
@@ -52,8 +54,9 @@ export class SoftwareMachine {
   readonly #types: readonly IommuDriverType[];
   readonly #type1: Type1Environment;
 
-  /** Makes a machine without devices. */
+  /** Makes a machine without devices. @throws ERR_INVALID_ARGUMENT */
   constructor(options: MachineOptions = {}) {
+    checkMachineOptions(options);
     this.settings = machineSettings(options);
     this.#type1 = {
       settings: this.settings,
@@ -78,10 +81,11 @@ export class SoftwareMachine {
 
   /**
    * Adds a device and binds its driver.
-   * @throws EEXIST if the name is taken, ERR_INVALID_ARGUMENT if the model's module has no `PciModel`, and the errors of
-   *   `bindDriver`; the device is then in the machine without a driver
+   * @throws ERR_INVALID_ARGUMENT, also if the model's module has no `PciModel`; EEXIST if the name is taken; the errors of
+   *   `bindDriver`, and the device is then in the machine without a driver
    */
   async addDevice(options: DeviceOptions): Promise<void> {
+    checkDeviceOptions(options);
     return runSyscallAsync('addDevice', { device: options.name }, async () => {
       if (this.devices.has(options.name)) failWith('EEXIST');
       const device = await MachineDevice.create(options, this.settings);
@@ -92,8 +96,12 @@ export class SoftwareMachine {
     });
   }
 
-  /** Removes a device, as a hot unplug does. Waits until its users have closed it. @throws ENODEV */
+  /**
+   * Removes a device, as a hot unplug does. Waits until its users have closed it.
+   * @throws ENODEV, ERR_INVALID_ARGUMENT if `name` is not a string
+   */
   async removeDevice(name: string): Promise<void> {
+    requireText('name', name);
     return runSyscallAsync('removeDevice', { device: name }, async () => {
       const device = this.device(name);
       await device.lock.run(() => this.#unbindLocked(device));
@@ -107,14 +115,20 @@ export class SoftwareMachine {
    * Binds a driver to a device.
    * @param driver the name of a driver: `vfio-pci`, `vfio_mdev`, or any other, which then owns the device's DMA
    * @throws ENODEV, EBUSY if the device has a driver or a user owns the DMA of its group, EINVAL for a VFIO driver if the
-   *   device has no IOMMU group
+   *   device has no IOMMU group; ERR_INVALID_ARGUMENT
    */
   async bindDriver(name: string, driver: string): Promise<void> {
+    requireText('name', name);
+    requireText('driver', driver);
     return runSyscallAsync('bind', { device: name }, () => this.#bind(this.device(name), driver));
   }
 
-  /** Unbinds the driver of a device. Waits until its users have closed the device. @throws ENODEV if it has no driver */
+  /**
+   * Unbinds the driver of a device. Waits until its users have closed the device.
+   * @throws ENODEV if it has no driver, ERR_INVALID_ARGUMENT if `name` is not a string
+   */
   async unbindDriver(name: string): Promise<void> {
+    requireText('name', name);
     return runSyscallAsync('unbind', { device: name }, () => this.#unbind(this.device(name)));
   }
 
@@ -123,8 +137,10 @@ export class SoftwareMachine {
     return this.#aliases.get(name) ?? name;
   }
 
-  /** Gives a device a short name, which `Engine.attach` accepts. */
+  /** Gives a device a short name, which `Engine.attach` accepts. @throws ERR_INVALID_ARGUMENT */
   setAlias(alias: string, name: string): void {
+    requireText('alias', alias);
+    requireText('name', name);
     this.#aliases.set(alias, name);
   }
 
@@ -133,8 +149,9 @@ export class SoftwareMachine {
     return this.devices.get(this.resolve(name)) ?? failWith('ENODEV');
   }
 
-  /** Starts a process: a kernel for an engine. `exit` ends it. */
+  /** Starts a process: a kernel for an engine. `exit` ends it. @throws ERR_INVALID_ARGUMENT */
   process(options: ProcessOptions = {}): SoftwareProcess {
+    checkProcessOptions(options);
     const process = new SoftwareProcess(this, options);
     this.#processes.add(process);
     return process;

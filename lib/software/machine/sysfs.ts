@@ -52,7 +52,7 @@ export function softwareSysfs(machine: SysfsMachine): Sysfs {
 async function within(writing: Promise<void>, timeoutMs: number, path: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<never>((_, reject) => {
-    const message = `the write to '${path}' did not end within ${timeoutMs} ms`;
+    const message = `writing '${path}' did not end within ${timeoutMs} ms`;
     timer = setTimeout(() => reject(new VfioError(message, { code: 'ERR_TIMEOUT', path })), timeoutMs);
   });
   try {

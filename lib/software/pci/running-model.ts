@@ -23,7 +23,7 @@ export interface ModelStart {
 export async function modelDescription(model: string | URL): Promise<ModelDescription> {
   const module = (await import(modelUrl(model))) as { readonly default?: PciModel };
   if (module.default?.identity === undefined) {
-    throw invalidArgument(`${model.toString()} is no device model`, 'its default export has to be a PciModel');
+    throw invalidArgument(`the module ${model.toString()} has no PciModel as its default export`);
   }
   return describeModel(module.default);
 }
