@@ -14,6 +14,7 @@ import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { EDU_REG } from '../../lib/models/edu/registers.js';
 import { eventually, memfdMappings, openFds, threads } from '../support/open-fds.js';
 import { bytes64, RawClient } from '../support/raw-client.js';
+import { decodeDmaRead } from '../support/peer-codec.js';
 
 const STORM = new URL('../support/storm-model.js', import.meta.url);
 const ISOLATIONS = ['thread', 'process'] as const;
@@ -97,7 +98,7 @@ describe('hosting models', () => {
         client.write64(0, EDU_REG.DMA_COUNT, 1n);
         client.write64(0, EDU_REG.DMA_COMMAND, 1n);
         const ask = client.receive();
-        assert.equal(wire.decodeDmaRead(ask?.payload ?? new Uint8Array()).iova, 0xff_0000_0000n);
+        assert.equal(decodeDmaRead(ask?.payload ?? new Uint8Array()).iova, 0xff_0000_0000n);
         client.close();
         await model.stop();
       });
@@ -163,7 +164,7 @@ describe('hosting models', () => {
         replies += 1;
         continue;
       }
-      const { iova } = wire.decodeDmaRead(message.payload);
+      const { iova } = decodeDmaRead(message.payload);
       assert.equal(iova, BigInt(asked), 'in the order of the writes');
       asked += 1;
       const header = { id: message.header.id, command: message.header.command, type: 'reply' } as const;

@@ -8,6 +8,7 @@ import * as pci from '../../lib/uapi/pci.js';
 import * as vfio from '../../lib/uapi/vfio.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { bytes32, RawClient } from '../support/raw-client.js';
+import { decodeRegionWriteMultiReply, encodeFeature, encodeRegionWriteMulti } from '../support/peer-codec.js';
 
 const CONFIG = vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 const ROM = vfio.VFIO_PCI_ROM_REGION_INDEX;
@@ -228,11 +229,11 @@ describe('the regions of a served testdev', () => {
     const write = (regionOffset: number, value: number): wire.WireRegionWrite => {
       return { regionIndex: 2, regionOffset, data: bytes32(value) };
     };
-    const multi = (...writes: wire.WireRegionWrite[]): Uint8Array => wire.encodeRegionWriteMulti(writes);
+    const multi = (...writes: wire.WireRegionWrite[]): Uint8Array => encodeRegionWriteMulti(writes);
     const good = client.expect(wire.VFIO_USER_REGION_WRITE_MULTI, multi(write(8, 1), write(16, 2), write(8, 3)));
-    assert.equal(wire.decodeRegionWriteMultiReply(good.payload), 3);
+    assert.equal(decodeRegionWriteMultiReply(good.payload), 3);
     const half = client.expect(wire.VFIO_USER_REGION_WRITE_MULTI, multi(write(8, 4), write(REG.FAULT, 0), write(8, 5)));
-    assert.equal(wire.decodeRegionWriteMultiReply(half.payload), 1);
+    assert.equal(decodeRegionWriteMultiReply(half.payload), 1);
     assert.equal(client.read32(2, 8), 4);
     assert.equal(errnoOf(wire.VFIO_USER_REGION_WRITE_MULTI, multi(write(0x10000, 0))), 'EINVAL');
     assert.equal(errnoOf(wire.VFIO_USER_REGION_WRITE_MULTI, multi(write(8, 0)).subarray(0, 20)), 'EINVAL');
@@ -251,7 +252,7 @@ describe('the regions of a served testdev', () => {
     query.set(bytes32(16));
     const reply = client.expect(wire.VFIO_USER_DEVICE_GET_REGION_IO_FDS, query);
     assert.deepEqual([...reply.payload], [...query]);
-    const probe = wire.encodeFeature({ argsz: 8, flags: vfio.VFIO_DEVICE_FEATURE_PROBE | 1, data: new Uint8Array() });
+    const probe = encodeFeature({ argsz: 8, flags: vfio.VFIO_DEVICE_FEATURE_PROBE | 1, data: new Uint8Array() });
     assert.equal(errnoOf(wire.VFIO_USER_DEVICE_FEATURE, probe), 'ENOTTY');
     for (const command of [0, 14, 17, 18, 999, wire.VFIO_USER_VERSION, wire.VFIO_USER_DMA_READ]) {
       assert.equal(client.request(command).header.errno, errnoNumber('EOPNOTSUPP'), `command ${command}`);

@@ -7,6 +7,7 @@ import * as vfio from '../../lib/uapi/vfio.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { EDU_IDENT, EDU_REG } from '../../lib/models/edu/registers.js';
 import { RawClient } from '../support/raw-client.js';
+import { decodeDmaRead } from '../support/peer-codec.js';
 
 const CONFIG = vfio.VFIO_PCI_CONFIG_REGION_INDEX;
 
@@ -81,7 +82,7 @@ describe('a served edu', () => {
     client.write64(0, EDU_REG.DMA_COMMAND, 5n);
     const ask = client.receive();
     assert.equal(ask?.header.command, wire.VFIO_USER_DMA_READ);
-    const access = wire.decodeDmaRead(ask?.payload ?? new Uint8Array());
+    const access = decodeDmaRead(ask?.payload ?? new Uint8Array());
     assert.deepEqual(access, { iova: 0x10_0000n, count: 16 });
     const data = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
     client.sendRaw(

@@ -94,7 +94,7 @@ const answer = (server: Server, command: Command): void => {
     return server.reply(command, wire.encodeDeviceInfo({ flags: 3, numRegions: 9, numIrqs: 5 }));
   }
   if (header.command === wire.VFIO_USER_DEVICE_GET_IRQ_INFO) {
-    const { index } = wire.decodeIrqInfoQuery(payload);
+    const index = wire.decodeIrqInfoQuery(payload);
     return server.reply(command, wire.encodeIrqInfo({ flags: 1, index, count: 4 }));
   }
   if (header.command === wire.VFIO_USER_DEVICE_GET_REGION_INFO) return regionInfo(server, command);

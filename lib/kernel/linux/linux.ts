@@ -2,6 +2,7 @@ import { withContext } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 import type { Unmapped } from '../../native/linux.js';
 import { linuxSysfs } from '../../sysfs/linux-sysfs.js';
+import { PROT_READ, PROT_WRITE } from '../../uapi/mman.js';
 import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../../uapi/vfio.js';
 import { VFIO_IOMMU_TYPE1_INFO_SIZE, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import { parseDeviceInfos, parseIommuInfo, parseRegionInfo, wantedArgsz } from './parse-infos.js';
@@ -23,8 +24,6 @@ export function linuxKernel(): LinuxKernel {
 }
 
 const LAST_ADDRESS = (1n << 64n) - 1n;
-const PROT_READ = 1;
-const PROT_WRITE = 2;
 const NO_BITMAP = { pageSize: 0n, size: 0n };
 /** The largest argsz that the addon takes, bytes. No capability chain is longer. */
 const LARGEST_ARGSZ = 1 << 20;

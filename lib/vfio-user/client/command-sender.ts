@@ -3,8 +3,9 @@ import { addon } from '../../native/addon.js';
 import type { ConnectionReply } from '../../native/vfio-user.js';
 import { systemError, VfioError } from '../../base/errors.js';
 
-/** A reply as its reader sees it: the descriptors that it does not keep are closed after it. */
+/** A reply that came. `close` closes the descriptors that were not kept. */
 export class ReceivedReply {
+  /** The bytes after the header. */
   readonly payload: Uint8Array;
   readonly #fds: Fd[];
 
@@ -18,22 +19,24 @@ export class ReceivedReply {
     return this.#fds.length;
   }
 
-  /** Takes the first descriptor over, if there is one. */
+  /** Takes the first descriptor, if there is one. The caller owns it. */
   keepFd(): Fd | undefined {
     return this.#fds.shift();
   }
 
-  /** Closes what nobody kept. */
+  /** Closes the descriptors that were not kept. */
   close(): void {
     for (const fd of this.#fds.splice(0)) addon.closeFdSync(fd);
   }
 }
 
-/** Sends commands over a connection, with errors that name the command. */
+/** Sends commands over a connection. Its errors name the command. */
 export class CommandSender {
+  /** The native connection. */
   readonly connection: ConnectionHandle;
   readonly #path: string | undefined;
 
+  /** @param path the socket's path, for errors */
   constructor(connection: ConnectionHandle, path: string | undefined) {
     this.connection = connection;
     this.#path = path;
@@ -41,8 +44,9 @@ export class CommandSender {
 
   /**
    * Sends a command and reads its reply.
-   * @param name the command's, as `DEVICE_GET_INFO`
-   * @param fds stay the caller's
+   * @param name the command's name, such as `DEVICE_GET_INFO`
+   * @param fds the descriptors to send; the caller keeps them
+   * @param read reads the reply; the descriptors that it does not keep are closed
    */
   async send<T>(
     name: string,
@@ -68,7 +72,7 @@ export class CommandSender {
       return await addon.connectionRequest(this.connection, command, payload, fds);
     } catch (cause) {
       if (!(cause instanceof VfioError) || cause.errno === undefined) throw cause;
-      const hint = cause.code === 'ENODEV' ? "the device's server is gone, or sent what is no vfio-user" : undefined;
+      const hint = cause.code === 'ENODEV' ? "the device's server left or violated the protocol" : undefined;
       throw systemError(cause.errno, syscall, { path: this.#path, hint, cause });
     }
   }

@@ -4,17 +4,18 @@ import { invalidArgument } from '../../base/errors.js';
 /** One DEVICE_SET_IRQS message. */
 export interface IrqMessage {
   readonly set: IrqSet;
+  /** The eventfds that go with it. */
   readonly fds: readonly Fd[];
 }
 
 /**
- * Cuts a DATA_EVENTFD set into messages: runs of descriptors of at most `maxFds`, and runs without (-1), which take the
- * vectors' eventfds away.
- * @throws ERR_INVALID_ARGUMENT when there are not `count` eventfds
+ * Splits a DATA_EVENTFD set into messages: the protocol cannot leave out one descriptor of a list. A message either has a
+ * descriptor for each of its vectors, at most `maxFds`, or none, which takes the vectors' eventfds away.
+ * @throws ERR_INVALID_ARGUMENT if there are not `count` eventfds
  */
 export function irqMessages(set: IrqSet, eventfds: readonly Fd[], maxFds: number): IrqMessage[] {
   if (eventfds.length !== set.count) {
-    throw invalidArgument(`${eventfds.length} eventfds for ${set.count} vectors`);
+    throw invalidArgument(`\`eventfds\` must have ${set.count} elements, one a vector. Received ${eventfds.length}`);
   }
   const { flags, index } = set;
   const messages: IrqMessage[] = [];

@@ -3,11 +3,12 @@ import type { ConnectionHandle, DeviceInfo, Fd, IoTarget, IrqInfo, IrqSet, Regio
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
 import { VFIO_IRQ_SET_DATA_EVENTFD, VFIO_REGION_INFO_FLAG_MMAP } from '../../uapi/vfio.js';
+import { VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import * as wire from '../protocol/protocol.js';
 import { irqMessages } from './irq-messages.js';
-import { type ReceivedReply, CommandSender } from './command-sender.js';
+import { CommandSender, type ReceivedReply } from './command-sender.js';
 
-/** What this engine says of itself in VERSION. */
+/** The capabilities of this client. */
 export const CLIENT_CAPABILITIES: wire.Capabilities = {
   maxMsgFds: 16,
   maxDataXferSize: wire.VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
@@ -17,30 +18,35 @@ export const CLIENT_CAPABILITIES: wire.Capabilities = {
   twinSocket: false,
 };
 
-/** Room for a region's capability chain; a server that wants more is not believed. */
+/** The most descriptors in one message. Source: SCM_MAX_FD */
+const MAX_MESSAGE_FDS = 253;
+/** The most room offered for a region's capability chain, in bytes. */
 const MAX_REGION_INFO = 64 * 1024;
 
+/** Options of a client. */
 export interface VfioUserClientOptions {
-  /** Milliseconds, above 0, after which a command fails with ETIMEDOUT. Default 5000. */
+  /** How long a command may take, in milliseconds above 0. Then it fails with ETIMEDOUT. Default 5000. */
   readonly timeoutMs?: number;
 }
 
-/** A region's answer: `fd`, the caller's to close, is there when the region may be mapped. */
+/** A region as the server describes it. */
 export interface RegionAnswer {
   readonly info: RegionInfo;
+  /** The descriptor to map the region by, if it can be mapped. The caller closes it. */
   readonly fd?: Fd;
 }
 
 /**
- * The client of one vfio-user device. Every method rejects with a `VfioError`: the server's errno; `ETIMEDOUT`;
- * `ENODEV` once the server is gone or its stream made no sense; `ERR_PROTOCOL` for a reply that is none to the command.
- * `syscall` names the command, as `vfio-user(DEVICE_GET_INFO)`.
+ * The client of one vfio-user device. A method rejects with a `VfioError`: the server's errno; ETIMEDOUT; ENODEV if the
+ * server left or violated the protocol; ERR_PROTOCOL for a reply that does not fit the command. `syscall` names the
+ * command, such as `vfio-user(DEVICE_GET_INFO)`.
  *
- * Thread: any one thread; the connection's handle (`ioTarget`) serves region accesses of every thread.
+ * Thread: any one thread. The connection's handle (`ioTarget`) serves region accesses of every thread.
  */
 export class VfioUserClient {
+  /** The native connection. */
   readonly connection: ConnectionHandle;
-  /** What the server said in VERSION. */
+  /** The server's capabilities. */
   readonly capabilities: wire.Capabilities;
   readonly #requests: CommandSender;
 
@@ -51,8 +57,8 @@ export class VfioUserClient {
   }
 
   /**
-   * Connects to a server and agrees on the version, 0.0.
-   * @param socket a path, or a connected socket, which is the client's from the call on, even when it fails
+   * Connects to a server and negotiates version 0.0.
+   * @param socket a path, or a connected socket, which the client owns from now on, also if the call fails
    * @throws ENOENT, ECONNREFUSED; ERR_NOT_SUPPORTED for another version; ERR_PROTOCOL
    */
   static async connect(socket: Fd | string, options: VfioUserClientOptions = {}): Promise<VfioUserClient> {
@@ -69,22 +75,22 @@ export class VfioUserClient {
     }
   }
 
-  /** How the region path reaches this device. */
+  /** The target of region accesses to this device. */
   get ioTarget(): IoTarget {
     return { kind: 'vfio-user', connection: this.connection };
   }
 
-  /** Whether the server is still there, as far as is known. */
+  /** Whether the connection is still open, as far as is known. */
   get alive(): boolean {
     return addon.connectionAlive(this.connection);
   }
 
-  /** An eventfd, the connection's own, that counts when the server is gone. @throws EBADF when closed */
+  /** An eventfd that is signalled when the server is gone. The connection owns it. @throws EBADF if closed */
   get hangupEvent(): Fd {
     return addon.connectionHangupEvent(this.connection);
   }
 
-  /** Asks what the device is. Source: DEVICE_GET_INFO */
+  /** Describes the device. Sends DEVICE_GET_INFO. */
   deviceInfo(): Promise<DeviceInfo> {
     return this.#plain('DEVICE_GET_INFO', wire.VFIO_USER_DEVICE_GET_INFO, wire.encodeDeviceInfoQuery(), (payload) =>
       wire.decodeDeviceInfo(payload),
@@ -92,40 +98,37 @@ export class VfioUserClient {
   }
 
   /**
-   * Asks for a region, again with the room that the first answer wants.
-   * @param regionIndex 0 up to the device's numRegions
-   * @returns the region with its capabilities, and the descriptor to map it by, which is the caller's to close
+   * Describes a region. Sends DEVICE_GET_REGION_INFO, and sends it again if the reply needs more room.
+   * @param regionIndex from 0, less than the device's numRegions
+   * @returns the region with its capabilities, and the descriptor to map it by; the caller closes it
    * @throws EINVAL for an index that the device does not have
-   * Source: DEVICE_GET_REGION_INFO
    */
   async regionInfo(regionIndex: number): Promise<RegionAnswer> {
-    const first = await this.#regionInfo(regionIndex, wire.REGION_INFO_SIZE);
-    if (first.argsz <= wire.REGION_INFO_SIZE) return first.answer;
+    const first = await this.#regionInfo(regionIndex, VFIO_REGION_INFO_MINSZ);
+    if (first.argsz <= VFIO_REGION_INFO_MINSZ) return first.answer;
     if (first.answer.fd !== undefined) addon.closeFdSync(first.answer.fd);
     return (await this.#regionInfo(regionIndex, first.argsz)).answer;
   }
 
   /**
-   * Asks for an interrupt index.
-   * @param irqIndex 0 up to the device's numIrqs
+   * Describes an interrupt index. Sends DEVICE_GET_IRQ_INFO.
+   * @param irqIndex from 0, less than the device's numIrqs
    * @throws EINVAL for an index that the device does not have
-   * Source: DEVICE_GET_IRQ_INFO
    */
   irqInfo(irqIndex: number): Promise<IrqInfo> {
     const query = wire.encodeIrqInfoQuery(irqIndex);
     return this.#plain('DEVICE_GET_IRQ_INFO', wire.VFIO_USER_DEVICE_GET_IRQ_INFO, query, (payload) => {
       const info = wire.decodeIrqInfo(payload);
-      if (info.index !== irqIndex) throw wire.protocolError(`the answer is of irqIndex ${info.index}`);
+      if (info.index !== irqIndex) throw wire.protocolError(`the reply is for irqIndex ${info.index}`);
       return info;
     });
   }
 
   /**
-   * Sets up, masks, unmasks or triggers interrupts. Eventfds stay the caller's. The protocol has no empty place among
-   * descriptors, so a list with -1 in it, or one longer than the server takes at once, goes out in several messages, in
-   * order; when one fails those before it stay done.
-   * @throws EINVAL; ERR_INVALID_ARGUMENT when there are not `count` eventfds
-   * Source: DEVICE_SET_IRQS
+   * Sets up, masks, unmasks or triggers interrupts. Sends DEVICE_SET_IRQS. The caller keeps its eventfds. A list of
+   * eventfds that contains -1, or that is longer than the server accepts, needs several messages. They are sent in
+   * order; if one fails, those before it stay in effect.
+   * @throws EINVAL; ERR_INVALID_ARGUMENT if there are not `count` eventfds
    */
   async setIrqs(set: IrqSet): Promise<void> {
     const eventfds = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) === 0 ? undefined : (set.eventfds ?? []);
@@ -136,36 +139,34 @@ export class VfioUserClient {
     }
   }
 
-  /** Resets the device. @throws ENOTTY, EOPNOTSUPP or EINVAL, by the server, where it cannot. Source: DEVICE_RESET */
+  /** Resets the device. Sends DEVICE_RESET. @throws ENOTTY, EOPNOTSUPP or EINVAL, as the server has it, if it cannot */
   reset(): Promise<void> {
     return this.#empty('DEVICE_RESET', wire.VFIO_USER_DEVICE_RESET, new Uint8Array());
   }
 
   /**
-   * Tells the server of memory that its device may reach.
-   * @param fd with it, which stays the caller's, the server may map the memory itself; without, it sends DMA messages
-   * @throws EEXIST where something is mapped already
-   * Source: DMA_MAP
+   * Maps memory for the device's DMA. Sends DMA_MAP.
+   * @param fd the memory's file, for the server to map; the caller keeps it. Without it, the server sends DMA messages
+   * @throws EEXIST if a part of the range is mapped already
    */
   dmaMap(map: wire.WireDmaMap, fd?: Fd): Promise<void> {
     return this.#empty('DMA_MAP', wire.VFIO_USER_DMA_MAP, wire.encodeDmaMap(map), fd === undefined ? [] : [fd]);
   }
 
-  /** Takes a range of memory away; the server has let it go when this resolves. Source: DMA_UNMAP */
+  /** Unmaps a range. Sends DMA_UNMAP. The server no longer uses the memory when this resolves. */
   dmaUnmap(unmap: Omit<wire.WireDmaUnmap, 'flags'>): Promise<void> {
     const payload = wire.encodeDmaUnmap({ ...unmap, flags: 0 });
     return this.#plain('DMA_UNMAP', wire.VFIO_USER_DMA_UNMAP, payload, (reply) => {
-      // Some servers give the range back, some nothing.
+      // Some servers repeat the range in the reply, some send no payload.
       if (reply.length > 0) wire.decodeDmaUnmap(reply);
     });
   }
 
   /**
-   * Reads from a region, off the event loop.
-   * @param regionOffset bytes
-   * @param length bytes; over the server's max_data_xfer_size it takes several messages
-   * @returns the bytes, fewer than asked for where the server stopped
-   * Source: REGION_READ
+   * Reads from a region. Sends REGION_READ, several if `length` exceeds the server's max_data_xfer_size.
+   * @param regionOffset bytes from the start of the region
+   * @param length bytes
+   * @returns the bytes; fewer than `length` if the server returned fewer
    */
   async regionRead(regionIndex: number, regionOffset: number, length: number): Promise<Uint8Array> {
     const target = new Uint8Array(length);
@@ -183,10 +184,9 @@ export class VfioUserClient {
   }
 
   /**
-   * Writes to a region, off the event loop.
-   * @param regionOffset bytes
-   * @returns the count of bytes that the server took
-   * Source: REGION_WRITE
+   * Writes to a region. Sends REGION_WRITE, several if `data` exceeds the server's max_data_xfer_size.
+   * @param regionOffset bytes from the start of the region
+   * @returns how many bytes the server wrote
    */
   regionWrite(regionIndex: number, regionOffset: number, data: Uint8Array): Promise<number> {
     return this.#inPieces(data.length, (at, count) => {
@@ -200,18 +200,18 @@ export class VfioUserClient {
     });
   }
 
-  /** Puts the device's DMA messages behind a domain; undefined: they fault. */
+  /** Answers the device's DMA messages by a domain. Without a domain they fault. */
   setDomain(domain: DomainHandle | undefined): void {
     addon.connectionSetDomain(this.connection, domain ?? 0);
   }
 
-  /** Closes the socket; what waits fails with ENODEV. @throws EBADF the second time */
+  /** Closes the socket. Commands that wait fail with ENODEV. @throws EBADF if closed already */
   async close(): Promise<void> {
     await addon.connectionClose(this.connection);
   }
 
   get #maxFds(): number {
-    return Math.max(1, Math.min(this.capabilities.maxMsgFds, 253));
+    return Math.max(1, Math.min(this.capabilities.maxMsgFds, MAX_MESSAGE_FDS));
   }
 
   async #regionInfo(index: number, argsz: number): Promise<{ answer: RegionAnswer; argsz: number }> {
@@ -254,17 +254,19 @@ async function negotiate(requests: CommandSender): Promise<wire.Capabilities> {
         code: 'ERR_NOT_SUPPORTED',
       });
     }
-    if (capabilities.twinSocket) throw wire.protocolError('the server wants a twin socket that was not offered');
+    if (capabilities.twinSocket) throw wire.protocolError('the server requires a twin socket, which was not offered');
     return capabilities;
   });
 }
 
 function readRegionInfo(reply: ReceivedReply, index: number, room: number): { answer: RegionAnswer; argsz: number } {
   const { info, argsz } = wire.decodeRegionInfo(reply.payload);
-  if (info.index !== index) throw wire.protocolError(`the answer is of regionIndex ${info.index}`);
-  if (argsz > MAX_REGION_INFO) throw wire.protocolError(`the region info wants ${argsz} bytes`);
-  if (argsz > room && room > wire.REGION_INFO_SIZE) throw wire.protocolError('the region info grows');
-  if (reply.payload.length > room) throw wire.protocolError('the region info is longer than its room');
+  if (info.index !== index) throw wire.protocolError(`the reply is for regionIndex ${info.index}`);
+  if (argsz > MAX_REGION_INFO)
+    throw wire.protocolError(`the region info needs ${argsz} bytes, more than ${MAX_REGION_INFO}`);
+  if (argsz > room && room > VFIO_REGION_INFO_MINSZ)
+    throw wire.protocolError('the region info grew between two replies');
+  if (reply.payload.length > room) throw wire.protocolError('the region info is longer than the room for it');
   if (reply.fdCount > 1) throw wire.protocolError(`${reply.fdCount} descriptors for one region`);
   const fd = (info.flags & VFIO_REGION_INFO_FLAG_MMAP) === 0 ? undefined : reply.keepFd();
   return { argsz, answer: fd === undefined ? { info } : { info, fd } };
@@ -272,5 +274,5 @@ function readRegionInfo(reply: ReceivedReply, index: number, room: number): { an
 
 function checkReply(asked: wire.WireRegionAccess, got: wire.WireRegionAccess): void {
   const same = got.regionOffset === asked.regionOffset && got.regionIndex === asked.regionIndex;
-  if (!same || got.count > asked.count) throw wire.protocolError('the reply is of another access');
+  if (!same || got.count > asked.count) throw wire.protocolError('the reply is for another access');
 }

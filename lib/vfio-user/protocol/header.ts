@@ -8,32 +8,35 @@ import {
 import { PayloadReader, PayloadWriter } from './payload.js';
 
 /**
- * The 16 bytes before every message, host (little) endian:
+ * The length of the header that starts every message, little endian:
  *
- * | offset | size | name    |                                                        |
- * |--------|------|---------|--------------------------------------------------------|
- * | 0      | 2    | id      | the sender's; a reply has its command's                |
- * | 2      | 2    | command |                                                        |
- * | 4      | 4    | size    | bytes, of the whole message, this header included      |
- * | 8      | 4    | flags   | bits 0-3 type (0 command, 1 reply), 4 NO_REPLY, 5 ERROR |
- * | 12     | 4    | error   | an errno, with ERROR                                   |
+ * | byte offset | size | name    | meaning                                                     |
+ * |-------------|------|---------|-------------------------------------------------------------|
+ * | 0           | 2    | id      | chosen by the sender of a command; its reply has the same   |
+ * | 2           | 2    | command | VFIO_USER_*                                                 |
+ * | 4           | 4    | size    | bytes of the whole message, with this header                |
+ * | 8           | 4    | flags   | bits 0-3 type (0 command, 1 reply), bit 4 NO_REPLY, 5 ERROR |
+ * | 12          | 4    | error   | an errno, if ERROR is set                                   |
  */
 export const HEADER_SIZE = 16;
 
-/** A message's header, its flags taken apart. */
+/** The header of a message. */
 export interface MessageHeader {
+  /** 16 bits. */
   readonly id: number;
+  /** A VFIO_USER_* command. */
   readonly command: number;
-  /** Bytes of the whole message, this header included. */
+  /** Bytes of the whole message, with this header. */
   readonly size: number;
+  /** The type in the flags. */
   readonly type: 'command' | 'reply';
-  /** The sender of a command wants no reply to it. */
+  /** The sender of the command wants no reply. */
   readonly noReply?: boolean;
-  /** The positive errno of an error reply; it may be 0, as the protocol lets a server not say which. */
+  /** The errno of an error reply, positive, or 0 where the server did not say which. Absent: not an error reply. */
   readonly errno?: number;
 }
 
-/** Writes a header. @returns 16 bytes. @throws ERR_OUT_OF_RANGE */
+/** Writes a header. @returns `HEADER_SIZE` bytes. @throws ERR_OUT_OF_RANGE */
 export function encodeHeader(header: MessageHeader): Uint8Array {
   const flags =
     (header.type === 'reply' ? VFIO_USER_FLAGS_REPLY : VFIO_USER_FLAGS_COMMAND) |
@@ -45,8 +48,8 @@ export function encodeHeader(header: MessageHeader): Uint8Array {
 }
 
 /**
- * Reads the header at the start of a message. Flag bits that the protocol does not define are passed over.
- * @throws ERR_PROTOCOL for fewer than 16 bytes, an unknown type, a size below 16, an error reply with a payload
+ * Reads the header at the start of a message. Ignores flag bits that the protocol does not define.
+ * @throws ERR_PROTOCOL for fewer than 16 bytes, an unknown type, a size below 16, or an error reply with a payload
  */
 export function decodeHeader(message: Uint8Array): MessageHeader {
   const reader = new PayloadReader(message, 'header');
@@ -56,8 +59,8 @@ export function decodeHeader(message: Uint8Array): MessageHeader {
   const flags = reader.u32();
   const errno = reader.u32();
   const type = flags & VFIO_USER_FLAGS_TYPE_MASK;
-  if (type > VFIO_USER_FLAGS_REPLY) throw reader.fail(`type ${type} is not known`);
-  if (size < HEADER_SIZE) throw reader.fail(`size ${size} is less than the header's`);
+  if (type > VFIO_USER_FLAGS_REPLY) throw reader.fail(`\`type\` must be 0 or 1. Received ${type}`);
+  if (size < HEADER_SIZE) throw reader.fail(`\`size\` must be at least ${HEADER_SIZE}. Received ${size}`);
   if (type === VFIO_USER_FLAGS_COMMAND) {
     return { id, command, size, type: 'command', noReply: (flags & VFIO_USER_FLAGS_NO_REPLY) !== 0 };
   }
@@ -66,7 +69,7 @@ export function decodeHeader(message: Uint8Array): MessageHeader {
   return { id, command, size, type: 'reply', errno };
 }
 
-/** Puts a header in front of a payload. @returns the whole message; `size` is worked out */
+/** Writes a whole message: a header with the message's size, and a payload. @throws ERR_OUT_OF_RANGE */
 export function encodeMessage(header: Omit<MessageHeader, 'size'>, payload: Uint8Array = new Uint8Array()): Uint8Array {
   const message = new Uint8Array(HEADER_SIZE + payload.length);
   message.set(encodeHeader({ ...header, size: message.length }));

@@ -5,22 +5,29 @@ import {
   VFIO_REGION_INFO_CAP_TYPE,
   VFIO_REGION_INFO_FLAG_CAPS,
 } from '../../uapi/vfio.js';
-import type { InfoQuery } from './irqs.js';
+import { VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import { PayloadReader, PayloadWriter } from './payload.js';
 
-/** struct vfio_region_info without its capabilities. */
-export const REGION_INFO_SIZE = 32;
 const CAP_HEADER_SIZE = 8;
+const IO_FDS_SIZE = 16;
 
-export function encodeRegionInfoQuery(query: InfoQuery): Uint8Array {
-  return new PayloadWriter(REGION_INFO_SIZE).u32(query.argsz).u32(0).u32(query.index).bytes;
+/** A query for one region. */
+export interface RegionQuery {
+  /** The room for the whole reply, in bytes. */
+  readonly argsz: number;
+  /** The regionIndex. */
+  readonly index: number;
 }
 
-/** Reads GET_REGION_INFO's command. @throws ERR_PROTOCOL */
-export function decodeRegionInfoQuery(payload: Uint8Array): InfoQuery {
+/** Writes the command DEVICE_GET_REGION_INFO. */
+export function encodeRegionInfoQuery(query: RegionQuery): Uint8Array {
+  return new PayloadWriter(VFIO_REGION_INFO_MINSZ).u32(query.argsz).u32(0).u32(query.index).bytes;
+}
+
+/** Reads the command DEVICE_GET_REGION_INFO. @throws ERR_PROTOCOL */
+export function decodeRegionInfoQuery(payload: Uint8Array): RegionQuery {
   const reader = new PayloadReader(payload, 'DEVICE_GET_REGION_INFO');
-  const argsz = reader.u32();
-  if (argsz < REGION_INFO_SIZE) throw reader.fail(`argsz ${argsz} is less than ${REGION_INFO_SIZE}`);
+  const argsz = reader.argsz(VFIO_REGION_INFO_MINSZ);
   reader.u32();
   const index = reader.u32();
   reader.bytes(20);
@@ -29,26 +36,29 @@ export function decodeRegionInfoQuery(payload: Uint8Array): InfoQuery {
 }
 
 /**
- * Writes GET_REGION_INFO's reply. When the capabilities do not fit `argsz` the reply has none of them, no FLAG_CAPS
- * (QEMU would look for them), and says in its own argsz how much room they want.
+ * Writes the reply to DEVICE_GET_REGION_INFO. If the capabilities do not fit `argsz`, the reply contains none of them and
+ * clears FLAG_CAPS, because QEMU reads them when the flag is set. The reply's own argsz is the room for the whole reply.
  */
 export function encodeRegionInfo(info: RegionInfo, argsz: number): Uint8Array {
   const capabilities = encodeCapabilities(info.capabilities);
-  const whole = REGION_INFO_SIZE + capabilities.length;
+  const whole = VFIO_REGION_INFO_MINSZ + capabilities.length;
   const fits = capabilities.length > 0 && whole <= argsz;
   const flags = fits ? info.flags | VFIO_REGION_INFO_FLAG_CAPS : info.flags & ~VFIO_REGION_INFO_FLAG_CAPS;
-  const writer = new PayloadWriter(fits ? whole : REGION_INFO_SIZE);
+  const writer = new PayloadWriter(fits ? whole : VFIO_REGION_INFO_MINSZ);
   writer.u32(whole).u32(flags).u32(info.index);
-  writer.u32(fits ? REGION_INFO_SIZE : 0);
+  writer.u32(fits ? VFIO_REGION_INFO_MINSZ : 0);
   writer.u64(info.size).u64(info.offset);
   return fits ? writer.data(capabilities).bytes : writer.bytes;
 }
 
-/** @returns the region, and the room that the whole answer wants: more than `payload` has when it is cut short */
+/**
+ * Reads the reply to DEVICE_GET_REGION_INFO.
+ * @returns the region, and the room for the whole reply: more than the payload's length if the reply is incomplete
+ * @throws ERR_PROTOCOL
+ */
 export function decodeRegionInfo(payload: Uint8Array): { readonly info: RegionInfo; readonly argsz: number } {
   const reader = new PayloadReader(payload, 'DEVICE_GET_REGION_INFO');
-  const argsz = reader.u32();
-  if (argsz < REGION_INFO_SIZE) throw reader.fail(`argsz ${argsz} is less than ${REGION_INFO_SIZE}`);
+  const argsz = reader.argsz(VFIO_REGION_INFO_MINSZ);
   const flags = reader.u32();
   const index = reader.u32();
   const capOffset = reader.u32();
@@ -57,6 +67,23 @@ export function decodeRegionInfo(payload: Uint8Array): { readonly info: RegionIn
   const chained = (flags & VFIO_REGION_INFO_FLAG_CAPS) !== 0 && argsz <= payload.length && capOffset !== 0;
   const capabilities = chained ? decodeCapabilities(reader, capOffset, size) : {};
   return { info: { index, flags, size, offset, capabilities }, argsz };
+}
+
+/** Reads the command DEVICE_GET_REGION_IO_FDS. @returns the regionIndex. @throws ERR_PROTOCOL */
+export function decodeRegionIoFdsQuery(payload: Uint8Array): number {
+  const reader = new PayloadReader(payload, 'DEVICE_GET_REGION_IO_FDS');
+  reader.argsz(IO_FDS_SIZE);
+  const flags = reader.u32();
+  if (flags !== 0) throw reader.fail(`\`flags\` must be 0. Received ${flags}`);
+  const index = reader.u32();
+  reader.u32();
+  reader.end();
+  return index;
+}
+
+/** Writes the reply to DEVICE_GET_REGION_IO_FDS for a region without sub-regions. */
+export function encodeNoRegionIoFds(regionIndex: number): Uint8Array {
+  return new PayloadWriter(IO_FDS_SIZE).u32(IO_FDS_SIZE).u32(0).u32(regionIndex).bytes;
 }
 
 function encodeCapabilities(capabilities: RegionCapabilities): Uint8Array {
@@ -73,7 +100,7 @@ function encodeCapabilities(capabilities: RegionCapabilities): Uint8Array {
   if (msixMappable === true) bodies.push([VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, new Uint8Array()]);
   const length = bodies.reduce((sum, [, body]) => sum + CAP_HEADER_SIZE + body.length, 0);
   const writer = new PayloadWriter(length);
-  let at = REGION_INFO_SIZE;
+  let at = VFIO_REGION_INFO_MINSZ;
   for (const [i, [id, body]] of bodies.entries()) {
     at += CAP_HEADER_SIZE + body.length;
     writer.u16(id).u16(1);
@@ -82,12 +109,13 @@ function encodeCapabilities(capabilities: RegionCapabilities): Uint8Array {
   return writer.bytes;
 }
 
-/** Walks the chain; a loop, a step outside the payload or into the fixed part ends the message's credit. */
+/** Reads the capability chain. @throws ERR_PROTOCOL for a loop, and for an offset in the fixed part or past the end */
 function decodeCapabilities(reader: PayloadReader, first: number, regionSize: bigint): RegionCapabilities {
   const seen = new Set<number>();
   const capabilities: { -readonly [K in keyof RegionCapabilities]: RegionCapabilities[K] } = {};
   for (let at = first; at !== 0;) {
-    if (at < REGION_INFO_SIZE || seen.has(at)) throw reader.fail(`the capability chain is broken at ${at}`);
+    if (at < VFIO_REGION_INFO_MINSZ || seen.has(at))
+      throw reader.fail(`the capability chain contains offset ${at}, in the fixed part or twice`);
     seen.add(at);
     reader.seek(at);
     const id = reader.u16();
@@ -103,10 +131,10 @@ function decodeCapabilities(reader: PayloadReader, first: number, regionSize: bi
 function decodeSparseMmap(reader: PayloadReader, regionSize: bigint): { offset: bigint; size: bigint }[] {
   const count = reader.u32();
   reader.u32();
-  if (count * 16 > reader.remaining) throw reader.fail(`${count} sparse areas do not fit the payload`);
+  if (count * 16 > reader.remaining) throw reader.fail(`the payload is too short for ${count} sparse areas`);
   return Array.from({ length: count }, () => {
     const area = { offset: reader.u64(), size: reader.u64() };
-    if (area.offset + area.size > regionSize) throw reader.fail('a sparse area leaves its region');
+    if (area.offset + area.size > regionSize) throw reader.fail('a sparse area exceeds its region');
     return area;
   });
 }

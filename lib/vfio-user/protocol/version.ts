@@ -4,31 +4,36 @@ import {
   VFIO_USER_DEFAULT_MAX_MSG_FDS,
   VFIO_USER_DEFAULT_PGSIZES,
 } from '../../uapi/vfio-user.js';
+import { isObject } from '../../base/arguments.js';
 import { PayloadReader, PayloadWriter } from './payload.js';
 
-/** What one side of a connection says it can do; absent capabilities have the protocol's default. */
+/** The capabilities of one side of a connection. A capability that a peer leaves out has the protocol's default. */
 export interface Capabilities {
-  /** How many descriptors its sender takes with one message. */
+  /** How many descriptors this side accepts with one message. */
   readonly maxMsgFds: number;
-  /** Bytes, of a region's or a DMA transfer's data. */
+  /** The most bytes of data in a region access or a DMA access. */
   readonly maxDataXferSize: number;
+  /** How many DMA mappings a server accepts. */
   readonly maxDmaMaps: number;
-  /** A bit for each page size, as bytes. */
+  /** The page sizes that DMA_MAP accepts: a bit mask, each bit is a size in bytes. */
   readonly pageSizes: number;
-  /** REGION_WRITE_MULTI is understood. */
+  /** Whether this side supports REGION_WRITE_MULTI. */
   readonly writeMultiple: boolean;
-  /** Commands of the server's come over a socket of their own; this engine never asks for it. */
+  /** Whether the server sends its commands on a second socket. This engine never offers it. */
   readonly twinSocket: boolean;
 }
 
-/** The payload of VERSION, the same both ways. */
+/** The payload of VERSION, command and reply. */
 export interface Version {
+  /** 16 bits. */
   readonly major: number;
+  /** 16 bits. */
   readonly minor: number;
+  /** The sender's capabilities. */
   readonly capabilities: Capabilities;
 }
 
-/** What a peer that says nothing is taken to mean. */
+/** The capabilities of a peer that names none. */
 export const DEFAULT_CAPABILITIES: Capabilities = {
   maxMsgFds: VFIO_USER_DEFAULT_MAX_MSG_FDS,
   maxDataXferSize: VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
@@ -38,10 +43,10 @@ export const DEFAULT_CAPABILITIES: Capabilities = {
   twinSocket: false,
 };
 
-/** A version message is some hundred bytes; this is where a peer is taken to be up to something. */
+/** The most bytes of version data accepted. Peers send a few hundred. */
 const MAX_JSON = 64 * 1024;
 
-/** Writes VERSION's payload: the JSON ends in a NUL, as the protocol asks for. */
+/** Writes the payload of VERSION. The JSON ends with a NUL, as the protocol requires. */
 export function encodeVersion(version: Version): Uint8Array {
   const { maxMsgFds, maxDataXferSize, maxDmaMaps, pageSizes, writeMultiple } = version.capabilities;
   const capabilities = {
@@ -55,28 +60,29 @@ export function encodeVersion(version: Version): Uint8Array {
   return new PayloadWriter(4 + json.length).u16(version.major).u16(version.minor).data(json).bytes;
 }
 
-/** Reads VERSION's payload. Unknown capabilities are passed over. @throws ERR_PROTOCOL */
+/** Reads the payload of VERSION. Ignores unknown capabilities. @throws ERR_PROTOCOL */
 export function decodeVersion(payload: Uint8Array): Version {
   const reader = new PayloadReader(payload, 'VERSION');
   const major = reader.u16();
   const minor = reader.u16();
   if (reader.remaining === 0) return { major, minor, capabilities: DEFAULT_CAPABILITIES };
   const data = parseJson(reader);
-  if (!isObject(data)) throw reader.fail('the version data is not an object');
+  if (!isJsonObject(data)) throw reader.fail('the version data must be an object');
   const capabilities = data['capabilities'] ?? {};
-  if (!isObject(capabilities)) throw reader.fail('the capabilities are not an object');
+  if (!isJsonObject(capabilities)) throw reader.fail('the capabilities must be an object');
   return { major, minor, capabilities: readCapabilities(reader, capabilities) };
 }
 
 function parseJson(reader: PayloadReader): unknown {
-  if (reader.remaining > MAX_JSON) throw reader.fail(`${reader.remaining} bytes of version data are too many`);
+  if (reader.remaining > MAX_JSON)
+    throw reader.fail(`the version data must have at most ${MAX_JSON} bytes. Received ${reader.remaining}`);
   const bytes = reader.bytes(reader.remaining);
-  if (bytes.indexOf(0) !== bytes.length - 1) throw reader.fail('the version data does not end in its only NUL');
+  if (bytes.indexOf(0) !== bytes.length - 1) throw reader.fail('the version data must end with its only NUL');
   try {
-    // A copy: TextDecoder refuses bytes of a SharedArrayBuffer.
+    // A copy, because TextDecoder rejects bytes of a SharedArrayBuffer.
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.slice(0, -1)));
   } catch (cause) {
-    throw reader.fail('the version data is not JSON in UTF-8', cause);
+    throw reader.fail('the version data must be JSON in UTF-8', cause);
   }
 }
 
@@ -84,17 +90,17 @@ function readCapabilities(reader: PayloadReader, object: Record<string, unknown>
   const number = (name: string, fallback: number, first: number, last: number): number => {
     const value = object[name] ?? fallback;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < first || value > last) {
-      throw reader.fail(`capability ${name} is not a number from ${first} to ${last}`);
+      throw reader.fail(`capability ${name} must be an integer from ${first} to ${last}`);
     }
     return value;
   };
   const flag = (holder: Record<string, unknown>, name: string): boolean => {
     const value = holder[name] ?? false;
-    if (typeof value !== 'boolean') throw reader.fail(`capability ${name} is not a boolean`);
+    if (typeof value !== 'boolean') throw reader.fail(`capability ${name} must be true or false`);
     return value;
   };
   const twinSocket = object['twin_socket'] ?? {};
-  if (!isObject(twinSocket)) throw reader.fail('capability twin_socket is not an object');
+  if (!isJsonObject(twinSocket)) throw reader.fail('capability twin_socket must be an object');
   const defaults = DEFAULT_CAPABILITIES;
   return {
     maxMsgFds: number('max_msg_fds', defaults.maxMsgFds, 0, 0xffff_ffff),
@@ -106,6 +112,6 @@ function readCapabilities(reader: PayloadReader, object: Record<string, unknown>
   };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && !Array.isArray(value);
 }

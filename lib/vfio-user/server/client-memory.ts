@@ -10,10 +10,10 @@ import {
 import type { DmaBus } from './served-device.js';
 import type { DmaRanges, DmaRange } from './dma-ranges.js';
 
-/** Sends a command to the client and waits. @returns the reply's payload; undefined for an error or no reply in time */
+/** Sends a request to the client and waits. @returns the reply's payload; undefined for an error or no reply in time */
 export type Ask = (command: number, payload: Uint8Array) => Uint8Array | undefined;
 
-/** A part of an access: inside one range, or in a hole between them. */
+/** A part of an access: inside one range, or in a gap between ranges. */
 interface AccessPart {
   readonly iova: bigint;
   readonly start: number;
@@ -22,12 +22,13 @@ interface AccessPart {
 }
 
 /**
- * The client's memory as the device reaches it: directly where the client sent a file, by DMA_READ and DMA_WRITE else.
- * What the client mapped without the right to it is refused here. What it never mapped is asked for all the same: the
- * client's own IOMMU decides and counts the fault (the software core maps nothing and answers every message itself).
+ * The client's memory, for the device's DMA. A range with a file is accessed directly, other addresses by DMA_READ and
+ * DMA_WRITE. An access that the flags of its range do not allow is refused here. An access to an address that the client
+ * never mapped is sent to the client, whose own IOMMU refuses it and counts the fault: the software core maps nothing
+ * and answers every message itself.
  */
 export class ClientMemory implements DmaBus {
-  /** Bytes that one message may carry. */
+  /** The most bytes of data in one message. */
   maxTransfer = VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE;
 
   constructor(
@@ -35,57 +36,59 @@ export class ClientMemory implements DmaBus {
     private readonly ask: Ask,
   ) {}
 
+  /** Reads memory. @returns false if the access was refused or faulted; `target` is then unchanged */
   read(iova: bigint, target: Uint8Array): boolean {
-    const pieces = this.#pieces(iova, target.length, (range) => range.readable);
-    if (pieces === undefined) return false;
-    // More than one step can fail in the middle; the target changes only when all of it was read.
+    const parts = this.#parts(iova, target.length, (range) => range.readable);
+    if (parts === undefined) return false;
+    // A later part can fail, and the target must change only if all parts were read.
     const bytes = new Uint8Array(target.length);
-    const done = pieces.every((piece) => this.#readPiece(piece, bytes.subarray(piece.start, piece.end)));
+    const done = parts.every((part) => this.#readPart(part, bytes.subarray(part.start, part.end)));
     if (done) target.set(bytes);
     return done;
   }
 
+  /** Writes memory. @returns false if the access was refused or faulted; a part of it may be written */
   write(iova: bigint, source: Uint8Array): boolean {
-    const pieces = this.#pieces(iova, source.length, (range) => range.writable);
-    return pieces?.every((piece) => this.#writePiece(piece, source.subarray(piece.start, piece.end))) ?? false;
+    const parts = this.#parts(iova, source.length, (range) => range.writable);
+    return parts?.every((part) => this.#writePart(part, source.subarray(part.start, part.end))) ?? false;
   }
 
-  #pieces(iova: bigint, length: number, allowed: (range: DmaRange) => boolean): AccessPart[] | undefined {
+  #parts(iova: bigint, length: number, allowed: (range: DmaRange) => boolean): AccessPart[] | undefined {
     const end = iova + BigInt(length);
     if (iova < 0n || end > 1n << 64n) return undefined;
-    const pieces: AccessPart[] = [];
+    const parts: AccessPart[] = [];
     for (let at = iova; at < end;) {
       const { range, last } = this.map.find(at);
       if (range !== undefined && !allowed(range)) return undefined;
       const next = last + 1n < end ? last + 1n : end;
-      pieces.push({ iova: at, start: Number(at - iova), end: Number(next - iova), range });
+      parts.push({ iova: at, start: Number(at - iova), end: Number(next - iova), range });
       at = next;
     }
-    return pieces;
+    return parts;
   }
 
-  #readPiece(piece: AccessPart, target: Uint8Array): boolean {
-    if (piece.range?.file !== undefined) {
-      return direct(piece, target.length, (at, bytes) => target.set(bytes, at));
+  #readPart(part: AccessPart, target: Uint8Array): boolean {
+    if (part.range?.file !== undefined) {
+      return copyDirectly(part, target.length, (at, bytes) => target.set(bytes, at));
     }
     return this.#chunks(target.length, (start, end) => {
-      const access = { iova: piece.iova + BigInt(start), count: end - start };
+      const access = { iova: part.iova + BigInt(start), count: end - start };
       const reply = this.ask(VFIO_USER_DMA_READ, encodeDmaAccess(access));
-      const data = reply && honest(() => decodeDmaData(reply).data);
+      const data = reply && decoded(() => decodeDmaData(reply).data);
       if (data?.length !== access.count) return false;
       target.set(data, start);
       return true;
     });
   }
 
-  #writePiece(piece: AccessPart, source: Uint8Array): boolean {
-    if (piece.range?.file !== undefined) {
-      return direct(piece, source.length, (at, bytes) => bytes.set(source.subarray(at, at + bytes.length)));
+  #writePart(part: AccessPart, source: Uint8Array): boolean {
+    if (part.range?.file !== undefined) {
+      return copyDirectly(part, source.length, (at, bytes) => bytes.set(source.subarray(at, at + bytes.length)));
     }
     return this.#chunks(source.length, (start, end) => {
-      const access = { iova: piece.iova + BigInt(start), count: end - start };
+      const access = { iova: part.iova + BigInt(start), count: end - start };
       const reply = this.ask(VFIO_USER_DMA_WRITE, encodeDmaAccess(access, source.subarray(start, end)));
-      return reply !== undefined && honest(() => decodeDmaWriteReply(reply).count) === access.count;
+      return reply !== undefined && decoded(() => decodeDmaWriteReply(reply).count) === access.count;
     });
   }
 
@@ -97,9 +100,9 @@ export class ClientMemory implements DmaBus {
   }
 }
 
-/** Goes through the mapped windows of a piece. A window that cannot be mapped is an access that faulted. */
-function direct(piece: AccessPart, length: number, copy: (at: number, bytes: Uint8Array) => void): boolean {
-  const { range, iova } = piece;
+/** Copies through the mapped windows of a part. If a window cannot be mapped, the access faults. */
+function copyDirectly(part: AccessPart, length: number, copy: (at: number, bytes: Uint8Array) => void): boolean {
+  const { range, iova } = part;
   if (range?.file === undefined) return false;
   try {
     for (let at = 0; at < length;) {
@@ -114,8 +117,8 @@ function direct(piece: AccessPart, length: number, copy: (at: number, bytes: Uin
   }
 }
 
-/** Reads a reply; one that is none counts as no answer. */
-function honest<T>(decode: () => T): T | undefined {
+/** Decodes a reply. @returns undefined for a malformed reply */
+function decoded<T>(decode: () => T): T | undefined {
   try {
     return decode();
   } catch (error) {

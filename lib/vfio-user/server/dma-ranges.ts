@@ -9,20 +9,24 @@ import {
 import { FileMemories, type FileMemory } from './file-memory.js';
 import type { OwnedResources } from './owned-resources.js';
 
-/** A range of the client's memory. Without a file, messages reach it. */
+/** A range of addresses that the client mapped. Without a file, messages reach its memory. */
 export interface DmaRange {
+  /** The first address. */
   readonly iova: bigint;
-  /** Inclusive. */
+  /** The last address, inclusive. */
   readonly last: bigint;
+  /** Whether the device may read. */
   readonly readable: boolean;
+  /** Whether the device may write. */
   readonly writable: boolean;
   readonly file?: FileMemory | undefined;
+  /** Where the range starts in the file, in bytes. */
   readonly fileOffset: bigint;
 }
 
 const KNOWN_FLAGS = VFIO_USER_DMA_MAP_FLAG_READ | VFIO_USER_DMA_MAP_FLAG_WRITE;
 
-/** What the client told of its memory, sorted by iova. */
+/** The ranges that the client mapped, sorted by address. */
 export class DmaRanges {
   readonly #ranges: DmaRange[] = [];
   readonly #files: FileMemories;
@@ -31,13 +35,11 @@ export class DmaRanges {
     this.#files = new FileMemories(owned);
   }
 
-  get size(): number {
-    return this.#ranges.length;
-  }
-
   /**
-   * Adds a range; owns `fd` whatever happens.
-   * @throws EEXIST over another one, ENOSPC, EINVAL for unknown flags or a file that is shorter than the range
+   * Adds a range.
+   * @param takeFd takes the descriptor that came with the command, if one came
+   * @throws EEXIST if the range overlaps another; ENOSPC if there are 65535 ranges; EINVAL for unknown flags and for a
+   * file that is shorter than the range
    */
   add(map: WireDmaMap, takeFd: () => Fd | undefined): void {
     const last = map.iova + map.size - 1n;
@@ -56,7 +58,7 @@ export class DmaRanges {
     });
   }
 
-  /** Removes all ranges that lie inside of this one, which may be larger than all memory (QEMU's are) or empty. */
+  /** Removes all ranges that lie inside a range. The range may be empty, or exceed 2^64 as QEMU's does. */
   remove(iova: bigint, size: bigint): void {
     const last = iova + size - 1n;
     let at = this.#firstEndingAtOrAfter(iova);
@@ -69,11 +71,12 @@ export class DmaRanges {
     }
   }
 
+  /** Removes all ranges. */
   clear(): void {
     this.remove(0n, 1n << 64n);
   }
 
-  /** Finds the range that holds an iova, or else how far the hole around it reaches. */
+  /** Finds the range that contains an address. @returns it and its last address; without it, the last address of the gap */
   find(iova: bigint): { readonly range?: DmaRange; readonly last: bigint } {
     const range = this.#ranges[this.#firstEndingAtOrAfter(iova)];
     if (range === undefined) return { last: (1n << 64n) - 1n };

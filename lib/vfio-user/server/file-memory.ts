@@ -3,22 +3,22 @@ import { fstatSync } from 'node:fs';
 import { VfioError } from '../../base/errors.js';
 import type { Fd, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
+import { PROT_READ, PROT_WRITE } from '../../uapi/mman.js';
 import { VFIO_USER_DMA_MAP_FLAG_WRITE } from '../protocol/protocol.js';
 import type { OwnedResources } from './owned-resources.js';
 
-/** Bytes of a file that one mmap takes: a multiple of the largest huge page, and well inside a typed array's limit. */
-const WINDOW = 1n << 30n;
-const PROT_READ = 1;
-const PROT_READ_WRITE = 3;
+/** The most bytes of a file in one mapping: a multiple of the largest huge page, below the limit of a typed array. */
+const WINDOW_SIZE = 1n << 30n;
 
 interface Window {
   readonly mapping: MappingHandle;
   readonly bytes: Uint8Array;
 }
 
-/** A file of the client's memory. It is mapped a window at a time, when the device first reaches there. */
-class FileMemory {
+/** A file of the client's memory. Each window of it is mapped when the device first accesses it. */
+export class FileMemory {
   readonly #windows = new Map<bigint, Window>();
+  /** How many DMA ranges use this file. */
   references = 0;
 
   constructor(
@@ -28,23 +28,27 @@ class FileMemory {
     private readonly owned: OwnedResources,
   ) {}
 
-  /** Takes note of the file's size, which may have grown. */
+  /** Records a new size of the file, and unmaps windows that are now incomplete. */
   resize(size: bigint): void {
     if (size === this.size) return;
     for (const [start, window] of this.#windows) {
-      if (BigInt(window.bytes.length) < WINDOW) this.#unmap(start, window);
+      if (BigInt(window.bytes.length) < WINDOW_SIZE) this.#unmap(start, window);
     }
     this.size = size;
   }
 
-  /** @returns the bytes from `offset` on, at most `length` and no more than its window has. @throws what mmap does */
+  /**
+   * Returns the bytes from `offset` on, at most `length`, and not past the end of the window.
+   * @throws the error of mmap
+   */
   view(offset: bigint, length: number): Uint8Array {
-    const start = (offset / WINDOW) * WINDOW;
+    const start = (offset / WINDOW_SIZE) * WINDOW_SIZE;
     const window = this.#windows.get(start) ?? this.#map(start);
     const within = Number(offset - start);
     return window.bytes.subarray(within, within + length);
   }
 
+  /** Unmaps all windows and closes the file. */
   close(): void {
     for (const [start, window] of this.#windows) this.#unmap(start, window);
     this.owned.closeFd(this.fd);
@@ -52,8 +56,8 @@ class FileMemory {
 
   #map(start: bigint): Window {
     const left = this.size - start;
-    const length = Number(left < WINDOW ? left : WINDOW);
-    const prot = this.writable ? PROT_READ_WRITE : PROT_READ;
+    const length = Number(left < WINDOW_SIZE ? left : WINDOW_SIZE);
+    const prot = this.writable ? PROT_READ | PROT_WRITE : PROT_READ;
     const mapping = this.owned.adoptMapping(addon.mappingCreate(this.fd, start, length, prot));
     const window = { mapping, bytes: new Uint8Array(addon.mappingView(mapping)) };
     this.#windows.set(start, window);
@@ -66,11 +70,9 @@ class FileMemory {
   }
 }
 
-export type { FileMemory };
-
 /**
- * The files behind a client's DMA maps, each held once: under a guest IOMMU a client maps one 4 KiB page after the other,
- * each with a fresh descriptor of the same file.
+ * The files of a client's DMA ranges. Each file is held once: with a guest IOMMU, a client maps single pages, each with
+ * another descriptor of the same file.
  */
 export class FileMemories {
   readonly #files = new Map<string, FileMemory>();
@@ -79,10 +81,13 @@ export class FileMemories {
   constructor(private readonly owned: OwnedResources) {}
 
   /**
-   * Takes a descriptor, which it owns whatever happens.
-   * @param flags of DMA_MAP: what the file is mapped for
-   * @param end how far the file has to reach, in bytes
-   * @returns undefined for a file that cannot be mapped (no regular file, or mmap refuses): messages do then
+   * Opens the file of a DMA range.
+   * @param fd owned by this object from now on, also if the call fails
+   * @param flags the flags of DMA_MAP
+   * @param offset where the range starts in the file, in bytes
+   * @param end where the range ends in the file, in bytes
+   * @returns 'short' if the file is shorter than `end`; undefined if it cannot be mapped (not a regular file, or mmap
+   * fails): messages reach the memory then
    */
   open(fd: Fd, flags: number, offset: bigint, end: bigint): FileMemory | 'short' | undefined {
     const stat = fstatSync(fd, { bigint: true });
@@ -98,13 +103,13 @@ export class FileMemories {
       return file;
     } catch (error) {
       this.close(file);
-      // The descriptor is not open for writing, or memory is short: the client's own copying does instead.
+      // The descriptor is not open for writing, or memory is short. The client copies instead.
       if (error instanceof VfioError) return undefined;
       throw error;
     }
   }
 
-  /** Gives a file back; the last one unmaps and closes it. */
+  /** Releases a file. When no range uses it any more, it is unmapped and closed. */
   close(file: FileMemory): void {
     file.references -= 1;
     if (file.references > 0) return;

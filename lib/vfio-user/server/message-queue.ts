@@ -1,25 +1,25 @@
-import type { Transport, Message } from './transport.js';
+import type { Message, Transport } from './transport.js';
 
-/** How long a client may take to answer a DMA message; QEMU gives its own requests as long. */
-export const DMA_TIMEOUT_MS = 5000;
+/** How long a client may take to answer a DMA message. QEMU waits as long for its own requests. */
+const DMA_TIMEOUT_MS = 5000;
 /** How many commands may be served inside one another. */
 const MAX_DEPTH = 16;
-/** How many commands may wait for that. */
+/** How many commands may wait because of `MAX_DEPTH`. */
 const MAX_WAITING = 4096;
 
-interface Request {
+interface ServerRequest {
   readonly command: number;
   done: boolean;
   reply?: Uint8Array;
 }
 
 /**
- * Takes the client's messages apart: answers to the server's own requests, and commands. While a request waits, commands
- * are served inside of the wait; below `MAX_DEPTH` of them they wait in order, as on a client that starts DMA faster
- * than it answers.
+ * Separates the client's messages into commands and replies to the server's own requests. While a request waits for its
+ * reply, commands are served inside the wait. At a depth of `MAX_DEPTH`, further commands wait in order: a client may
+ * start DMA faster than it answers it.
  */
 export class MessageQueue {
-  readonly #requests = new Map<number, Request>();
+  readonly #requests = new Map<number, ServerRequest>();
   readonly #waiting: Message[] = [];
   #depth = 0;
   #nextId = 0;
@@ -29,14 +29,17 @@ export class MessageQueue {
     private readonly serve: (message: Message) => void,
   ) {}
 
-  /** Waits for the next command. @returns undefined when the time passed, an answer came instead, or the client left */
+  /** Waits for a command. @returns undefined if the time passed, a reply came, or the client left */
   next(timeoutMs: number): Message | undefined {
     return this.#waiting.shift() ?? this.#receive(timeoutMs);
   }
 
-  /** Sends a command and serves until its answer is there. @returns the answer's payload, undefined for an error */
+  /**
+   * Sends a request to the client, and serves the client's commands until the reply comes.
+   * @returns the reply's payload; undefined for an error reply, for no reply within 5 s, and if the client left
+   */
   ask(command: number, payload: Uint8Array): Uint8Array | undefined {
-    const request: Request = { command, done: false };
+    const request: ServerRequest = { command, done: false };
     const id = this.#freeId();
     this.#requests.set(id, request);
     this.#depth += 1;
@@ -50,11 +53,12 @@ export class MessageQueue {
     }
   }
 
+  /** Drops the commands that wait, and closes their descriptors. */
   clear(): void {
     for (const message of this.#waiting.splice(0)) message.fds.closeRest();
   }
 
-  #serveUntil(request: Request, deadline: number): void {
+  #serveUntil(request: ServerRequest, deadline: number): void {
     while (!request.done && this.transport.open) {
       const left = Math.ceil(deadline - performance.now());
       if (left <= 0) return;
@@ -73,7 +77,7 @@ export class MessageQueue {
     return undefined;
   }
 
-  /** An answer that nobody waits for came too late, and is dropped. One to another command is a broken stream. */
+  /** Drops a reply that came too late. Ends the connection for a reply to another command. */
   #complete({ header, payload }: Message): void {
     const request = this.#requests.get(header.id);
     if (request === undefined) return;

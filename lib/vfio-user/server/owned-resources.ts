@@ -3,34 +3,34 @@ import { systemError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 
 /**
- * What a server's thread holds of the process: descriptors and mappings, written down in shared memory so that another
- * thread can close them when the server's died in the middle.
+ * The descriptors and mappings that a server's thread holds. They are recorded in shared memory, so that another thread
+ * can close them after the server's thread died.
  *
- * | byte offset | size | name  | unit                                   | writer       | reader                        |
- * |-------------|------|-------|----------------------------------------|--------------|-------------------------------|
- * | 8 * i       | 4    | kind  | 0 free, 1 descriptor, 2 mapping handle | server       | server; the owner after death |
- * | 8 * i + 4   | 4    | value | the descriptor or the handle           | server       | the same                      |
+ * | byte offset | size | name  | unit                                   | writer | reader                                  |
+ * |-------------|------|-------|----------------------------------------|--------|-----------------------------------------|
+ * | 8 * i       | 4    | kind  | 0 free, 1 descriptor, 2 mapping handle | server | server; the host after the thread's end |
+ * | 8 * i + 4   | 4    | value | the descriptor or the handle           | server | the same                                |
  *
- * Publish: 1. the value, 2. the kind. Release: 1. the kind to 0, 2. the close. Consume (`closeAll`): only by the thread
- * itself at its end, or by another one once the thread has ended. A crash between the steps of a release leaks that one
- * descriptor; it never closes one twice.
+ * Publish: 1. write the value, 2. write the kind. Release: 1. set the kind to 0, 2. close. Consume (`closeAll`): the
+ * thread itself at its end, or another thread after it has ended. A crash between the steps of a release leaks that one
+ * descriptor; no descriptor is closed twice.
  */
 export class OwnedResources {
   readonly #words: Int32Array;
   readonly #slots = new Map<string, number>();
   #next = 0;
 
-  /** @param memory what `OwnedResources.memory` made; each thread makes its own object over it */
+  /** @param memory made by `OwnedResources.memory`; each thread makes its own object over it */
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
   }
 
-  /** Allocates the table. @param slots how many descriptors and mappings may be held at once */
+  /** Allocates the table. @param slots how many descriptors and mappings it can record */
   static memory(slots = 8192): SharedArrayBuffer {
     return new SharedArrayBuffer(slots * 8);
   }
 
-  /** Owns a descriptor from now on. @throws EMFILE when the table is full; the descriptor is then closed */
+  /** Records a descriptor, which this object owns from now on. @throws EMFILE if the table is full; `fd` is then closed */
   adoptFd(fd: Fd): Fd {
     if (this.#record(FD, fd)) return fd;
     addon.closeFdSync(fd);
@@ -42,31 +42,27 @@ export class OwnedResources {
     return this.#slots.has(`${FD}:${fd}`);
   }
 
+  /** Closes a descriptor. */
   closeFd(fd: Fd): void {
     this.#forget(FD, fd);
     addon.closeFdSync(fd);
   }
 
-  /** Owns a mapping from now on. @throws EMFILE when the table is full; the mapping is then closed */
+  /** Records a mapping, which this object owns from now on. @throws EMFILE if the table is full; it is then closed */
   adoptMapping(mapping: MappingHandle): MappingHandle {
     if (this.#record(MAPPING, mapping)) return mapping;
     addon.mappingClose(mapping);
     throw systemError('EMFILE', 'vfio-user');
   }
 
-  /** Drops a mapping at once: its views read 0xFF from now on, and the file is let go. */
+  /** Unmaps a mapping at once. Its views read 0xFF from now on. */
   closeMapping(mapping: MappingHandle): void {
     this.#forget(MAPPING, mapping);
     addon.mappingRevoke(mapping);
     addon.mappingClose(mapping);
   }
 
-  /** How many are held. */
-  get size(): number {
-    return this.#entries().length;
-  }
-
-  /** Closes all that is left. */
+  /** Closes all descriptors and mappings. */
   closeAll(): void {
     for (const [kind, value] of this.#entries()) {
       if (kind === FD) this.closeFd(value);
@@ -96,7 +92,7 @@ export class OwnedResources {
     return false;
   }
 
-  /** The map knows this thread's own entries; those of a dead thread are looked for. */
+  /** Frees a slot. The map has the slots of this thread; those of a thread that ended are searched. */
   #forget(kind: number, value: number): void {
     const at = this.#slots.get(`${kind}:${value}`) ?? this.#find(kind, value);
     this.#slots.delete(`${kind}:${value}`);

@@ -2,25 +2,26 @@ import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import type { OwnedResources } from './owned-resources.js';
 
-/** The descriptors that came with a message. Those that nobody took are closed with it. */
+/** The descriptors that came with a message. `closeRest` closes those that were not taken. */
 export class ReceivedFds {
-  /** @param fds this object's own from now on */
+  /** @param fds owned by this object from now on. @param owned records the descriptors that are taken */
   constructor(
     private readonly fds: Fd[],
     private readonly owned: OwnedResources,
   ) {}
 
+  /** How many descriptors are left. */
   get count(): number {
     return this.fds.length;
   }
 
-  /** Takes the first descriptor; the taker owns it. Undefined when there is none. @throws EMFILE */
+  /** Takes the first descriptor. The caller owns it. @returns undefined if none is left. @throws EMFILE */
   take(): Fd | undefined {
     const fd = this.fds.shift();
     return fd === undefined ? undefined : this.owned.adoptFd(fd);
   }
 
-  /** Takes all of them. @throws EMFILE, with none of them left open */
+  /** Takes all descriptors. The caller owns them. @throws EMFILE; all of them are then closed */
   takeAll(): Fd[] {
     const taken: Fd[] = [];
     try {
@@ -32,6 +33,7 @@ export class ReceivedFds {
     }
   }
 
+  /** Closes the descriptors that were not taken. */
   closeRest(): void {
     for (const fd of this.fds.splice(0)) addon.closeFdSync(fd);
   }

@@ -1,43 +1,50 @@
 import type { DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
 
 /**
- * What a server serves: a device in VFIO's terms. Its methods throw a `VfioError` whose `errno` becomes the reply's;
- * anything else they throw is answered with EIO.
+ * A device that a server serves. The errno of a `VfioError` that a method throws becomes the errno of the reply; for any
+ * other error the reply is EIO.
  *
- * Thread: the server's. While the device waits inside `DmaBus.read` or `write`, the server calls it again for the
- * client's other commands.
+ * Thread: the server's. While the device waits inside `DmaBus.read` or `write`, the server calls it for other commands
+ * of the client.
  */
 export interface ServedDevice {
+  /** Describes the device. */
   getInfo(): DeviceInfo;
-  /** @returns the region, and the file behind its mapped areas, which stays the device's. @throws EINVAL */
+  /**
+   * Describes a region.
+   * @returns the region, and the file behind its mapped areas, which the device owns
+   * @throws EINVAL for an index that the device does not have
+   */
   getRegionInfo(regionIndex: number): { readonly info: RegionInfo; readonly fd?: Fd | undefined };
-  /** @throws EINVAL */
+  /** Describes an interrupt index. @throws EINVAL for an index that the device does not have */
   getIrqInfo(irqIndex: number): IrqInfo;
-  /** Owns `set.eventfds` from the call on, also when it throws. @throws EINVAL, ENOTTY, ERANGE */
+  /** Sets interrupts up. Owns `set.eventfds` from now on, also if the call fails. @throws EINVAL, ENOTTY, ERANGE */
   setIrqs(set: IrqSet): void;
   /**
-   * Checks an access before any of it is done.
-   * @returns how many bytes of it the region has, as a pread that crosses the region's end
-   * @throws EINVAL behind the end or without such a region, EFAULT for config space, EIO while decoding is off
+   * Checks an access before it is performed.
+   * @returns how many of its bytes are inside the region, as pread does at the end of a region
+   * @throws EINVAL past the end of a region or without such a region, EFAULT past the end of config space, EIO while
+   * memory decoding is off
    */
   checkAccess(access: { regionIndex: number; regionOffset: number; count: number; write: boolean }): number;
-  /** Reads what `checkAccess` let pass. */
+  /** Reads bytes that `checkAccess` accepted. */
   readRegion(regionIndex: number, regionOffset: number, target: Uint8Array): void;
-  /** Writes what `checkAccess` let pass. */
+  /** Writes bytes that `checkAccess` accepted. */
   writeRegion(regionIndex: number, regionOffset: number, source: Uint8Array): void;
-  /** @throws EINVAL when the device cannot be reset */
+  /** Resets the device. @throws EINVAL if it cannot be reset */
   reset(): void;
-  /** Does what is due. @returns milliseconds until the next thing is, Infinity when nothing waits */
+  /** Runs the timers that are due. @returns milliseconds until the next timer, Infinity without one */
   runTimers(): number;
-  /** A client is there: `bus` is how its memory is reached. */
+  /** Connects a client, whose memory `bus` accesses. */
   connect(bus: DmaBus): void;
-  /** The client left: its eventfds are closed, its memory is out of reach; the device's state stays. */
+  /** Disconnects the client and closes its eventfds. The state of the device stays. */
   disconnect(): void;
 }
 
-/** A client's memory. Every access is all or nothing for the caller: false when it was refused or faulted. */
+/** Access to a client's memory by DMA. */
 export interface DmaBus {
-  /** @returns false when refused; `target` is then unchanged */
+  /** Reads memory. @returns false if the access was refused or faulted; `target` is then unchanged */
   read(iova: bigint, target: Uint8Array): boolean;
+  /** Writes memory. @returns false if the access was refused or faulted */
   write(iova: bigint, source: Uint8Array): boolean;
 }

@@ -11,19 +11,19 @@ import {
 import type { OwnedResources } from './owned-resources.js';
 import { ReceivedFds } from './received-fds.js';
 
-/** As many as one sendmsg can carry. Source: SCM_MAX_FD */
+/** The most descriptors in one message. Source: SCM_MAX_FD */
 export const MAX_MESSAGE_FDS = 253;
-/** A REGION_WRITE of the largest transfer is the largest message. */
+/** The size of the largest message, a REGION_WRITE of the most data. */
 const MAX_MESSAGE_SIZE = HEADER_SIZE + 16 + VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE;
 
-/** A received message. The payload is a view of a buffer that lives until the next message at the same depth. */
+/** A received message. `payload` is a view that is valid until the next message at the same depth. */
 export interface Message {
   readonly header: MessageHeader;
   readonly payload: Uint8Array;
   readonly fds: ReceivedFds;
 }
 
-/** The server's end of a socket: whole messages with their descriptors. Thread: one alone, which it blocks. */
+/** The server's end of a socket, for whole messages with their descriptors. Thread: one only, which it blocks. */
 export class Transport {
   readonly #buffers: Uint8Array[] = [];
   readonly #fds = new Int32Array(1 + MAX_MESSAGE_FDS);
@@ -34,20 +34,20 @@ export class Transport {
     private readonly owned: OwnedResources,
   ) {}
 
-  /** False once the peer is gone, broke the protocol, or does not read any more. */
+  /** False after the peer left, violated the protocol, or stopped reading. */
   get open(): boolean {
     return this.#open;
   }
 
-  /** Gives up on the peer; whoever owns the socket closes it. */
+  /** Ends the connection. The owner of the socket closes it. */
   close(): void {
     this.#open = false;
   }
 
   /**
    * Waits for a message.
-   * @param depth which buffer to use: a message that is still being served keeps its own
-   * @returns undefined when `timeoutMs` passed or the connection ended
+   * @param depth the index of the buffer to use: a message that is still being served keeps its own buffer
+   * @returns undefined if `timeoutMs` passed or the connection ended
    */
   receive(timeoutMs: number, depth: number): Message | undefined {
     if (!this.#open) return undefined;
@@ -65,7 +65,7 @@ export class Transport {
     return undefined;
   }
 
-  /** Sends a message; a peer that is gone or does not read ends the connection. */
+  /** Sends a message. If the peer left or does not read, the connection ends. */
   send(header: Omit<MessageHeader, 'size'>, payload?: Uint8Array, fds: readonly Fd[] = []): void {
     if (!this.#open) return;
     const message = encodeMessage(header, payload);
@@ -77,7 +77,7 @@ export class Transport {
     return count === 0 ? [] : [...this.#fds.subarray(1, 1 + count)];
   }
 
-  /** What goes wrong with the socket or the stream ends the connection, and nothing else. */
+  /** Runs an action. If it fails by the socket or by a malformed message, the connection ends. */
   #guard<T>(action: () => T): T | undefined {
     try {
       return action();

@@ -12,13 +12,15 @@ import {
   VFIO_USER_VERSION,
 } from '../protocol/protocol.js';
 import { ClientMemory } from './client-memory.js';
-import { COMMANDS, type Reply } from './commands/commands.js';
+import type { Reply } from './commands/command.js';
+import { COMMANDS } from './commands/commands.js';
 import type { ServedDevice } from './served-device.js';
 import { DmaRanges } from './dma-ranges.js';
 import type { OwnedResources } from './owned-resources.js';
 import { MessageQueue } from './message-queue.js';
 import { MAX_MESSAGE_FDS, Transport, type Message } from './transport.js';
 
+/** The capabilities of this server. */
 const CAPABILITIES = {
   maxMsgFds: MAX_MESSAGE_FDS,
   maxDataXferSize: VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
@@ -28,128 +30,131 @@ const CAPABILITIES = {
   twinSocket: false,
 };
 
-/** A command under way whose reply is still owed. */
-interface Owed {
+/** A command that is being performed. */
+interface RunningCommand {
   readonly message: Message;
+  /** The reply that may be sent before the command is done. */
   early?: Reply;
-  settled: boolean;
+  /** Whether the reply is sent, or the client wants none. */
+  replied: boolean;
 }
 
 /**
- * Serves one client of the vfio-user protocol, on a thread of its own that it blocks.
+ * Serves one client of the vfio-user protocol. It blocks its thread.
  *
- * Waiting for the client's answer to a DMA_READ or DMA_WRITE, it goes on serving, and it owes nothing meanwhile that it
- * can give: QEMU hands out its answer only after the reply to the write that started the DMA. So a write (or a reset)
- * is answered as done before its DMA is asked for, which is what a posted write on the bus is, and what the client sends
- * meanwhile is served inside the wait. A *read* whose model does DMA cannot be answered early; models do their DMA
- * from writes and timers.
+ * While the server waits for the client's reply to a DMA_READ or DMA_WRITE, it serves the client's commands. Before it
+ * waits, it sends every reply that it can send: QEMU answers the DMA only after it has the reply to the write that
+ * started the DMA. So a write and a reset are answered before their DMA, like a posted write on a bus. A read cannot be
+ * answered before its DMA; models do DMA in writes and timers.
  */
 export class VfioUserServer {
   readonly #transport: Transport;
   readonly #dmaRanges: DmaRanges;
   readonly #memory: ClientMemory;
-  readonly #requests: MessageQueue;
-  readonly #owed: Owed[] = [];
+  readonly #messages: MessageQueue;
+  readonly #running: RunningCommand[] = [];
   #negotiated = false;
 
-  /** @param socket a connected socket, which stays the caller's. @param owned where descriptors are written down */
+  /**
+   * @param socket a connected socket; the caller owns it
+   * @param owned records the descriptors and mappings that the server holds
+   */
   constructor(
     private readonly device: ServedDevice,
     socket: Fd,
     owned: OwnedResources,
   ) {
     this.#transport = new Transport(socket, owned);
-    this.#requests = new MessageQueue(this.#transport, (message) => this.#serve(message));
+    this.#messages = new MessageQueue(this.#transport, (message) => this.#serve(message));
     this.#dmaRanges = new DmaRanges(owned);
     this.#memory = new ClientMemory(this.#dmaRanges, (command, payload) => {
-      this.#payEarly();
-      return this.#requests.ask(command, payload);
+      this.#sendEarlyReplies();
+      return this.#messages.ask(command, payload);
     });
     device.connect(this.#memory);
   }
 
   /**
-   * Serves for a while: the device's timers, and every message that comes.
-   * @param milliseconds after which it returns to the event loop
-   * @returns false when the client is gone
+   * Serves the client's messages and runs the device's timers.
+   * @param milliseconds how long, at most the time of one command more
+   * @returns false if the client is gone
    */
   serve(milliseconds: number): boolean {
     const end = performance.now() + milliseconds;
     do {
       const wait = Math.min(this.device.runTimers(), end - performance.now());
-      const message = this.#requests.next(Math.max(0, Math.ceil(wait)));
+      const message = this.#messages.next(Math.max(0, Math.ceil(wait)));
       if (message !== undefined) this.#serve(message);
     } while (this.#transport.open && performance.now() < end);
     return this.#transport.open;
   }
 
-  /** Forgets the client: its memory is unmapped, its eventfds are closed. The socket stays the caller's. */
+  /** Releases everything of the client: unmaps its memory and closes its eventfds. The caller closes the socket. */
   close(): void {
     this.#transport.close();
     this.device.disconnect();
     this.#dmaRanges.clear();
-    this.#requests.clear();
+    this.#messages.clear();
   }
 
   #serve(message: Message): void {
-    const owed: Owed = { message, settled: message.header.noReply === true };
-    this.#owed.push(owed);
+    const running: RunningCommand = { message, replied: message.header.noReply === true };
+    this.#running.push(running);
     try {
-      this.#settle(owed, this.#perform(owed));
+      this.#sendReply(running, this.#perform(running));
     } catch (error) {
-      this.#fail(owed, errnoOf(error));
+      this.#sendError(running, errnoOf(error));
     } finally {
       message.fds.closeRest();
-      this.#owed.splice(this.#owed.indexOf(owed), 1);
+      this.#running.splice(this.#running.indexOf(running), 1);
     }
   }
 
-  #perform(owed: Owed): Reply {
-    const { header, payload, fds } = owed.message;
-    if (!this.#negotiated) return this.#negotiate(header.command, payload);
+  #perform(running: RunningCommand): Reply {
+    const { header, payload, fds } = running.message;
+    if (!this.#negotiated) return this.#negotiate(running);
     const command = COMMANDS.get(header.command);
     if (command === undefined) throw new VfioError('vfio-user: unknown command', EOPNOTSUPP);
-    const promise = (answer: Reply): void => {
-      owed.early = answer;
+    const allowEarlyReply = (reply: Reply): void => {
+      running.early = reply;
     };
-    return command({ device: this.device, dmaRanges: this.#dmaRanges, fds, promise }, payload);
+    return command({ device: this.device, dmaRanges: this.#dmaRanges, fds, allowEarlyReply }, payload);
   }
 
-  /** The first message has to be a VERSION of this major; anything else ends the connection after an error reply. */
-  #negotiate(command: number, payload: Uint8Array): Reply {
+  /** Answers the first message, which must be VERSION 0. Otherwise sends an error and ends the connection. */
+  #negotiate(running: RunningCommand): Reply {
+    const { header, payload } = running.message;
     try {
-      if (command !== VFIO_USER_VERSION) throw new VfioError('vfio-user: no VERSION yet', EINVAL);
+      if (header.command !== VFIO_USER_VERSION) throw new VfioError('vfio-user: no VERSION yet', EINVAL);
       const version = decodeVersion(payload);
       if (version.major !== VFIO_USER_MAJOR) throw new VfioError('vfio-user: another major version', EINVAL);
       this.#memory.maxTransfer = Math.min(version.capabilities.maxDataXferSize, CAPABILITIES.maxDataXferSize);
       this.#negotiated = true;
     } catch (error) {
-      const owed = this.#owed.at(-1);
-      if (owed !== undefined) this.#fail(owed, errnoOf(error));
+      this.#sendError(running, errnoOf(error));
       this.#transport.close();
       throw error;
     }
     return { payload: encodeVersion({ major: VFIO_USER_MAJOR, minor: VFIO_USER_MINOR, capabilities: CAPABILITIES }) };
   }
 
-  /** Gives every reply that does not hang on what the device finds out. */
-  #payEarly(): void {
-    for (const owed of this.#owed) {
-      if (owed.early !== undefined) this.#settle(owed, owed.early);
+  #sendEarlyReplies(): void {
+    for (const running of this.#running) {
+      if (running.early !== undefined) this.#sendReply(running, running.early);
     }
   }
 
-  #settle(owed: Owed, answer: Reply): void {
-    if (owed.settled) return;
-    owed.settled = true;
-    const { id, command } = owed.message.header;
-    this.#transport.send({ id, command, type: 'reply' }, answer.payload, answer.fds);
+  #sendReply(running: RunningCommand, reply: Reply): void {
+    if (running.replied) return;
+    running.replied = true;
+    const { id, command } = running.message.header;
+    this.#transport.send({ id, command, type: 'reply' }, reply.payload, reply.fds);
   }
 
-  #fail(owed: Owed, errno: number): void {
-    if (owed.settled) return;
-    owed.settled = true;
-    const { id, command } = owed.message.header;
+  #sendError(running: RunningCommand, errno: number): void {
+    if (running.replied) return;
+    running.replied = true;
+    const { id, command } = running.message.header;
     this.#transport.send({ id, command, type: 'reply', errno });
   }
 }
@@ -157,7 +162,7 @@ export class VfioUserServer {
 const EINVAL = { code: 'EINVAL', errno: errnoNumber('EINVAL') } as const;
 const EOPNOTSUPP = { code: 'EOPNOTSUPP', errno: errnoNumber('EOPNOTSUPP') } as const;
 
-/** A system error has its number; bytes that make no sense are EINVAL; what a model throws is EIO. */
+/** Chooses the errno of an error reply: a system error's own, EINVAL for a malformed message, EIO for a model's error. */
 function errnoOf(error: unknown): number {
   if (!(error instanceof VfioError)) return errnoNumber('EIO');
   if (error.errno !== undefined && error.errno > 0) return error.errno;
