@@ -19,6 +19,7 @@ export type VfioErrorCode =
 
 /** The facts of a failure. Only the code is always there. */
 export interface VfioErrorFields {
+  /** What failed. Match on it. */
   readonly code: VfioErrorCode;
   /** The positive errno, if a system call failed. */
   readonly errno?: number | undefined;
@@ -30,17 +31,25 @@ export interface VfioErrorFields {
   readonly path?: string | undefined;
   /** What the user can do about the failure. */
   readonly hint?: string | undefined;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 
 /** A failure of the engine. Match on `code`; `syscall`, `device` and `path` say where it failed, `hint` what to do. */
 export class VfioError extends Error implements VfioErrorFields {
+  /** Always 'VfioError'. */
   override readonly name: string = 'VfioError';
+  /** What failed. Match on it. */
   readonly code: VfioErrorCode;
+  /** The positive errno, if a system call failed. */
   readonly errno?: number | undefined;
+  /** The call that failed, such as `ioctl(VFIO_GROUP_SET_CONTAINER)` or `open`. */
   readonly syscall?: string | undefined;
+  /** The name of the device: a bdf, a UUID or the name of a model. */
   readonly device?: string | undefined;
+  /** The path of the file that the call concerned. */
   readonly path?: string | undefined;
+  /** What the user can do about the failure. */
   readonly hint?: string | undefined;
 
   /** @param message without the hint, which the constructor appends in parentheses */

@@ -1,6 +1,8 @@
 /** A range of IOVAs; both ends belong to it. */
 export interface IovaRange {
+  /** The first IOVA. */
   readonly start: bigint;
+  /** The last IOVA. */
   readonly last: bigint;
 }
 
@@ -12,8 +14,11 @@ export interface ReservedRange extends IovaRange {
 
 /** A range of IOVAs whose dirty pages are read, and the size of the pages that its bitmap has a bit for; bytes. */
 export interface DirtyRange {
+  /** The first IOVA. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
+  /** The size of a page in the bitmap, in bytes. */
   readonly pageSize: bigint;
 }
 

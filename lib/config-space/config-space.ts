@@ -34,9 +34,13 @@ const LAST_ID = 0xffff;
 
 /** Ids that config space shows instead of those of the device. 16 bits each. */
 export interface IdOverrides {
+  /** Default: that of the device. */
   readonly vendorId?: number;
+  /** Default: that of the device. */
   readonly deviceId?: number;
+  /** Default: that of the device. */
   readonly subsystemVendorId?: number;
+  /** Default: that of the device. */
   readonly subsystemId?: number;
 }
 

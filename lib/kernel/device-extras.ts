@@ -40,6 +40,7 @@ export function hasDeviceExtras(kernel: VfioKernel): kernel is VfioKernel & Devi
 export interface HotResetInfo {
   /** VFIO_PCI_HOT_RESET_FLAG_DEV_ID, VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED. */
   readonly flags: number;
+  /** All devices that the hot reset resets. */
   readonly devices: readonly DependentDevice[];
 }
 
@@ -47,15 +48,22 @@ export interface HotResetInfo {
 export interface DependentDevice {
   /** The number of its group. With flag DEV_ID its iommufd device id; 0: owned without an id; 0xffffffff: not owned. */
   readonly id: number;
+  /** The PCI domain. */
   readonly segment: number;
+  /** The bus number. */
   readonly bus: number;
+  /** The slot in bits 3 to 7, the function in bits 0 to 2. */
   readonly devfn: number;
 }
 
 /** struct vfio_device_ioeventfd. `width` is 1, 2, 4 or 8 bytes. */
 export interface Ioeventfd {
+  /** The offset in the device's file, in bytes. */
   readonly fileOffset: bigint;
+  /** 1, 2, 4 or 8 bytes. */
   readonly width: number;
+  /** The value that the kernel writes. */
   readonly data: bigint;
+  /** The eventfd; -1 removes the pair. */
   readonly eventfd: Fd;
 }

@@ -76,36 +76,55 @@ export interface IommufdKernel {
 
 /** struct iommu_ioas_iova_ranges */
 export interface IoasIovaRanges {
+  /** The alignment of an IOVA, in bytes. */
   readonly iovaAlignment: bigint;
+  /** The ranges that can be mapped. */
   readonly ranges: readonly IovaRange[];
 }
 
 /** struct iommu_ioas_map. `flags` are IOMMU_IOAS_MAP_*. The kernel uses `iova` only with FIXED_IOVA. */
 export interface IoasMap {
+  /** The IOAS. */
   readonly ioasId: number;
+  /** IOMMU_IOAS_MAP_* */
   readonly flags: number;
+  /** The address of the memory in this process. */
   readonly vaddr: bigint;
+  /** The first IOVA, with FIXED_IOVA. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
 }
 
 /** struct iommu_ioas_map_file. `start` is the offset in the file, bytes. */
 export interface IoasFileMap {
+  /** The IOAS. */
   readonly ioasId: number;
+  /** IOMMU_IOAS_MAP_* */
   readonly flags: number;
+  /** The memfd. */
   readonly file: Fd;
+  /** The offset in the file, in bytes. */
   readonly start: bigint;
+  /** The first IOVA, with FIXED_IOVA. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
 }
 
 /** struct iommu_ioas_copy. `flags` are those of a map. */
 export interface IoasCopy {
+  /** IOMMU_IOAS_MAP_* */
   readonly flags: number;
+  /** The IOAS that gets the mapping. */
   readonly toIoasId: number;
+  /** The IOAS that has the mapping. */
   readonly fromIoasId: number;
+  /** The first IOVA of the new mapping, with FIXED_IOVA. */
   readonly toIova: bigint;
+  /** The first IOVA of the existing mapping. */
   readonly fromIova: bigint;
+  /** Bytes. */
   readonly size: bigint;
 }
 
@@ -117,8 +136,10 @@ export interface HwptDirtyRange extends DirtyRange {
 
 /** struct iommu_hw_info. The layout of `data` depends on `type`; at most 256 bytes. */
 export interface IommuHwInfo {
+  /** IOMMU_HW_INFO_TYPE_* */
   readonly type: number;
   /** IOMMU_HW_CAP_* */
   readonly capabilities: bigint;
+  /** The registers of the IOMMU. */
   readonly data: Uint8Array;
 }

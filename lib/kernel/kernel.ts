@@ -99,24 +99,31 @@ export type IoTarget =
 
 /** struct vfio_group_status */
 export interface GroupStatus {
+  /** VFIO_GROUP_FLAGS_* */
   readonly flags: number;
 }
 
 /** struct vfio_device_info */
 export interface DeviceInfo {
+  /** VFIO_DEVICE_FLAGS_* */
   readonly flags: number;
+  /** The number of region indexes, from 0 on. */
   readonly numRegions: number;
+  /** The number of IRQ indexes, from 0 on. */
   readonly numIrqs: number;
 }
 
 /** struct vfio_region_info with its capability chain. */
 export interface RegionInfo {
+  /** VFIO_PCI_*_REGION_INDEX */
   readonly index: number;
+  /** VFIO_REGION_INFO_FLAG_* */
   readonly flags: number;
   /** Bytes. */
   readonly size: bigint;
   /** The offset of the region in the device's file, bytes. */
   readonly offset: bigint;
+  /** The capability chain; empty without VFIO_REGION_INFO_FLAG_CAPS. */
   readonly capabilities: RegionCapabilities;
 }
 
@@ -132,23 +139,33 @@ export interface RegionCapabilities {
 
 /** struct vfio_irq_info */
 export interface IrqInfo {
+  /** VFIO_PCI_*_IRQ_INDEX */
   readonly index: number;
+  /** VFIO_IRQ_INFO_* */
   readonly flags: number;
+  /** The number of vectors. */
   readonly count: number;
 }
 
 /** The regions and interrupts of a device by index; undefined for an index that the device lacks. */
 export interface DeviceInfos {
+  /** The regions by index. */
   readonly regions: readonly (RegionInfo | undefined)[];
+  /** The interrupts by index. */
   readonly irqs: readonly (IrqInfo | undefined)[];
 }
 
 /** struct vfio_irq_set. `flags` holds one data type and one action. */
 export interface IrqSet {
+  /** The size of the structure that the kernel is told, in bytes. Default: the whole structure. */
   readonly argsz?: number;
+  /** VFIO_IRQ_SET_* */
   readonly flags: number;
+  /** VFIO_PCI_*_IRQ_INDEX */
   readonly index: number;
+  /** The first vector. */
   readonly start: number;
+  /** The number of vectors. */
   readonly count: number;
   /** With DATA_EVENTFD: `count` descriptors, -1 for none. */
   readonly eventfds?: readonly Fd[];
@@ -158,6 +175,7 @@ export interface IrqSet {
 
 /** struct vfio_iommu_type1_info with its capability chain. */
 export interface IommuInfo {
+  /** VFIO_IOMMU_INFO_* */
   readonly flags: number;
   /** The sum of the page sizes, bytes: each is a power of two. */
   readonly pageSizes: bigint;
@@ -173,10 +191,15 @@ export interface IommuInfo {
 
 /** struct vfio_iommu_type1_dma_map */
 export interface DmaMap {
+  /** The size of the structure that the kernel is told, in bytes. Default: the whole structure. */
   readonly argsz?: number;
+  /** VFIO_DMA_MAP_FLAG_* */
   readonly flags: number;
+  /** The address of the memory in this process. */
   readonly vaddr: bigint;
+  /** The first IOVA. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
 }
 
@@ -194,10 +217,15 @@ export interface DmaPieces {
 
 /** struct vfio_iommu_type1_dma_unmap. `bitmap` goes with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP. */
 export interface DmaUnmap {
+  /** The size of the structure that the kernel is told, in bytes. Default: the whole structure. */
   readonly argsz?: number;
+  /** VFIO_DMA_UNMAP_FLAG_* */
   readonly flags: number;
+  /** The first IOVA. */
   readonly iova: bigint;
+  /** Bytes. */
   readonly size: bigint;
+  /** The bitmap's page size and its own size, in bytes. */
   readonly bitmap?: { readonly pageSize: bigint; readonly size: bigint };
 }
 
@@ -205,5 +233,6 @@ export interface DmaUnmap {
 export interface DmaUnmapResult {
   /** How many bytes were unmapped. */
   readonly size: bigint;
+  /** The dirty pages, one bit each; absent if `unmap` had no bitmap. */
   readonly bitmap?: Uint8Array;
 }

@@ -15,7 +15,9 @@ export interface GroupId {
 
 /** A device whose driver makes its group not viable. */
 export interface ViabilityBlocker {
+  /** The bdf of the device. */
   readonly device: string;
+  /** The name of its driver. */
   readonly driver: string;
 }
 
