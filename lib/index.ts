@@ -49,5 +49,6 @@ export type { Capability, ExtendedCapability } from './config-space/capabilities
 export type { EmulatedField } from './config-space/overlay.js';
 
 export { bindDriver, restoreDriver, type BindOptions, type DriverChange } from './sysfs/binding.js';
+export type { BindTarget } from './sysfs/bindable-function.js';
 export { listDevices, type InventoryEntry } from './sysfs/inventory.js';
 export type { ViabilityBlocker } from './sysfs/iommu-group.js';

@@ -66,6 +66,7 @@ export class DmaMapping {
     this.#record = undefined;
   }
 
+  /** Unmaps the memory at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unmap();
   }

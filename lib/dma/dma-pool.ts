@@ -24,6 +24,7 @@ export interface DmaPoolBuffer {
   readonly iova: bigint;
   /** Where it begins in the pool's memory, bytes. */
   readonly offset: number;
+  /** The buffer's memory. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
 
@@ -129,6 +130,7 @@ export class DmaPool {
     return this.#closing.run(() => this.#close(taken > 0));
   }
 
+  /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

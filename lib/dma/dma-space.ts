@@ -22,6 +22,7 @@ export interface DmaPoolOptions extends DmaAllocateOptions, DmaPoolShape {}
 export interface MemoryBankOptions extends MapProgress {
   /** The guest physical address, which is the IOVA; a multiple of the page size. */
   readonly gpa: bigint;
+  /** The guest's memory. */
   readonly memory: DmaMemory;
   /** Whether devices may write it. Default true. */
   readonly writable?: boolean;

@@ -3,10 +3,13 @@
  * implements it to place a region of its own.
  */
 export interface PlaceableRegion {
+  /** The index of the region in its device. */
   readonly regionIndex: number;
   /** Bytes. */
   readonly size: number;
+  /** Whether the region can be read. */
   readonly readable: boolean;
+  /** Whether the region can be written. */
   readonly writable: boolean;
   /** Whether the region is I/O ports, which a guest reaches by its port instructions. */
   readonly ioPort: boolean;
@@ -20,6 +23,7 @@ export interface PlaceableRegion {
 export interface AreaView {
   /** Bytes from the start of the region. */
   readonly regionOffset: number;
+  /** The bytes of the area. */
   readonly view: Uint8Array;
 }
 

@@ -3,11 +3,13 @@ import type { AccessPort, PlaceableRegion } from './placeable-region.js';
 
 /** An access of the guest that failed. */
 export interface GuestFault {
+  /** The index of the region in its device. */
   readonly regionIndex: number;
   /** Bytes from the start of the region. */
   readonly regionOffset: number;
   /** Bytes. */
   readonly length: number;
+  /** Whether the access was a write. */
   readonly write: boolean;
   /**
    * `length`: the bus has no accesses of this length; `bounds`: the access exceeds the region; `flags`: the region cannot

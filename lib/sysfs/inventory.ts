@@ -10,6 +10,7 @@ import type { Sysfs } from '../kernel/sysfs.js';
 export interface InventoryEntry {
   /** The bdf of a PCI function, or the UUID of a mediated device. */
   readonly device: string;
+  /** `linux` for a device of this machine, `software` for a device of a SoftwareMachine. */
   readonly kernel: 'linux' | 'software';
   /** The number of its IOMMU group; null if it has no group. */
   readonly group: string | null;

@@ -15,7 +15,9 @@ export interface ServeOptions {
 
 /** A model that vfio-user clients connect to. */
 export interface ServedModel {
+  /** The path of the socket. */
   readonly path: string;
+  /** The static facts of the model. */
   readonly description: ModelDescription;
   /** Ends the model: asks it to end, and after 2 s ends its thread by force. Resolves when it is gone. */
   stop(): Promise<void>;

@@ -17,6 +17,7 @@ export interface HostOptions {
 export interface HostedModel {
   /** The client's end of a socket pair. The caller owns it and closes it. */
   readonly socket: Fd;
+  /** The static facts of the model. */
   readonly description: ModelDescription;
   /** Ends the model: asks it to end, and after 2 s ends its thread or process by force. Resolves when it is gone. */
   stop(): Promise<void>;
