@@ -1,107 +1,80 @@
-import { execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
+// `npm run bench -- [case...]`: measures the cases against their baselines. See README.md.
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import Table from 'cli-table3';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
-import type { CaseResult, CaseSamples } from './case.js';
-import { compareReports } from './compare.js';
-import { caseNames, loadCase } from './find-case.js';
-import { readReport } from './report/report-file.js';
-import { barOf, meetsBar, summarize } from './summary.js';
-
-/** The whole of a run, as `--json FILE` writes it. */
-export interface BenchReport {
-  readonly commit: string;
-  readonly node: string;
-  readonly cpu: string;
-  /** When, in ISO 8601. */
-  readonly date?: string;
-  readonly cases: readonly CaseResult[];
-}
+import type { RunSettings } from './harness/case.js';
+import { measureCase } from './harness/case-process.js';
+import { compareReports } from './harness/compare.js';
+import { caseNames, loadCase } from './harness/find-case.js';
+import { makeReport, readReport } from './harness/report-file.js';
+import { meetsBar, toResult, type CaseResult } from './harness/result.js';
+import { resultTable } from './harness/table.js';
 
 interface Options {
   readonly json?: string;
   readonly compare?: string;
-  readonly rounds: string;
+  readonly rounds: number;
+  readonly smoke?: true;
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
-/** A case that takes longer hangs. */
-const CASE_DEADLINE_MS = 300_000;
+const WARM_UP_ROUNDS = 3;
+const MIN_TIME_MS = 50;
+/** One sample of each side, as short as it can be. */
+const SMOKE: RunSettings = { rounds: 1, warmUpRounds: 0, minTimeMs: 0.001 };
 
 const command = new Command('bench')
-  .description('Measures every case against its C baseline, in turns, each case in a process of its own.')
-  .argument('[case...]', 'names of cases; all when none is given')
+  .description('Measures each case against its baseline. The two sides alternate in a process of their own.')
+  .argument('[case...]', 'names of cases; default: all')
   .option('--json <file>', 'write the results to a file')
-  .option('--compare <file>', 'show what got worse since the results in a file')
-  .option('--rounds <count>', 'how often each side is measured', '15');
+  .option('--compare <file>', 'list the cases that are slower than in the results of a file')
+  .option('--rounds <count>', 'how many samples are taken of each side', parseRounds, 15)
+  .option('--smoke', 'run each case once for a moment; report failures but no times')
+  .parse();
 
-await main(command.parse().args, command.opts<Options>());
+const names = command.args.length > 0 ? command.args : caseNames();
+const options = command.opts<Options>();
+await (options.smoke === true ? smoke() : measure());
 
-async function main(names: string[], options: Options): Promise<void> {
+/** Runs every case once. The sides check their own work; the times mean nothing. */
+async function smoke(): Promise<void> {
+  for (const name of names) {
+    const done = await attempt(name, () => measureCase(name, SMOKE));
+    if (done !== undefined) console.log(`${name}: ran`);
+  }
+}
+
+async function measure(): Promise<void> {
+  const before = options.compare === undefined ? undefined : readReport(options.compare);
+  const settings = { rounds: options.rounds, warmUpRounds: WARM_UP_ROUNDS, minTimeMs: MIN_TIME_MS };
   const cases: CaseResult[] = [];
-  for (const name of names.length > 0 ? names : caseNames()) {
-    try {
-      const result = await runCase(name, options.rounds);
-      cases.push(result);
-      console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
-    } catch (error) {
-      // What the others measured is not lost.
-      console.error(`${name}: FAILED: ${String(error)}`);
-      process.exitCode = 1;
-    }
+  for (const name of names) {
+    const result = await attempt(name, async () => toResult(await loadCase(name), await measureCase(name, settings)));
+    if (result === undefined) continue;
+    cases.push(result);
+    console.error(`${name}: ratio ${result.ratio.toFixed(2)}${meetsBar(result) ? '' : ' OVER ITS BAR'}`);
   }
-  const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown' };
-  const report: BenchReport = { commit: commit(), ...machine, date: new Date().toISOString(), cases };
-  console.log(table(cases));
+  const report = makeReport(cases);
+  console.log(resultTable(cases));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (options.compare !== undefined) {
-    console.log(compareReports(readReport(options.compare), report, names));
-  }
+  if (before !== undefined) console.log(compareReports(before, report, command.args));
 }
 
-async function runCase(name: string, rounds: string): Promise<CaseResult> {
-  const benchCase = await loadCase(name);
-  const child = fork(join(here, 'run-case.js'), [name, rounds], { execArgv: ['--expose-gc'] });
-  const signal = AbortSignal.timeout(CASE_DEADLINE_MS);
-  const ended = once(child, 'exit');
+/** Reports a failed case and goes on: the results of the other cases stay useful. */
+async function attempt<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
-    const first = await Promise.race([once(child, 'message', { signal }), ended]);
-    const answer = first[0] as CaseSamples | number | null;
-    if (typeof answer !== 'object' || answer === null) throw new Error(`the case ${name} ended with code ${answer}`);
-    return summarize(benchCase, answer);
-  } finally {
-    child.kill();
-    await ended;
-  }
-}
-
-function table(cases: readonly CaseResult[]): string {
-  const rows = new Table({ head: ['case', 'value', 'C', 'ratio', 'bar', 'p99', 'spread'], style: { head: [] } });
-  for (const result of cases) {
-    rows.push([
-      result.name,
-      `${result.value.toFixed(2)} ${result.unit}`,
-      `${result.baseline.toFixed(2)} ${result.unit}`,
-      result.ratio.toFixed(2),
-      `${barOf(result)}${meetsBar(result) ? '' : '  OVER'}`,
-      result.p99.toFixed(2),
-      `${(result.spread.subject * 100).toFixed(0)} % / ${(result.spread.baseline * 100).toFixed(0)} %`,
-    ]);
-  }
-  return rows.toString();
-}
-
-function commit(): string {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: here, encoding: 'utf8' }).trim();
+    return await work();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'unknown: no git on this machine';
-    return 'unknown: not a git checkout';
+    console.error(`${name}: FAILED: ${String(error)}`);
+    process.exitCode = 1;
+    return undefined;
   }
+}
+
+function parseRounds(text: string): number {
+  const rounds = Number(text);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    throw new InvalidArgumentError(`It must be an integer of at least 1. Received ${text}.`);
+  }
+  return rounds;
 }

@@ -1,4 +1,4 @@
-// What C pays as a producer on a lane of the engine's, and what two C threads pay that do a lane's work by themselves.
+// A producer in C on a lane of the engine, and two C threads that do a lane's work themselves.
 #include "lane/layout.h"
 
 #include <linux/futex.h>
@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
 
-#include "clock.h"
+#include "baseline.h"
 
 using vfio_engine::LaneHeader;
 using vfio_engine::Op;
@@ -34,7 +35,7 @@ struct Lane {
 
   Slot& At(uint32_t count) const { return slots[count & (capacity - 1)]; }
 
-  // Reads and writes in turns, over a page.
+  // Reads and writes alternate, over a page.
   void Write(uint32_t count, uint32_t region) const {
     Slot& slot = At(count);
     slot.op = static_cast<uint8_t>((count & 1) != 0 ? Op::kWrite : Op::kRead);
@@ -62,7 +63,7 @@ void Await(const Lane& lane, uint32_t taken) {
   }
 }
 
-// Keeps `in_flight` under way until `operations` were answered. Returns how many failed.
+// Keeps `in_flight` operations in flight until `operations` are answered. Returns how many failed.
 uint32_t Produce(const Lane& lane, WorkerControl* worker, uint32_t region, uint32_t operations, uint32_t in_flight) {
   uint32_t pushed = lane.header->produced.load();
   uint32_t taken = pushed;
@@ -78,21 +79,19 @@ uint32_t Produce(const Lane& lane, WorkerControl* worker, uint32_t region, uint3
   return failed;
 }
 
-// (lane, worker: Uint8Array, region, operations, inFlight) => ns an operation
+// (lane, worker: Uint8Array, region, operations, inFlight)
 Napi::Value LaneProduce(const Napi::CallbackInfo& info) {
   Lane lane(BytesOf(info[0]));
   auto* worker = reinterpret_cast<WorkerControl*>(BytesOf(info[1]));
   uint32_t region = info[2].As<Napi::Number>().Uint32Value();
   uint32_t operations = info[3].As<Napi::Number>().Uint32Value();
   uint32_t in_flight = info[4].As<Napi::Number>().Uint32Value();
-  uint32_t failed = 0;
-  Napi::Value cost =
-      CostOf(info.Env(), operations, [&] { failed = Produce(lane, worker, region, operations, in_flight); });
-  if (failed != 0) throw Napi::Error::New(info.Env(), "operations of the C producer failed");
-  return cost;
+  uint32_t failed = Produce(lane, worker, region, operations, in_flight);
+  if (failed != 0) throw Napi::Error::New(info.Env(), std::to_string(failed) + " operations of the C producer failed");
+  return info.Env().Undefined();
 }
 
-// A worker of its own: copies a slot, does the access, answers.
+// A worker: copies a slot, makes the access, answers.
 void Serve(const Lane& lane, volatile uint32_t* words, uint32_t operations) {
   for (uint32_t done = 0; done != operations; done++) {
     while (lane.header->produced.load(std::memory_order_acquire) == done) {
@@ -108,25 +107,23 @@ void Serve(const Lane& lane, volatile uint32_t* words, uint32_t operations) {
   }
 }
 
-// (fd, fileOffset, operations) => ns an operation of the same reads and writes, by pread and pwrite
+// (fd, fileOffset, operations): the same reads and writes, by pread and pwrite.
 Napi::Value TransferLoop(const Napi::CallbackInfo& info) {
   int fd = info[0].As<Napi::Number>().Int32Value();
   off_t base = static_cast<off_t>(info[1].As<Napi::Number>().Int64Value());
   uint32_t operations = info[2].As<Napi::Number>().Uint32Value();
-  return CostOf(info.Env(), operations, [&] {
-    for (uint32_t count = 0; count != operations; count++) {
-      uint64_t value = count;
-      off_t offset = base + (count & (kWords - 1)) * 4;
-      ssize_t moved = (count & 1) != 0 ? pwrite(fd, &value, 4, offset) : pread(fd, &value, 4, offset);
-      if (moved != 4) abort();
-    }
-  });
+  for (uint32_t count = 0; count != operations; count++) {
+    uint64_t value = count;
+    off_t offset = base + (count & (kWords - 1)) * 4;
+    ssize_t moved = (count & 1) != 0 ? pwrite(fd, &value, 4, offset) : pread(fd, &value, 4, offset);
+    if (moved != 4) abort();
+  }
+  return info.Env().Undefined();
 }
 
-// (samples, round trips in each) => Float64Array of ns a round trip
+// (roundTrips): the calling thread is the producer, a second thread the worker.
 Napi::Value LaneThreads(const Napi::CallbackInfo& info) {
-  uint32_t samples = info[0].As<Napi::Number>().Uint32Value();
-  uint32_t in_sample = info[1].As<Napi::Number>().Uint32Value();
+  uint32_t round_trips = info[0].As<Napi::Number>().Uint32Value();
   constexpr uint32_t kCapacity = 64;
   std::unique_ptr<uint8_t, decltype(&free)> memory(
       static_cast<uint8_t*>(aligned_alloc(64, sizeof(LaneHeader) + kCapacity * sizeof(Slot))), free);
@@ -134,21 +131,15 @@ Napi::Value LaneThreads(const Napi::CallbackInfo& info) {
   reinterpret_cast<LaneHeader*>(memory.get())->capacity = kCapacity;
   Lane lane(memory.get());
   std::vector<uint32_t> words(kWords);
-  std::thread server([&] { Serve(lane, words.data(), samples * in_sample); });
-  Napi::Float64Array costs = Napi::Float64Array::New(info.Env(), samples);
-  uint32_t count = 0;
-  for (uint32_t sample = 0; sample < samples; sample++) {
-    uint64_t start = NowNs();
-    for (uint32_t i = 0; i < in_sample; i++, count++) {
-      lane.Write(count, 1);
-      lane.header->produced.store(count + 1, std::memory_order_seq_cst);
-      Await(lane, count);
-      if (lane.At(count).status != 0) abort();
-    }
-    costs[sample] = static_cast<double>(NowNs() - start) / in_sample;
+  std::thread server([&] { Serve(lane, words.data(), round_trips); });
+  for (uint32_t count = 0; count < round_trips; count++) {
+    lane.Write(count, 1);
+    lane.header->produced.store(count + 1, std::memory_order_seq_cst);
+    Await(lane, count);
+    if (lane.At(count).status != 0) abort();
   }
   server.join();
-  return costs;
+  return info.Env().Undefined();
 }
 
 }  // namespace

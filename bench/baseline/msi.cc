@@ -1,4 +1,4 @@
-// What a message costs in C: from the write that sends it to the statement after another thread's read(eventfd).
+// The latency of a message in C: from the write that sends it to the statement after another thread's read(eventfd).
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "clock.h"
+#include "baseline.h"
 
 namespace {
 
@@ -38,8 +38,8 @@ void Pause(uint64_t ns) {
   for (uint64_t end = NowNs() + ns; NowNs() < end;) continue;
 }
 
-// (eventfd, register or null, samples, gapNs, waiterCpu) => nanoseconds of each. The register's write sends the
-// message; without one the eventfd is written.
+// (eventfd, register or null, samples, gapNs, waiterCpu) => nanoseconds of each message. Writing the register sends a
+// message. Without a register the eventfd is written.
 Napi::Value MsiLatency(const Napi::CallbackInfo& info) {
   int fd = info[0].As<Napi::Number>().Int32Value();
   auto* device_register = info[1].IsNull() ? nullptr : reinterpret_cast<volatile uint32_t*>(BytesOf(info[1]));
@@ -58,14 +58,14 @@ Napi::Value MsiLatency(const Napi::CallbackInfo& info) {
     uint64_t one = 1;
     if (device_register != nullptr && !lost) *device_register = 1;
     else if (write(fd, &one, sizeof(one)) != sizeof(one)) lost = true;
-    // A message that is lost is made up for, so that the thread ends, and then reported.
+    // After a lost message the eventfd is written, so that the thread ends. The loss is then reported.
     while (shared.count.load(std::memory_order_acquire) <= i && !lost) lost = NowNs() - start > kPatienceNs;
     if (lost && write(fd, &one, sizeof(one)) == sizeof(one)) Pause(gap);
     costs[i] = static_cast<double>(shared.taken.load(std::memory_order_relaxed) - start);
   }
   waiter.join();
   fcntl(fd, F_SETFL, flags);
-  if (lost) throw Napi::Error::New(info.Env(), "a message did not come");
+  if (lost) throw Napi::Error::New(info.Env(), "no message arrived within 5 s");
   return costs;
 }
 

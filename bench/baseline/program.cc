@@ -1,11 +1,11 @@
-// What C pays for programs: the same descriptors filled, run by the engine's own native code, and reaped.
+// Programs in C: the same slots, filled, run by the engine's own native code, and read back. And a device in a thread.
 #include <dlfcn.h>
 
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "clock.h"
+#include "baseline.h"
 #include "lane/layout.h"
 
 using vfio_engine::Op;
@@ -20,11 +20,11 @@ constexpr uint32_t kSteps = 8 * kGroups;
 using ProgramRun = uint32_t (*)(Slot*, uint32_t);
 ProgramRun program_run = nullptr;
 
-// (path of the engine's addon, which is loaded)
+// (path): the engine's addon, which must be loaded.
 Napi::Value UseEngine(const Napi::CallbackInfo& info) {
   void* engine = dlopen(info[0].As<Napi::String>().Utf8Value().c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (engine != nullptr) program_run = reinterpret_cast<ProgramRun>(dlsym(engine, "vfio_engine_program_run"));
-  if (program_run == nullptr) throw Napi::Error::New(info.Env(), "the engine's addon is not loaded");
+  if (program_run == nullptr) throw Napi::Error::New(info.Env(), "the engine's addon must be loaded before useEngine");
   return info.Env().Undefined();
 }
 
@@ -49,7 +49,7 @@ void FillAll(std::vector<Slot>& slots, uint32_t region, uint32_t value) {
     Fill(*slot++, Op::kWrite, 2, region, base + 12, value);
     Fill(*slot++, Op::kRead, 1, region, base + 16);
     Fill(*slot++, Op::kWrite, 1, region, base + 20, value);
-    // The engine's programs have it there: the answer goes over the other.
+    // The engine's programs keep the value here, because the answer overwrites `value`.
     slot->buffer_offset = value;
     Fill(*slot++, Op::kModify, 4, region, base + 24, 0, 0xff);
     Fill(*slot++, Op::kRead, 4, region, base + 4);
@@ -65,25 +65,23 @@ uint32_t Reap(const std::vector<Slot>& slots) {
   return sum;
 }
 
-// (region, batches) => ns a step
+// (region, batches)
 Napi::Value Batch(const Napi::CallbackInfo& info) {
   uint32_t region = info[0].As<Napi::Number>().Uint32Value();
   uint32_t batches = info[1].As<Napi::Number>().Uint32Value();
   std::vector<Slot> slots(kSteps);
   uint32_t wrong = 0;
-  Napi::Value cost = CostOf(info.Env(), static_cast<double>(batches) * kSteps, [&] {
-    for (uint32_t value = 0; value < batches; value++) {
-      FillAll(slots, region, value);
-      bool all = program_run(slots.data(), kSteps) == kSteps && slots[kSteps - 1].status == 0;
-      if (!all || Reap(slots) != kGroups * value + kGroups * (kGroups - 1) / 2) wrong++;
-    }
-  });
-  if (wrong > 0) throw Napi::Error::New(info.Env(), "a batch read something else than was written");
-  return cost;
+  for (uint32_t value = 0; value < batches; value++) {
+    FillAll(slots, region, value);
+    bool all = program_run(slots.data(), kSteps) == kSteps && slots[kSteps - 1].status == 0;
+    if (!all || Reap(slots) != kGroups * value + kGroups * (kGroups - 1) / 2) wrong++;
+  }
+  if (wrong > 0) throw Napi::Error::New(info.Env(), std::to_string(wrong) + " batches of the C side read wrong values");
+  return info.Env().Undefined();
 }
 
-// A device of C: what is written to word 0 it works at for `work_ns` and then writes to word 16. Word 0 of all ones
-// ends it.
+// A device in a C thread. It works for `work_ns` at a value written to word 0 and then writes the value to word 16.
+// The value of all ones ends the thread.
 struct Device {
   std::thread thread;
   volatile uint32_t* words;
@@ -105,7 +103,7 @@ void RunDevice(volatile uint32_t* words, uint64_t work_ns) {
   }
 }
 
-// (bytes, work in ns)
+// (bytes, workNs)
 Napi::Value StartDevice(const Napi::CallbackInfo& info) {
   device.words = reinterpret_cast<volatile uint32_t*>(BytesOf(info[0]));
   device.thread = std::thread(RunDevice, device.words, info[1].As<Napi::Number>().Uint32Value());
@@ -118,17 +116,14 @@ Napi::Value StopDevice(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (first command, commands) => ns a command given and awaited
-Napi::Value CommandLoop(const Napi::CallbackInfo& info) {
-  uint32_t first = info[0].As<Napi::Number>().Uint32Value();
-  uint32_t commands = info[1].As<Napi::Number>().Uint32Value();
-  return CostOf(info.Env(), commands, [&] {
-    for (uint32_t i = 0; i < commands; i++) {
-      device.words[0] = first + i;
-      while (device.words[16] != first + i) {
-      }
-    }
-  });
+// (command) => nanoseconds until the device has finished it
+Napi::Value Command(const Napi::CallbackInfo& info) {
+  uint32_t command = info[0].As<Napi::Number>().Uint32Value();
+  uint64_t start = NowNs();
+  device.words[0] = command;
+  while (device.words[16] != command) {
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(NowNs() - start));
 }
 
 }  // namespace
@@ -138,5 +133,5 @@ void RegisterProgram(Napi::Env env, Napi::Object exports) {
   exports.Set("batch", Napi::Function::New(env, Batch));
   exports.Set("startDevice", Napi::Function::New(env, StartDevice));
   exports.Set("stopDevice", Napi::Function::New(env, StopDevice));
-  exports.Set("commandLoop", Napi::Function::New(env, CommandLoop));
+  exports.Set("command", Napi::Function::New(env, Command));
 }

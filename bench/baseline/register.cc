@@ -1,5 +1,5 @@
-// The baselines' module.
-#include "clock.h"
+// The entry point of the addon.
+#include "baseline.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterAccess(env, exports);

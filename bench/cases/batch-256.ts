@@ -1,44 +1,44 @@
 import { Program } from '../../lib/region/program.js';
-import { baseline, useEngine } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline, useEngine } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const BATCHES = 2000;
 const GROUPS = 32;
 const GROUP_BYTES = 64;
 const STEPS = 8 * GROUPS;
 
-/** Programs of 256 steps, filled anew each time. Both sides have them run by the same native code. */
+/** Programs of 256 steps, filled anew each time. The same native code runs them for both sides. */
 const batch256: BenchCase = {
   name: 'batch-256',
-  title: 'one step of 256 mixed ones, filled, run in one call and reaped',
+  title: 'one step of a program of 256 mixed steps that is filled, run in one call and read back',
   unit: 'ns',
   bar: 2,
   async prepare() {
     useEngine();
     const region = await openMemoryRegion(4096, 'mapped');
     const program = new Program(region, STEPS);
+    const operations = BATCHES * STEPS;
+    let wrong = 0;
     return {
-      subject: () => {
-        let wrong = 0;
-        const cost = nanosecondsEach(BATCHES * STEPS, () => {
+      subject: {
+        operations,
+        run: () => {
           for (let value = 0; value < BATCHES; value++) {
             fill(program, value);
             program.run();
             if (reap(program) !== GROUPS * value + (GROUPS * (GROUPS - 1)) / 2) wrong++;
           }
-        });
-        expectEqual('the number of wrong batches', wrong, 0);
-        return [cost];
+        },
+        after: () => expectEqual('the number of wrong batches', wrong, 0),
       },
-      baseline: () => [baseline.batch(region.descriptor.handle, BATCHES)],
+      baseline: { operations, run: () => baseline.batch(region.descriptor.handle, BATCHES) },
       close: () => region.close(),
     };
   },
 };
 
-/** What is read and not written is 0; the last step of a group reads what its second one wrote. */
+/** Registers that are not written read as 0. The last step of a group reads the value that its second step wrote. */
 function fill(program: Program, value: number): void {
   program.clear();
   for (let group = 0; group < GROUPS; group++) {

@@ -1,15 +1,14 @@
 import { addon } from '../../lib/native/addon.js';
 import { Program } from '../../lib/region/program.js';
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const BLOCK = 4096;
 const COPIES = 64;
 const RUNS = 100;
 
-/** Blocks of a region copied into memory that a device could reach, 32 bits at a time. */
+/** Copies of blocks of a region into memory that a device can reach, 32 bits at a time. */
 const blockCopy: BenchCase = {
   name: 'block-copy',
   title: `one copy of 4 KiB from a region to DMA memory by 32-bit accesses, ${COPIES} in a program`,
@@ -27,18 +26,19 @@ const blockCopy: BenchCase = {
       for (let i = 0; i < target.length; i++) expectEqual(`word ${i}`, target[i] as number, source[i] as number);
       target.fill(0);
     };
+    const operations = RUNS * COPIES;
     return {
-      subject: () => {
-        const cost = nanosecondsEach(RUNS * COPIES, () => {
+      subject: {
+        operations,
+        run: () => {
           for (let run = 0; run < RUNS; run++) program.run();
-        });
-        check();
-        return [cost];
+        },
+        after: check,
       },
-      baseline: () => {
-        const cost = baseline.blockCopy(region.bytes, new Uint8Array(buffer), RUNS * COPIES);
-        check();
-        return [cost];
+      baseline: {
+        operations,
+        run: () => baseline.blockCopy(region.bytes, new Uint8Array(buffer), operations),
+        after: check,
       },
       close: () => region.close(),
     };

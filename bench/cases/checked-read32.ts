@@ -1,12 +1,11 @@
 import { RegionAccess } from '../../lib/region/region-access.js';
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const READS = 1 << 20;
 
-/** A load of `Atomics` after a check, against a call of Node-API that checks nothing. */
+/** A checked `Atomics.load`, compared with a Node-API call without any check. */
 const checkedRead32: BenchCase = {
   name: 'checked-read32',
   title: 'one read32 of the checked accessor',
@@ -20,23 +19,23 @@ const checkedRead32: BenchCase = {
     new Uint32Array(region.memory).forEach((_, i, words) => (words[i] = i));
     baseline.setBareMemory(region.bytes);
     let sum = 0;
-    const check = (): void => expectEqual('the sum of what was read', sum, (READS / 1024) * (512 * 1023));
+    const check = (): void => expectEqual('the sum of the values read', sum, (READS / 1024) * (512 * 1023));
     return {
-      subject: () => {
-        sum = 0;
-        const cost = nanosecondsEach(READS, () => {
+      subject: {
+        operations: READS,
+        run: () => {
+          sum = 0;
           for (let i = 0; i < READS; i++) sum += access.read32((i * 4) & 0xffc);
-        });
-        check();
-        return [cost];
+        },
+        after: check,
       },
-      baseline: () => {
-        sum = 0;
-        const cost = nanosecondsEach(READS, () => {
+      baseline: {
+        operations: READS,
+        run: () => {
+          sum = 0;
           for (let i = 0; i < READS; i++) sum += baseline.bareRead32(handle, (i * 4) & 0xffc);
-        });
-        check();
-        return [cost];
+        },
+        after: check,
       },
       close: () => region.close(),
     };

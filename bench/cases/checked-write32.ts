@@ -1,12 +1,11 @@
 import { RegionAccess } from '../../lib/region/region-access.js';
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const WRITES = 1 << 20;
 
-/** A store by native code after its checks, against a call of Node-API that checks nothing. */
+/** A checked store by native code, compared with a Node-API call without any check. */
 const checkedWrite32: BenchCase = {
   name: 'checked-write32',
   title: 'one write32 of the checked accessor',
@@ -24,19 +23,19 @@ const checkedWrite32: BenchCase = {
       words.fill(0);
     };
     return {
-      subject: () => {
-        const cost = nanosecondsEach(WRITES, () => {
+      subject: {
+        operations: WRITES,
+        run: () => {
           for (let i = 0; i < WRITES; i++) access.write32((i * 4) & 0xffc, i);
-        });
-        check();
-        return [cost];
+        },
+        after: check,
       },
-      baseline: () => {
-        const cost = nanosecondsEach(WRITES, () => {
+      baseline: {
+        operations: WRITES,
+        run: () => {
           for (let i = 0; i < WRITES; i++) baseline.bareWrite32(handle, (i * 4) & 0xffc, i);
-        });
-        check();
-        return [cost];
+        },
+        after: check,
       },
       close: () => region.close(),
     };

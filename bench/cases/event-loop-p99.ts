@@ -2,16 +2,16 @@ import { Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
-import type { BenchCase } from '../case.js';
-import { p99While } from '../event-loop.js';
-import { openMemoryRegion } from '../memory.js';
+import type { BenchCase } from '../harness/case.js';
+import { p99While } from '../fixtures/event-loop.js';
+import { openMemoryRegion } from '../fixtures/memory-region.js';
 
 const SIZE = 65_536;
-/** Copies under way on each worker, tens of microseconds each: it never waits for the loop. */
+/** Copies in flight on each worker, tens of microseconds each: the worker never waits for the event loop. */
 const AT_ONCE = 32;
 const LOOK_MS = 500;
 
-/** The loop submits and takes all answers itself. The timer's own period of 1 ms is in both figures. */
+/** The event loop submits all copies and takes all answers. Both figures include the timer's own period of 1 ms. */
 const eventLoopP99: BenchCase = {
   name: 'event-loop-p99',
   title: "the event loop's delay at p99 with every worker of the default pool saturated",
@@ -25,8 +25,10 @@ const eventLoopP99: BenchCase = {
     const copy = { op: Op.copyOut, width: 1, region: region.descriptor.handle, offset: 0, buffer, length: SIZE };
     const lanes = Array.from({ length: pool.workers }, () => pool.lane());
     return {
-      subject: () => p99While(LOOK_MS, (end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
-      baseline: () => p99While(LOOK_MS),
+      subject: {
+        sample: () => p99While(LOOK_MS, (end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
+      },
+      baseline: { sample: () => p99While(LOOK_MS) },
       close: async () => {
         await pool.close();
         addon.bufferClose(buffer);
@@ -36,7 +38,7 @@ const eventLoopP99: BenchCase = {
   },
 };
 
-/** Submits a copy for each that was answered, until the end. */
+/** Submits a new copy for each answer until the end. */
 function saturate(lane: AsyncLane, copy: Parameters<AsyncLane['submit']>[0], end: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let pending = 0;
@@ -44,7 +46,7 @@ function saturate(lane: AsyncLane, copy: Parameters<AsyncLane['submit']>[0], end
       pending++;
       lane.submit(copy, (status) => {
         pending--;
-        if (status !== 0) reject(new Error(`a copy was answered ${status}`));
+        if (status !== 0) reject(new Error(`a copy failed with status ${status}`));
         else if (Date.now() < end) submit();
         else if (pending === 0) resolve();
       });

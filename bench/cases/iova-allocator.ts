@@ -1,7 +1,6 @@
 import { IovaAllocator } from '../../lib/dma/iova/iova-allocator.js';
-import type { BenchCase } from '../case.js';
-import { randomNumbers } from '../random-numbers.js';
-import { nanosecondsEach } from '../timing.js';
+import type { BenchCase } from '../harness/case.js';
+import { randomNumbers } from '../fixtures/random-numbers.js';
 
 const PAGE = 4096;
 const FEW = 100;
@@ -14,11 +13,11 @@ const RANGES = [
 const LAST = (1n << 64n) - 1n;
 const BELOW_4G = (1n << 32n) - 1n;
 
-/** An allocator that holds so many mappings of random sizes and alignments, among the holes of as many that are gone. */
+/** An allocator that holds mappings of random sizes and alignments, between the holes that as many freed ones left. */
 class Busy {
   readonly #random = randomNumbers(0x5eed);
   readonly #allocator = new IovaAllocator(PAGE, RANGES);
-  /** Pairs of an IOVA and a size: as objects, their own cache misses would be measured. */
+  /** Pairs of an IOVA and a size. Objects would add cache misses of their own to the measurement. */
   readonly #live: Float64Array;
   #count = 0;
 
@@ -28,7 +27,7 @@ class Busy {
     while (this.#count > mappings) this.#unmap();
   }
 
-  /** One map at a time and one unmap, so that their number stays. */
+  /** Each operation is one map and one unmap, so that the number of mappings stays. */
   run(operations: number): void {
     for (let done = 0; done < operations; done++) {
       this.#map(this.#random() % 16 === 0 ? BELOW_4G : LAST);
@@ -37,7 +36,7 @@ class Busy {
   }
 
   #map(limit: bigint): void {
-    // A page up to 64 KiB, aligned to a page up to 2 MiB, below 4 GiB to 64 KiB: often to more than the size.
+    // Sizes of 4 to 64 KiB, alignments of 4 KiB to 2 MiB (64 KiB below 4 GiB): often more than the size.
     const size = BigInt((1 + (this.#random() % 16)) * PAGE);
     const alignment = BigInt(PAGE * 2 ** (this.#random() % (limit === LAST ? 10 : 5)));
     const iova = this.#allocator.allocate({ size, alignment, limit });
@@ -56,18 +55,18 @@ class Busy {
   }
 }
 
-/** What taking an IOVA and giving one back costs beside many mappings, over what it costs beside few. */
+/** The cost of allocating and releasing an IOVA among many mappings, compared with the cost among few. */
 const iovaAllocator: BenchCase = {
   name: 'iova-allocator',
-  title: `one IOVA taken and one given back beside ${MANY} mappings, of random sizes and alignments`,
+  title: `allocating one IOVA and releasing one among ${MANY} mappings of random sizes and alignments`,
   unit: 'ns',
   bar: 2,
   comparison: `${MANY} mappings with ${FEW}`,
   prepare() {
     const [many, few] = [new Busy(MANY), new Busy(FEW)];
     return Promise.resolve({
-      subject: () => [nanosecondsEach(OPERATIONS, () => many.run(OPERATIONS))],
-      baseline: () => [nanosecondsEach(OPERATIONS, () => few.run(OPERATIONS))],
+      subject: { operations: OPERATIONS, run: () => many.run(OPERATIONS) },
+      baseline: { operations: OPERATIONS, run: () => few.run(OPERATIONS) },
       close: () => undefined,
     });
   },

@@ -1,11 +1,11 @@
-import type { BenchCase } from '../case.js';
-import { first, openLaneBench, produce, produceInC } from '../lane-bench.js';
+import type { BenchCase } from '../harness/case.js';
+import { first, openLaneBench, produce, produceInC } from '../fixtures/lane-bench.js';
 
 const OPERATIONS = 200_000;
 
 const laneMapped64: BenchCase = {
   name: 'lane-mapped-64',
-  title: 'an operation on a mapped region through a lane with 64 under way',
+  title: 'an operation on a mapped region through a lane with 64 in flight',
   unit: 'ns',
   bar: 1.5,
   comparison: 'a producer in JavaScript with one in C, on the same lane and worker',
@@ -14,8 +14,8 @@ const laneMapped64: BenchCase = {
     const lane = first(bench.lanes);
     const region = first(bench.regions);
     return {
-      subject: () => [produce(lane, [region], OPERATIONS)],
-      baseline: () => [produceInC(lane, region, OPERATIONS)],
+      subject: { operations: OPERATIONS, run: () => produce(lane, [region], OPERATIONS) },
+      baseline: { operations: OPERATIONS, run: () => produceInC(lane, region, OPERATIONS) },
       close: () => bench.close(),
     };
   },

@@ -1,39 +1,27 @@
 import { SyncLane } from '../../lib/lane/sync-lane.js';
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { first, openLaneBench } from '../lane-bench.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { first, openLaneBench, roundTrips } from '../fixtures/lane-bench.js';
 
-const SAMPLES = 500;
-/** So many that the clock's own cost does not count. */
-const ROUND_TRIPS = 20;
+/** Enough that starting the thread of the C side does not count. */
+const ROUND_TRIPS = 100_000;
 
 const laneRoundtrip: BenchCase = {
   name: 'lane-roundtrip',
-  title: 'one read through a lane, asked for and waited for',
+  title: 'one read through a lane, from the request to the answer',
   unit: 'ns',
   bar: 1.5,
   comparison: 'a lane and its worker with two C threads over the same slots',
   async prepare() {
     const bench = await openLaneBench();
-    const descriptor = first(bench.lanes);
+    const lane = new SyncLane(first(bench.lanes));
     const region = first(bench.regions);
-    const lane = new SyncLane(descriptor);
     return {
-      subject: () => Array.from({ length: SAMPLES }, () => roundTrips(lane, region)),
-      baseline: () => [...baseline.laneThreads(SAMPLES, ROUND_TRIPS)],
+      subject: { operations: ROUND_TRIPS, run: () => roundTrips(lane, region, ROUND_TRIPS) },
+      baseline: { operations: ROUND_TRIPS, run: () => baseline.laneThreads(ROUND_TRIPS) },
       close: () => bench.close(),
     };
   },
 };
-
-function roundTrips(lane: SyncLane, region: number): number {
-  const { slots } = lane;
-  return nanosecondsEach(ROUND_TRIPS, () => {
-    for (let i = 0; i < ROUND_TRIPS; i++) {
-      if (slots.status(lane.read(region, 4, i * 4)) !== 0) throw new Error('a read failed');
-    }
-  });
-}
 
 export default laneRoundtrip;

@@ -1,7 +1,7 @@
 import { IrqVector } from '../../lib/irq/vector.js';
 import { addon } from '../../lib/native/addon.js';
-import type { BenchCase } from '../case.js';
-import { prepareMsi } from '../msi.js';
+import type { BenchCase } from '../harness/case.js';
+import { prepareMsi } from '../fixtures/msi.js';
 
 const msiLatency: BenchCase = {
   name: 'msi-latency',

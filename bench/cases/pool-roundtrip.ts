@@ -1,20 +1,19 @@
 import { Piscina } from 'piscina';
 
 import { SyncLane } from '../../lib/lane/sync-lane.js';
-import type { BenchCase } from '../case.js';
-import { first, openLaneBench } from '../lane-bench.js';
-import { nanosecondsEach } from '../timing.js';
+import type { BenchCase } from '../harness/case.js';
+import { first, openLaneBench, roundTrips } from '../fixtures/lane-bench.js';
 
-/** The options that `WorkerPool` gives it. */
+/** The options that `WorkerPool` passes to Piscina. */
 const AS_THE_POOL = { minThreads: 1, maxThreads: 1, concurrentTasksPerWorker: 1, atomics: 'disabled' } as const;
 const RUNS = 500;
 const ROUND_TRIPS = 50_000;
-/** Until the scheduler has given the two threads a CPU each, which Piscina's had before. */
+/** Round trips until the scheduler has moved the two threads to CPUs of their own: Piscina's had them before. */
 const SETTLING = 20_000;
 
 const poolRoundtrip: BenchCase = {
   name: 'pool-roundtrip',
-  title: 'one read through a lane, asked for and waited for',
+  title: 'one read through a lane, from the request to the answer',
   comparison: 'a lane with `piscina.run()` of a function that returns its argument',
   unit: 'us',
   bar: 0.01,
@@ -22,16 +21,18 @@ const poolRoundtrip: BenchCase = {
     const bench = await openLaneBench();
     const lane = new SyncLane(first(bench.lanes));
     const region = first(bench.regions);
-    const piscina = new Piscina({ filename: new URL('../no-op.js', import.meta.url).href, ...AS_THE_POOL });
+    const piscina = new Piscina({ filename: new URL('../fixtures/no-op.js', import.meta.url).href, ...AS_THE_POOL });
     return {
-      subject: () => {
-        roundTrips(lane, region, SETTLING);
-        return [nanosecondsEach(ROUND_TRIPS, () => roundTrips(lane, region, ROUND_TRIPS)) / 1000];
+      subject: {
+        operations: ROUND_TRIPS,
+        before: () => roundTrips(lane, region, SETTLING),
+        run: () => roundTrips(lane, region, ROUND_TRIPS),
       },
-      baseline: async () => {
-        const start = process.hrtime.bigint();
-        for (let i = 0; i < RUNS; i++) await piscina.run(i);
-        return [Number(process.hrtime.bigint() - start) / RUNS / 1000];
+      baseline: {
+        operations: RUNS,
+        runAsync: async () => {
+          for (let i = 0; i < RUNS; i++) await piscina.run(i);
+        },
       },
       close: async () => {
         await piscina.destroy();
@@ -40,11 +41,5 @@ const poolRoundtrip: BenchCase = {
     };
   },
 };
-
-function roundTrips(lane: SyncLane, region: number, count: number): void {
-  for (let i = 0; i < count; i++) {
-    if (lane.slots.status(lane.read(region, 4, 0)) !== 0) throw new Error('a read failed');
-  }
-}
 
 export default poolRoundtrip;

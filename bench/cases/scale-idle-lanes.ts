@@ -1,3 +1,3 @@
-import { besideIdleLanes } from '../scale-lanes.js';
+import { besideIdleLanes } from '../fixtures/scale-lanes.js';
 
 export default besideIdleLanes('scale-idle-lanes', 64);

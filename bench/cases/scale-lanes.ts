@@ -1,3 +1,3 @@
-import { scaleLanes } from '../scale-lanes.js';
+import { scaleLanes } from '../fixtures/scale-lanes.js';
 
 export default scaleLanes('scale-lanes', 64);

@@ -1,3 +1,3 @@
-import { scaleRegions } from '../scale-regions.js';
+import { scaleRegions } from '../fixtures/scale-regions.js';
 
 export default scaleRegions('scale-regions-64', 64);

@@ -1,12 +1,11 @@
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const WINDOW = 4096;
 const PASSES = 1024;
 
-/** A raw view: a load that the compiler may make what it likes of. */
+/** Reads of a raw view. The compiler may optimize them as it likes. */
 const viewRead32: BenchCase = {
   name: 'view-read32',
   title: 'one read of a Uint32Array over a mapped region, 16 KiB of it read in order',
@@ -18,24 +17,25 @@ const viewRead32: BenchCase = {
     for (let i = 0; i < WINDOW; i++) words[i] = i * 0x01000193;
     const passSum = sumWindow(words);
     const readPasses = readerOf(words);
+    const operations = PASSES * WINDOW;
+    let sum = 0;
     return {
-      subject: () => {
-        let sum = 0;
-        const cost = nanosecondsEach(PASSES * WINDOW, () => {
+      subject: {
+        operations,
+        run: () => {
           sum = readPasses();
-        });
-        expectEqual('the sum of what was read', sum, Math.imul(passSum, PASSES));
-        return [cost];
+        },
+        after: () => expectEqual('the sum of the values read', sum, Math.imul(passSum, PASSES)),
       },
-      baseline: () => [baseline.read32(region.bytes, PASSES * WINDOW)],
+      baseline: { operations, run: () => baseline.read32(region.bytes, operations) },
       close: () => region.close(),
     };
   },
 };
 
 /**
- * Made once, so that V8 takes the view for a constant and its address for another; a view that comes as an argument costs
- * one more instruction an access.
+ * The function is created once, so that V8 treats the view and its address as constants. With a view as an argument, each
+ * access would take one more instruction.
  */
 function readerOf(words: Uint32Array): () => number {
   return () => {
@@ -45,7 +45,7 @@ function readerOf(words: Uint32Array): () => number {
   };
 }
 
-/** Unrolled and summed in order, as C's loop is. */
+/** Unrolled, and summed in order, like the loop in C. */
 function sumWindow(words: Uint32Array): number {
   let sum = 0;
   for (let i = 0; i < WINDOW; i += 16) {

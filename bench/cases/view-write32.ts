@@ -1,12 +1,11 @@
-import { baseline } from '../baseline.js';
-import type { BenchCase } from '../case.js';
-import { expectEqual, openMemoryRegion } from '../memory.js';
-import { nanosecondsEach } from '../timing.js';
+import { baseline } from '../baseline/addon.js';
+import type { BenchCase } from '../harness/case.js';
+import { expectEqual, openMemoryRegion } from '../fixtures/memory-region.js';
 
 const WINDOW = 4096;
 const PASSES = 1024;
 
-/** A raw view: a store that the compiler may make what it likes of. */
+/** Writes to a raw view. The compiler may optimize them as it likes. */
 const viewWrite32: BenchCase = {
   name: 'view-write32',
   title: 'one write to a Uint32Array over a mapped region, 16 KiB of it written in order',
@@ -16,27 +15,30 @@ const viewWrite32: BenchCase = {
     const region = await openMemoryRegion(1 << 20, 'mapped');
     const words = new Uint32Array(region.memory);
     const writePasses = writerOf(words);
+    const operations = PASSES * WINDOW;
     return {
-      subject: () => {
-        words.fill(0, 0, WINDOW);
-        const cost = nanosecondsEach(PASSES * WINDOW, writePasses);
-        for (let i = 0; i < WINDOW; i++) expectEqual(`word ${i}`, words[i] as number, PASSES);
-        return [cost];
+      subject: {
+        operations,
+        before: () => void words.fill(0, 0, WINDOW),
+        run: writePasses,
+        after: () => {
+          for (let i = 0; i < WINDOW; i++) expectEqual(`word ${i}`, words[i] as number, PASSES);
+        },
       },
-      baseline: () => [baseline.write32(region.bytes, PASSES * WINDOW)],
+      baseline: { operations, run: () => baseline.write32(region.bytes, operations) },
       close: () => region.close(),
     };
   },
 };
 
-/** Made once, so that V8 takes the view for a constant and its address for another. */
+/** The function is created once, so that V8 treats the view and its address as constants. */
 function writerOf(words: Uint32Array): () => void {
   return () => {
     for (let pass = 1; pass <= PASSES; pass++) fillWindow(words, pass);
   };
 }
 
-/** Unrolled as C's loop is; two stores a cycle leave the processor room for three instructions each. */
+/** Unrolled like the loop in C. At two stores a cycle the processor has room for three instructions per store. */
 function fillWindow(words: Uint32Array, value: number): void {
   for (let i = 0; i < WINDOW; i += 32) {
     words[i] = value;

@@ -1,3 +1,3 @@
-import { attachCase } from '../attach.js';
+import { attachCase } from '../fixtures/attach.js';
 
 export default attachCase('container');

@@ -1,3 +1,3 @@
-import { mapCase } from '../map.js';
+import { mapCase } from '../fixtures/map.js';
 
 export default mapCase('4k', 'iommufd');

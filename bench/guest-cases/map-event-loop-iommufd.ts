@@ -1,3 +1,3 @@
-import { mapEventLoopCase } from '../map-event-loop.js';
+import { mapEventLoopCase } from '../fixtures/map-event-loop.js';
 
 export default mapEventLoopCase('iommufd');

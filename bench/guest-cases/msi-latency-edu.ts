@@ -3,8 +3,8 @@ import { Engine } from '../../lib/engine/engine.js';
 import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import { addon } from '../../lib/native/addon.js';
 import { EDU_REG } from '../../lib/models/edu/registers.js';
-import type { BenchCase } from '../case.js';
-import { prepareMsi } from '../msi.js';
+import type { BenchCase } from '../harness/case.js';
+import { prepareMsi } from '../fixtures/msi.js';
 
 /** edu of the guest. */
 const DEVICE = '0000:00:04.0';

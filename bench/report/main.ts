@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 
 import { page } from './page.js';
-import { readReport } from './report-file.js';
+import { readReport } from '../harness/report-file.js';
 
 const command = new Command('bench:report')
   .description('Makes a page of charts, one HTML file, of the results of one or more runs.')

@@ -1,4 +1,4 @@
-import type { BenchReport } from '../main.js';
+import type { BenchReport } from '../harness/report-file.js';
 import { axis, chart, MARK_HEIGHT, sample } from './chart.js';
 import { groupsOf, type Group, type Mark, type Row } from './rows.js';
 

@@ -1,6 +1,5 @@
-import type { CaseResult } from '../case.js';
-import type { BenchReport } from '../main.js';
-import { barOf, meetsBar } from '../summary.js';
+import type { BenchReport } from '../harness/report-file.js';
+import { barOf, meetsBar, type CaseResult } from '../harness/result.js';
 
 /** What one run says of a case, as the page shows it. */
 export interface Mark {

@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { BenchCase, CaseResult } from '../../../bench/case.js';
-import { compareReports } from '../../../bench/compare.js';
-import type { BenchReport } from '../../../bench/main.js';
+import type { BenchCase } from '../../../bench/harness/case.js';
+import { compareReports } from '../../../bench/harness/compare.js';
+import { type BenchReport, readReport } from '../../../bench/harness/report-file.js';
+import { barOf, meetsBar, toResult, type CaseResult } from '../../../bench/harness/result.js';
 import { page } from '../../../bench/report/page.js';
-import { readReport } from '../../../bench/report/report-file.js';
 import { groupsOf } from '../../../bench/report/rows.js';
-import { barOf, meetsBar, summarize } from '../../../bench/summary.js';
 
 function result(name: string, fields: Partial<CaseResult> = {}): CaseResult {
   const measured = { value: 20, baseline: 10, ratio: 2, p50: 20, p99: 40, spread: { subject: 0.01, baseline: 0.01 } };
@@ -26,8 +25,9 @@ describe('results of the benchmark', () => {
     prepare: () => Promise.reject(new Error('not run')),
   };
 
-  it('are medians, their ratio, and spreads that one bad sample does not move', () => {
-    const row = summarize(benchCase, { subject: [9, 10, 11, 10, 1000], baseline: [5, 5, 5] });
+  it('are the values of both sides, their ratio and spreads, and percentiles of the subject', () => {
+    const subject = { value: 10, spread: 0.1, costs: [9, 10, 11, 10, 1000] };
+    const row = toResult(benchCase, { subject, baseline: { value: 5, spread: 0, costs: [5, 5, 5] } });
     assert.deepEqual([row.value, row.baseline, row.ratio, row.p50], [10, 5, 2, 10]);
     assert.ok(row.p99 > 900);
     assert.deepEqual(row.spread, { subject: 0.1, baseline: 0 });

@@ -1,14 +1,14 @@
-import type { CaseResult } from './case.js';
-import type { BenchReport } from './main.js';
+import type { BenchReport } from './report-file.js';
+import type { CaseResult } from './result.js';
 
-/** What a quiet machine's ratios differ by from run to run at least. */
+/** The least difference between two runs that counts: on a quiet machine ratios differ by this much. */
 const LEAST_NOISE = 0.05;
-/** How many median deviations a difference has to have: 3 are some two standard deviations. */
+/** How many spreads a difference must have to count. */
 const DEVIATIONS = 3;
 
 /**
- * Says which cases cost more of their baseline than they did, by more than the spreads of both runs explain.
- * @param asked the names of the cases that were to run; empty for all
+ * Lists the cases whose ratio grew by more than the spreads of both runs explain.
+ * @param asked the names of the cases that were asked for; empty for all
  */
 export function compareReports(before: BenchReport, after: BenchReport, asked: readonly string[] = []): string {
   const known = new Map(before.cases.map((result) => [result.name, result]));
@@ -26,7 +26,7 @@ export function compareReports(before: BenchReport, after: BenchReport, asked: r
   return lines.length === 0 ? `nothing got worse since ${before.commit}` : lines.join('\n');
 }
 
-/** The spreads of both sides of both runs together: they are independent. */
+/** Combines the spreads of both sides of both runs, which are independent. */
 function noiseOf(...results: readonly CaseResult[]): number {
   const spreads = results.flatMap(({ spread }) => [spread.subject, spread.baseline]);
   return Math.max(LEAST_NOISE, DEVIATIONS * Math.hypot(...spreads));

@@ -1,4 +1,4 @@
-// The clock that both sides are measured by.
+// What the files of the addon share.
 #pragma once
 
 #include <napi.h>
@@ -6,21 +6,14 @@
 
 #include <cstdint>
 
+// Returns CLOCK_MONOTONIC in nanoseconds, the clock of process.hrtime.
 inline uint64_t NowNs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Runs `body` once and gives nanoseconds for each of `operations`.
-template <class Body>
-Napi::Value CostOf(Napi::Env env, double operations, Body body) {
-  uint64_t start = NowNs();
-  body();
-  return Napi::Number::New(env, static_cast<double>(NowNs() - start) / operations);
-}
-
-// The bytes of a typed array, over shared memory as well.
+// Returns the bytes of a typed array, over shared memory too. They are the caller's.
 inline uint8_t* BytesOf(const Napi::Value& value) {
   void* data = nullptr;
   napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
