@@ -1,7 +1,7 @@
 import type { Fd, MappingHandle } from '../kernel/kernel.js';
 
 /** An address space in the table of pins: opaque. */
-export type PinSpace = object & { readonly pinSpace: never };
+type PinSpace = object & { readonly pinSpace: never };
 
 /** Source: native/memory. Memory that devices, threads and processes share. */
 export interface MemoryAddon {
