@@ -27,7 +27,7 @@ export interface DeviceDescription {
 }
 
 /** The part of the config header that `info` prints. */
-export interface HeaderDescription {
+interface HeaderDescription {
   readonly vendorId: number;
   readonly deviceId: number;
   readonly classCode: number;

@@ -3,9 +3,9 @@ import { CommanderError } from 'commander';
 import { plainMessage, VfioError } from '../base/errors.js';
 
 /** The exit codes of the command. */
-export const EXIT_OK = 0;
+const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 
 /**
  * Prints a failure on standard error: the message and the hint, or with `verbose` the stack and the causes.

@@ -17,7 +17,7 @@ export interface Capability {
 
 /** An entry of the list of extended capabilities. */
 export interface ExtendedCapability extends Capability {
-  /** The version of the capability, 4 bits. */
+  /** The version of the capability, 0 to 15. */
   readonly version: number;
 }
 

@@ -32,15 +32,15 @@ const ID_OFFSETS = {
 const ID_NAMES = Object.keys(ID_OFFSETS) as (keyof typeof ID_OFFSETS)[];
 const LAST_ID = 0xffff;
 
-/** Ids that config space shows instead of those of the device. 16 bits each. */
+/** Ids that config space shows instead of those of the device. Each one has 16 bits. Default: the id of the device. */
 export interface IdOverrides {
-  /** Default: that of the device. */
+  /** Replaces PCI_VENDOR_ID. */
   readonly vendorId?: number;
-  /** Default: that of the device. */
+  /** Replaces PCI_DEVICE_ID. */
   readonly deviceId?: number;
-  /** Default: that of the device. */
+  /** Replaces PCI_SUBSYSTEM_VENDOR_ID. */
   readonly subsystemVendorId?: number;
-  /** Default: that of the device. */
+  /** Replaces PCI_SUBSYSTEM_ID. */
   readonly subsystemId?: number;
 }
 

@@ -4,9 +4,9 @@ import * as reg from '../uapi/pci.js';
 export interface BarAddress {
   /** 0 to 5 for a device, 0 and 1 for a bridge. */
   readonly barIndex: number;
-  /** 32-bit memory, 64-bit memory or I/O ports. */
+  /** A 32-bit or 64-bit memory BAR, or I/O ports. */
   readonly kind: 'memory32' | 'memory64' | 'io';
-  /** Whether the memory is prefetchable. */
+  /** Whether reads have no side effects and writes may be merged. */
   readonly prefetchable: boolean;
   /** A bus address, or the number of a port. */
   readonly address: bigint;
@@ -14,27 +14,27 @@ export interface BarAddress {
 
 /** The header of config space. Source: PCI Local Bus Specification 3.0, 6.1 */
 export interface ConfigHeader {
-  /** 16 bits. */
+  /** PCI_VENDOR_ID, 16 bits. */
   readonly vendorId: number;
-  /** 16 bits. */
+  /** PCI_DEVICE_ID, 16 bits. */
   readonly deviceId: number;
-  /** The command register: PCI_COMMAND_*. */
+  /** The command register, bits PCI_COMMAND_*. */
   readonly command: number;
-  /** The status register: PCI_STATUS_*. */
+  /** The status register, bits PCI_STATUS_*. */
   readonly status: number;
-  /** 8 bits. */
+  /** The revision, 8 bits. */
   readonly revisionId: number;
   /** 24 bits: class, subclass, programming interface. */
   readonly classCode: number;
   /** 0 for a device, 1 for a bridge. */
   readonly headerType: number;
-  /** Whether the slot has several functions. */
+  /** Whether the device has several functions. */
   readonly multifunction: boolean;
-  /** The BARs with an address. */
+  /** The BARs that have an address, ascending. */
   readonly bars: readonly BarAddress[];
   /** The address and the enable bit of the ROM; 0 without a ROM. */
   readonly romAddress: number;
-  /** 8 bits; only software uses it. */
+  /** The interrupt line that firmware or the host has stored. */
   readonly interruptLine: number;
   /** 1 (INTA) to 4 (INTD); 0 without INTx. */
   readonly interruptPin: number;

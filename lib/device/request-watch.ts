@@ -11,7 +11,7 @@ export type RequestHandler = (device: Device) => void | Promise<void>;
 export type OnRequest = 'detach' | 'ignore' | RequestHandler;
 
 /** The time that a handler has before the device is detached without it. */
-export const REQUEST_HANDLER_MS = 5000;
+const REQUEST_HANDLER_MS = 5000;
 
 /**
  * Detaches a device when the kernel asks for it by the REQ interrupt. The kernel asks when a process unbinds the driver of

@@ -25,7 +25,10 @@ export class SimpleBus implements GuestBus {
   readonly #data = new Uint8Array(8);
   readonly #value = new DataView(this.#data.buffer);
 
-  /** Adds memory. @throws ERR_INVALID_ARGUMENT for an address or a size that is not a multiple of 4096; EEXIST for an overlap */
+  /**
+   * Adds a range of memory.
+   * @throws ERR_INVALID_ARGUMENT for an address or a size that is not a multiple of 4096; EEXIST for an overlap
+   */
   mapMemory(gpa: bigint, view: Uint8Array, slot: GuestMemorySlot): void {
     requireGpa(gpa);
     if (gpa % BigInt(GUEST_PAGE_SIZE) !== 0n || slot.size % GUEST_PAGE_SIZE !== 0) {
@@ -35,30 +38,30 @@ export class SimpleBus implements GuestBus {
     this.#memory.add({ start: gpa, size: slot.size, memory: { view, writable: slot.writable } });
   }
 
-  /** Removes the memory at an address. */
+  /** Removes a range of memory. @throws ERR_INVALID_ARGUMENT if no range starts at the address */
   unmapMemory(gpa: bigint): void {
     this.#memory.remove(gpa);
   }
 
-  /** Adds handlers for a range of addresses. @throws EEXIST for an overlap */
+  /** Adds a range of handlers. @throws EEXIST for an overlap */
   registerMmio(gpa: bigint, size: number, handlers: AccessHandlers): void {
     requireGpa(gpa);
     this.#memory.add({ start: gpa, size, handlers });
   }
 
-  /** Removes the handlers at an address. */
+  /** Removes a range of handlers. @throws ERR_INVALID_ARGUMENT if no range starts at the address */
   unregisterMmio(gpa: bigint): void {
     this.#memory.remove(gpa);
   }
 
-  /** Adds handlers for a range of ports. @throws ERR_INVALID_ARGUMENT for a range beyond port 0xffff; EEXIST for an overlap */
+  /** Adds a range of ports. @throws ERR_INVALID_ARGUMENT for a range beyond port 0xffff; EEXIST for an overlap */
   registerPio(port: number, size: number, handlers: AccessHandlers): void {
     requirePort(port);
     requireWhole('size', size, 1, PORT_COUNT - port);
     this.#ports.add({ start: BigInt(port), size, handlers });
   }
 
-  /** Removes the handlers at a port. */
+  /** Removes a range of ports. @throws ERR_INVALID_ARGUMENT if no range starts at the port */
   unregisterPio(port: number): void {
     requirePort(port);
     this.#ports.remove(BigInt(port));

@@ -42,7 +42,7 @@ export interface RunReport {
 }
 
 /** A count, and its rate. */
-export interface Rate {
+interface Rate {
   readonly operations: number;
   readonly perSecond: number;
 }
