@@ -7,30 +7,30 @@ export type BackendName = 'container' | 'iommufd';
 /** All names of backends. */
 export const BACKEND_NAMES: readonly BackendName[] = ['container', 'iommufd'];
 
-/** What hides behind `Engine.attach`: one way of getting a device and an address space for its DMA. */
+/** One way to attach a device and its DMA space. The engine calls it. Thread: the one that made it. */
 export interface Backend {
   readonly name: BackendName;
   /**
-   * Attaches a device to an address space. Whatever fails, nothing stays open and the space is as it was.
-   * @throws VfioError
+   * Attaches a device to a DMA space. If a step fails, everything is closed and the space is as it was.
+   * @throws (rejects) a VfioError with the device's name
    */
   attach(request: AttachRequest): Promise<AttachedDevice>;
 }
 
-/** What to attach, and where its DMA goes. */
+/** The device to attach, and the DMA space that it joins. */
 export interface AttachRequest {
-  /** What the kernel calls the device: a bdf or a UUID. */
+  /** The kernel's name of the device: a bdf or a UUID. */
   readonly name: string;
-  /** Its folder under /sys. */
+  /** The folder of the device under /sys. */
   readonly sysfsPath: string;
   readonly space: DmaTargetRegistry;
-  /** Whether the device is reset when it can be; a failure is a warning. */
+  /** Whether to reset the device if it supports that. A failure is only a warning. */
   readonly reset: boolean;
   /**
-   * Called when a thread of the pool has begun to open the device, which takes its time: for what needs no device. It may
-   * be called again by a further way of attaching, and throws nothing.
+   * Called when the slow open of the device has started on the thread pool: for work that does not need the device. The auto
+   * backend may call it once for each backend that it tries. It must not throw.
    */
-  readonly meanwhile?: () => void;
+  readonly onOpening?: () => void;
 }
 
 /** A device attached by a backend. */
@@ -39,16 +39,16 @@ export interface AttachedDevice {
   readonly kernel: VfioKernel;
   readonly deviceFd: Fd;
   readonly info: DeviceInfo;
-  /** The IOMMU group's number; undefined where the backend has no groups. */
+  /** The number of the IOMMU group; undefined if the backend does not use groups. */
   readonly groupId: string | undefined;
-  /** The open group of a number; undefined for one that this way of attaching does not hold. Absent without groups. */
+  /** Returns the open descriptor of a group; undefined if this backend has not opened it. Absent if it does not use groups. */
   readonly groupFd?: (groupId: string) => Fd | undefined;
-  /** Whether the device has an address space for DMA; without an IOMMU it has none. */
+  /** Whether memory can be mapped for the device; false without an IOMMU. */
   readonly hasDma: boolean;
   /**
-   * Gives all back in the reverse order, whatever fails.
-   * @param meanwhile called when a thread of the pool has begun to close the device; it throws nothing
-   * @throws the first error, the further ones as its cause
+   * Undoes the attach in reverse order. Every step runs, even if an earlier one fails.
+   * @param onClosing called when the slow close of the device has started on the thread pool; it must not throw
+   * @throws (rejects) the first error, with the further errors as its cause
    */
-  detach(meanwhile?: () => void): Promise<void>;
+  detach(onClosing?: () => void): Promise<void>;
 }

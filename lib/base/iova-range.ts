@@ -22,5 +22,8 @@ export interface DirtyRange {
   readonly pageSize: bigint;
 }
 
+/** The last IOVA and the last address of 64 bits. */
+export const LAST_ADDRESS = (1n << 64n) - 1n;
+
 /** The smallest page that any IOMMU maps or tracks writes by, bytes. Source: linux/iommu.h, the drivers' pgsize_bitmap */
 export const SMALLEST_IOMMU_PAGE = 4096n;

@@ -1,6 +1,6 @@
 import type { Backend, BackendName } from '../backends/backend.js';
 import { ContainerBackend } from '../backends/container/backend.js';
-import { FirstThatAttaches } from '../backends/first-that-attaches.js';
+import { AutoBackend } from '../backends/auto-backend.js';
 import { hasIommufd, IommufdBackend } from '../backends/iommufd/backend.js';
 import { argumentError } from '../base/arguments.js';
 import { announced, isObserved } from '../base/diagnostics.js';
@@ -122,8 +122,8 @@ export class Engine {
       undo.push(dma.mappings.countDevice({ mediated: isUuid(name) }));
       const request = new RequestWatch(onRequest);
       undo.push(() => request.close());
-      const meanwhile = (): void => request.prepare();
-      const attached = await backend.attach({ name, sysfsPath, space: dma.mappings, reset, meanwhile });
+      const onOpening = (): void => request.prepare();
+      const attached = await backend.attach({ name, sysfsPath, space: dma.mappings, reset, onOpening });
       const detach = (device: Device): Promise<void> => this.#detach(device);
       const parts = { name, dma, ids, busMaster, trap, pool, lane, detach };
       const device = await openDevice(attached, parts, undo);
@@ -165,7 +165,7 @@ export class Engine {
   #attacher(kernel: VfioKernel, wanted: 'auto' | BackendName): Pick<Backend, 'attach'> {
     if (wanted !== 'auto') return this.#backend(kernel, wanted);
     const names: BackendName[] = hasIommufd(kernel) ? ['iommufd', 'container'] : ['container'];
-    return new FirstThatAttaches(names.map((name) => this.#backend(kernel, name)));
+    return new AutoBackend(names.map((name) => this.#backend(kernel, name)));
   }
 
   #backend(kernel: VfioKernel, name: BackendName): Backend {

@@ -23,7 +23,7 @@ const DEFAULT_BIND_TIMEOUT_MS = 15_000;
 /** The text in driver_override if there is no override. */
 const NO_OVERRIDE = '(null)';
 /** The methods of a Sysfs that binding calls. */
-const SYSFS_METHODS = ['readlink', 'readFile', 'readdir', 'writeSlowly', 'exists'] satisfies (keyof Sysfs)[];
+const BIND_METHODS = ['readlink', 'readFile', 'readdir', 'writeSlowly', 'exists'] satisfies (keyof Sysfs)[];
 
 /** A PCI function, with the steps of a bind: each reads or writes one file of /sys. Thread: any with an event loop. */
 export class BindableFunction {
@@ -39,7 +39,7 @@ export class BindableFunction {
     const { sysfs = linuxSysfs, timeoutMs = DEFAULT_BIND_TIMEOUT_MS } = options;
     requireText('device', device);
     requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
-    requireSysfs(sysfs, SYSFS_METHODS);
+    requireSysfs(sysfs, BIND_METHODS);
     const id = parseDeviceId(device);
     if (id.kind !== 'pci') throw argumentError('device', 'the address of a PCI function, [dddd:]bb:dd.f', device);
     if (!(await sysfs.exists(id.sysfsPath))) {

@@ -28,7 +28,7 @@ export interface InventoryEntry {
 
 const BUSES = ['pci', 'mdev'] as const;
 /** The methods of a Sysfs that the inventory calls. */
-const SYSFS_METHODS = ['readlink', 'readFile', 'readdir', 'exists'] as const;
+const INVENTORY_METHODS = ['readlink', 'readFile', 'readdir', 'exists'] as const;
 
 /** The blocker of each group that was looked at, by the number of the group. */
 type KnownBlockers = Map<string, ViabilityBlocker | null>;
@@ -44,7 +44,7 @@ export async function listDevices(
   sysfs: Sysfs = linuxSysfs,
   kernel: InventoryEntry['kernel'] = 'linux',
 ): Promise<InventoryEntry[]> {
-  requireSysfs(sysfs, SYSFS_METHODS);
+  requireSysfs(sysfs, INVENTORY_METHODS);
   requireOneOf('kernel', kernel, ['linux', 'software']);
   const entries: InventoryEntry[] = [];
   const known: KnownBlockers = new Map();

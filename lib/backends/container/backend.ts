@@ -1,22 +1,20 @@
 import { systemError, withContext } from '../../base/errors.js';
-import { warn } from '../../base/diagnostics.js';
 import { callKernel } from '../../kernel/hints.js';
-import type { DeviceInfo, Fd, VfioKernel } from '../../kernel/kernel.js';
+import type { DeviceInfo, VfioKernel } from '../../kernel/kernel.js';
 import { Mutex } from '../../base/mutex.js';
 import { queryGroup } from '../../sysfs/iommu-group.js';
-import { VFIO_DEVICE_FLAGS_RESET } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 import type { AttachedDevice, AttachRequest, Backend } from '../backend.js';
-import { OpenedDevice } from '../opened-device.js';
-import { GroupTable, type GroupUse } from './groups.js';
+import { DeviceDescriptor } from '../device-descriptor.js';
+import { GroupTable, type GroupUse } from './group-table.js';
 
-/** Attaches devices by groups and containers: /dev/vfio/vfio and /dev/vfio/GROUP. Thread: the one that made it. */
+/** Attaches devices by their groups and a container: /dev/vfio/GROUP and /dev/vfio/vfio. Thread: the one that made it. */
 export class ContainerBackend implements Backend {
   readonly name = 'container';
   readonly #kernel: VfioKernel;
   readonly #groups: GroupTable;
   readonly #devices = new Set<string>();
-  /** Groups and containers are joined and left by one attach or detach at a time. */
+  /** One attach or detach changes groups and containers at a time. */
   readonly #lock = new Mutex();
 
   constructor(kernel: VfioKernel) {
@@ -34,9 +32,9 @@ export class ContainerBackend implements Backend {
     });
   }
 
-  async #attach({ name, sysfsPath, space, reset, meanwhile }: AttachRequest): Promise<AttachedDevice> {
+  async #attach({ name, sysfsPath, space, reset, onOpening }: AttachRequest): Promise<AttachedDevice> {
     if (this.#devices.has(name)) {
-      throw systemError('EBUSY', 'attach', { device: name, hint: 'the device is attached already: detach it first' });
+      throw systemError('EBUSY', 'attach', { device: name, hint: 'the device is already attached: detach it first' });
     }
     const undo = new Unwinding();
     try {
@@ -44,12 +42,12 @@ export class ContainerBackend implements Backend {
       const use = await this.#groups.use(groupId, space);
       undo.push(() => use.release());
       const opening = this.#openDevice(use, name, undo);
-      // The kernel opens the device on a thread of the pool; the space joins on this one.
+      // The device opens on the thread pool; this thread maps the memory of the space meanwhile.
       const joining = use.joinSpace();
-      meanwhile?.();
+      onOpening?.();
       const [opened] = await allOf([opening, joining]);
-      const info = callKernel('getDeviceInfo', { device: name }, () => this.#kernel.getDeviceInfo(opened.fd));
-      if (reset) await this.#reset(opened.fd, info, name);
+      const info = opened.info();
+      if (reset) await opened.resetIfSupported(info);
       this.#devices.add(name);
       undo.push(() => void this.#devices.delete(name));
       return this.#attached(opened, info, use, undo.release());
@@ -58,26 +56,16 @@ export class ContainerBackend implements Backend {
     }
   }
 
-  async #openDevice({ group }: GroupUse, name: string, undo: Unwinding): Promise<OpenedDevice> {
+  async #openDevice({ group }: GroupUse, name: string, undo: Unwinding): Promise<DeviceDescriptor> {
     const fd = await callKernel('getDeviceFd', { device: name, path: group.path }, () =>
       this.#kernel.getDeviceFd(group.fd, name),
     );
-    const opened = new OpenedDevice(this.#kernel, fd);
+    const opened = new DeviceDescriptor(this.#kernel, fd, name);
     undo.push(() => opened.close());
     return opened;
   }
 
-  /** A device that cannot be reset works, with the state that its last user left it in. */
-  async #reset(deviceFd: Fd, info: DeviceInfo, device: string): Promise<void> {
-    if ((info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) return;
-    try {
-      await callKernel('resetDevice', { device }, () => this.#kernel.resetDevice(deviceFd));
-    } catch (error) {
-      warn('the device could not be reset', error, device);
-    }
-  }
-
-  #attached(opened: OpenedDevice, info: DeviceInfo, { group }: GroupUse, undo: Unwinding): AttachedDevice {
+  #attached(opened: DeviceDescriptor, info: DeviceInfo, { group }: GroupUse, undo: Unwinding): AttachedDevice {
     return {
       backend: this.name,
       kernel: this.#kernel,
@@ -86,8 +74,8 @@ export class ContainerBackend implements Backend {
       groupId: group.id,
       groupFd: (groupId) => this.#groups.fdOf(groupId),
       hasDma: !group.noiommu,
-      detach: (meanwhile) => {
-        opened.meanwhile = meanwhile;
+      detach: (onClosing) => {
+        opened.onClosing = onClosing;
         return this.#lock.run(() => undo.runOrThrow());
       },
     };

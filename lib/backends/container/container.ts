@@ -12,11 +12,11 @@ import {
 import { Unwinding } from '../../base/unwinding.js';
 import type { DmaTargetRegistry } from '../dma-target.js';
 import type { Group } from './group.js';
-import { ContainerTarget } from './target.js';
+import { ContainerTarget } from './container-target.js';
 
 const PATH = '/dev/vfio/vfio';
 
-/** A container: the groups whose devices share one IOMMU context. */
+/** A container: groups whose devices share one set of mappings. Thread: the one that made it. */
 export class Container {
   readonly #kernel: VfioKernel;
   readonly #fd: Fd;
@@ -28,17 +28,17 @@ export class Container {
   private constructor(
     kernel: VfioKernel,
     fd: Fd,
-    /** Of the IOMMU. */
+    /** The type of the IOMMU: VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU or VFIO_NOIOMMU_IOMMU. */
     private readonly type: number,
     readonly space: DmaTargetRegistry,
   ) {
     this.#kernel = kernel;
     this.#fd = fd;
-    // Without an IOMMU the kernel maps nothing: the device reaches all of the machine's memory.
+    // Without an IOMMU there are no mappings: the device reaches all memory of the machine.
     this.#target = this.noiommu ? undefined : new ContainerTarget(kernel, fd, () => this.#reserved());
   }
 
-  /** Opens an empty container, for groups with an IOMMU or without one. */
+  /** Opens an empty container. @param noiommu whether it is for groups without an IOMMU */
   static async open(kernel: VfioKernel, space: DmaTargetRegistry, noiommu: boolean): Promise<Container> {
     const undo = new Unwinding();
     try {
@@ -51,7 +51,7 @@ export class Container {
     }
   }
 
-  /** Takes the first group in, and gets the IOMMU with it. */
+  /** Adds the first group and sets the IOMMU. @throws (rejects) the errors of VFIO_GROUP_SET_CONTAINER and VFIO_SET_IOMMU */
   async start(group: Group): Promise<void> {
     const undo = new Unwinding();
     try {
@@ -62,47 +62,47 @@ export class Container {
     }
   }
 
-  /** Has the space map into the container; its mappings are in it when this resolves. Asked again, it has done so. */
+  /** Adds the container to its space: all memory of the space is mapped in it. Further calls share the first one. */
   joinSpace(): Promise<void> {
     this.#joined ??= this.#target === undefined ? Promise.resolve() : this.space.addTarget(this.#target);
     return this.#joined;
   }
 
-  /** Closes a container that has no group. */
+  /** Closes the container, which must have no group. */
   close(): Promise<void> {
     return this.#kernel.close(this.#fd);
   }
 
-  /** Whether its groups have no IOMMU. */
+  /** Whether the container is for groups without an IOMMU. */
   get noiommu(): boolean {
     return this.type === VFIO_NOIOMMU_IOMMU;
   }
 
-  /** Whether the last group has left. */
+  /** Whether the container has no group. */
   get empty(): boolean {
     return this.#groups.size === 0;
   }
 
-  /** Takes one more group in. @throws EINVAL, EPERM, EBUSY where the IOMMU cannot hold both */
+  /** Adds a further group. @throws (rejects) EINVAL, EPERM or EBUSY if the IOMMU cannot hold it beside the others */
   async join(group: Group): Promise<void> {
     const undo = new Unwinding();
     try {
       await this.#set(group, undo);
-      // The new group's reserved ranges narrow what can be mapped.
+      // The reserved ranges of the new group cannot be mapped any more.
       if (this.#target !== undefined) await this.space.refreshTarget(this.#target);
     } catch (error) {
       throw await undo.failed(error);
     }
   }
 
-  /** Lets a group go; the last one takes the container with it. Whatever fails, the rest is done. */
+  /** Removes a group. After the last group the container is closed. Every step runs, even if an earlier one fails. */
   async leave(group: Group): Promise<void> {
     const undo = new Unwinding();
     if (this.#groups.size === 1) {
       undo.push(() => this.close());
     }
     undo.push(() => this.#unset(group));
-    // First of all no one may map into what is about to lose its IOMMU.
+    // Runs first: nothing may be mapped in a container that is about to lose its IOMMU.
     const target = this.#target;
     if (this.#groups.size === 1 && target !== undefined) undo.push(() => this.space.removeTarget(target));
     await undo.runOrThrow();
@@ -126,7 +126,8 @@ export class Container {
   }
 
   /**
-   * A group whose last device loses its driver is taken from its container by the kernel, and answers ENODEV from then on.
+   * Tells whether the group is still in a container. When the last device of a group loses its driver, the kernel removes the
+   * group from its container, and the group fails with ENODEV from then on.
    * Source: vfio_device_remove_group, vfio_group_ioctl_get_status
    */
   #holds(group: Group): boolean {
@@ -134,7 +135,7 @@ export class Container {
       const { flags } = callKernel('getGroupStatus', { path: group.path }, () => this.#kernel.getGroupStatus(group.fd));
       return (flags & VFIO_GROUP_FLAGS_CONTAINER_SET) !== 0;
     } catch (error) {
-      // Where the kernel does not tell, the failure that led here counts.
+      // If the kernel does not say, the error that led here counts.
       return !(error instanceof VfioError && error.code === 'ENODEV');
     }
   }
@@ -147,14 +148,14 @@ export class Container {
 function checkVersion(kernel: VfioKernel, fd: Fd): void {
   const version = callKernel('getApiVersion', { path: PATH }, () => kernel.getApiVersion(fd));
   if (version === VFIO_API_VERSION) return;
-  throw new VfioError(`the kernel has version ${version} of VFIO's interface, not ${VFIO_API_VERSION}`, {
+  throw new VfioError(`the kernel's VFIO interface must have version ${VFIO_API_VERSION}. It has ${version}`, {
     code: 'ERR_NOT_SUPPORTED',
     syscall: 'ioctl(VFIO_GET_API_VERSION)',
     path: PATH,
   });
 }
 
-/** type1v2 before type1: it unmaps whole mappings alone, which is what the engine asks for. */
+/** Chooses the type of the IOMMU. type1v2 comes before type1: it unmaps whole mappings only, as the engine does. */
 function chooseIommu(kernel: VfioKernel, fd: Fd, noiommu: boolean): number {
   for (const type of noiommu ? [VFIO_NOIOMMU_IOMMU] : [VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU]) {
     if (callKernel('checkExtension', { path: PATH }, () => kernel.checkExtension(fd, type)) > 0) return type;

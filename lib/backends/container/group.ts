@@ -8,25 +8,25 @@ import { queryReservedRanges, type GroupId } from '../../sysfs/iommu-group.js';
 import { VFIO_GROUP_FLAGS_VIABLE } from '../../uapi/vfio.js';
 import { allOf, Unwinding } from '../../base/unwinding.js';
 
-/** An open IOMMU group. */
+/** An open IOMMU group. Whoever opened it closes its descriptor. */
 export class Group {
   private constructor(
     readonly id: string,
     readonly noiommu: boolean,
     readonly fd: Fd,
     readonly path: string,
-    /** What its devices' DMA cannot use. */
+    /** The ranges that its devices cannot use for DMA. */
     readonly reserved: readonly ReservedRange[],
   ) {}
 
-  /** Opens a group and makes sure that it can be used. @throws EPERM when a driver keeps it from being viable */
+  /** Opens a group. @throws (rejects) EPERM if a driver makes it not viable; the errors of opening its node */
   static async open(kernel: VfioKernel, groupId: GroupId): Promise<Group> {
     const { id, noiommu } = groupId;
     const name = groupNodeName(groupId);
     const path = `/dev/vfio/${name}`;
     const undo = new Unwinding();
     try {
-      // A thread of the pool opens while this one reads.
+      // The open runs on the thread pool; this thread reads /sys meanwhile.
       const opening = openGroup(kernel, groupId, name, path).then((opened) => {
         undo.push(() => kernel.close(opened));
         return opened;
@@ -41,7 +41,7 @@ export class Group {
   }
 }
 
-/** Says who has the group where somebody has. */
+/** Opens the node of a group. If the group is busy, the hint names its users. */
 async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, path: string): Promise<Fd> {
   try {
     return await kernel.openGroup(name);
@@ -49,11 +49,11 @@ async function openGroup(kernel: VfioKernel, groupId: GroupId, name: string, pat
     const busy = error instanceof VfioError && error.code === 'EBUSY';
     const users = busy ? await ifFound(() => describeGroupUsers(kernel, groupId)) : undefined;
     if (users === undefined) throw withHint(error, 'openGroup', { path });
-    throw withContext(error, { path, hint: `${users}: one user of a group at a time` });
+    throw withContext(error, { path, hint: `${users}: a group has one user at a time` });
   }
 }
 
-/** A relaxable range may be mapped over once the firmware has let the device go. Source: iommu_group_reserved_region */
+/** Tells whether a range cannot be mapped. The kernel relaxes a direct-relaxable range for VFIO. Source: vfio_iommu_type1.c */
 function isBarred({ type }: ReservedRange): boolean {
   return type !== 'direct-relaxable';
 }
@@ -61,7 +61,7 @@ function isBarred({ type }: ReservedRange): boolean {
 async function notViable(kernel: VfioKernel, groupId: string, path: string): Promise<VfioError> {
   const hint =
     (await ifFound(() => describeViabilityBlocker(kernel.sysfs, groupId))) ??
-    'every device of the group has to be bound to vfio-pci or to no driver';
+    'every device of the group must be bound to vfio-pci or to no driver';
   return new VfioError(`group ${groupId} is not viable`, {
     code: 'EPERM',
     errno: 1,

@@ -1,4 +1,4 @@
-import type { DirtyRange, ReservedRange } from '../../base/iova-range.js';
+import { SMALLEST_IOMMU_PAGE, type DirtyRange, type ReservedRange } from '../../base/iova-range.js';
 import { VfioError } from '../../base/errors.js';
 import type { IoasFileMap, IommufdKernel } from '../../kernel/iommufd.js';
 import type { DmaPieces, Fd, VfioKernel } from '../../kernel/kernel.js';
@@ -9,20 +9,18 @@ import { Unwinding } from '../../base/unwinding.js';
 import type { DmaChunk, DmaLimits, DmaRights, DmaTarget, DmaTargetRegistry } from '../dma-target.js';
 import { PageTables } from './page-tables.js';
 
-/** A kernel that has iommufd beside the groups. */
+/** A kernel that also has the iommufd operations. */
 export type KernelWithIommufd = VfioKernel & IommufdKernel;
 
-const PAGE_SIZES_UNKNOWN = 4096n;
-
-/** An IOAS in an iommufd of its own: what the devices of one space share. Source: drivers/iommu/iommufd/ioas.c */
+/** The IOAS that the devices of one space share, in an iommufd of its own. Source: drivers/iommu/iommufd/ioas.c */
 export class Ioas implements DmaTarget {
-  /** How many devices are in it. */
+  /** How many devices use it. */
   users = 0;
-  /** Their folders in /sys, by name. */
+  /** The folder under /sys of each of its devices, by name. */
   readonly devices = new Map<string, string>();
-  /** What its devices stand on. */
+  /** The page tables of its devices. */
   readonly pageTables: PageTables;
-  /** Unset once the kernel says that it cannot map a file's memory by the file. */
+  /** Whether the kernel may support IOMMU_IOAS_MAP_FILE. False after it failed with ENOTTY. */
   #mapsFiles = true;
 
   private constructor(
@@ -34,7 +32,7 @@ export class Ioas implements DmaTarget {
     this.pageTables = new PageTables(kernel, iommufd, ioasId);
   }
 
-  /** @throws ENOENT where the kernel has no iommufd, EACCES */
+  /** Opens an iommufd and allocates an IOAS. @throws (rejects) ENOENT if the kernel has no iommufd; EACCES */
   static async create(kernel: KernelWithIommufd, space: DmaTargetRegistry): Promise<Ioas> {
     const iommufd = await kernel.openIommufd();
     const undo = new Unwinding();
@@ -46,7 +44,7 @@ export class Ioas implements DmaTarget {
     }
   }
 
-  /** Ends the IOAS with all of its mappings. */
+  /** Destroys the IOAS with all its mappings and closes its iommufd. */
   async destroy(): Promise<void> {
     const undo = new Unwinding();
     undo.push(() => this.kernel.close(this.iommufd));
@@ -56,10 +54,10 @@ export class Ioas implements DmaTarget {
 
   queryLimits(): Promise<DmaLimits> {
     const { iovaAlignment, ranges } = this.kernel.getIovaRanges(this.iommufd, this.ioasId);
-    const pageSizes = iovaAlignment > 0n ? iovaAlignment : PAGE_SIZES_UNKNOWN;
+    const pageSizes = iovaAlignment > 0n ? iovaAlignment : SMALLEST_IOMMU_PAGE;
     return Promise.resolve({
       ranges,
-      // The ranges are without them already.
+      // The kernel has already left them out of the ranges.
       reserved: [],
       pageSizes,
       entriesLeft: undefined,
@@ -91,7 +89,7 @@ export class Ioas implements DmaTarget {
     return (await this.kernel.mapIoasPieces?.(this.iommufd, this.ioasId, ioasMapFlags(read, write), pieces)) ?? 0;
   }
 
-  /** By the file the kernel pins whole folios, and needs no address of ours. @returns false where it cannot */
+  /** Maps a memfd by its file: the kernel then pins whole folios. @returns false if the kernel does not support it */
   async #mapFile(map: IoasFileMap): Promise<boolean> {
     if (!this.#mapsFiles) return false;
     try {
@@ -104,7 +102,7 @@ export class Ioas implements DmaTarget {
     }
   }
 
-  /** As type1 does: a range in which nothing is mapped is no error. */
+  /** Unmaps a range. As with type1, a range without mappings is not an error. */
   async unmap({ iova, size }: { iova: bigint; size: bigint }): Promise<bigint> {
     try {
       const unmapped = await this.kernel.unmapIoas(this.iommufd, this.ioasId, iova, size);
@@ -116,9 +114,9 @@ export class Ioas implements DmaTarget {
     }
   }
 
-  /** iommufd cannot do both at once: what the device writes between the two is not told. */
+  /** Reads, then unmaps: iommufd has no call for both. Writes of the device between the two calls are not reported. */
   async unmapDirty(range: DirtyRange): Promise<Uint8Array> {
-    const bitmap = await this.pageTables.dirty(range, true);
+    const bitmap = await this.pageTables.readDirty(range, true);
     await this.unmap(range);
     return bitmap;
   }
@@ -128,7 +126,7 @@ export class Ioas implements DmaTarget {
   }
 
   takeDirty(range: DirtyRange): Promise<Uint8Array> {
-    return this.pageTables.dirty(range);
+    return this.pageTables.readDirty(range);
   }
 }
 

@@ -17,29 +17,29 @@ type PageTableKernel = Pick<
   | 'getHwptDirtyBitmap'
 >;
 
-/** A page table made for tracking writes, and how many devices stand on it. */
+/** A hardware page table with dirty tracking, and how many devices use it. */
 interface PageTable {
   readonly id: number;
   users: number;
 }
 
-/** What kernels answer where a device stands behind no IOMMU that tells, or they are too old to ask. */
-const TELLS_NOTHING: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'ENOTTY', 'ENOENT', 'EINVAL', 'ENODEV']);
+/** The errors of a kernel that is too old, or of a device without an IOMMU that reports its capabilities. */
+const TRACKING_UNKNOWN: ReadonlySet<string> = new Set(['EOPNOTSUPP', 'ENOTTY', 'ENOENT', 'EINVAL', 'ENODEV']);
 
 /**
- * What the devices of an IOAS stand on. One whose IOMMU can track writes gets a hardware page table made for it, and
- * shares it with all that it fits; every other one stands on the IOAS, which makes page tables by itself.
- * Source: drivers/iommu/iommufd/hw_pagetable.c
+ * The page tables of the devices of an IOAS. A device whose IOMMU can track writes gets a hardware page table with dirty
+ * tracking; devices share it where the kernel allows. Any other device is attached to the IOAS, for which the kernel makes the
+ * page table. Thread: the one that made it. Source: drivers/iommu/iommufd/hw_pagetable.c
  */
 export class PageTables {
   readonly #kernel: PageTableKernel;
   readonly #iommufd: Fd;
   readonly #ioasId: number;
   readonly #tables = new Set<PageTable>();
-  /** Devices on the IOAS: nobody sees what they write. */
+  /** How many devices are attached to the IOAS itself: their writes are not tracked. */
   #untracked = 0;
   #enabled = false;
-  readonly #untold = new UnreportedPages();
+  readonly #unreported = new UnreportedPages();
 
   constructor(kernel: PageTableKernel, iommufd: Fd, ioasId: number) {
     this.#kernel = kernel;
@@ -47,12 +47,12 @@ export class PageTables {
     this.#ioasId = ioasId;
   }
 
-  /** Whether every device's writes can be tracked. */
+  /** Whether the writes of every device can be tracked. */
   get tracks(): boolean {
     return this.#tables.size > 0 && this.#untracked === 0;
   }
 
-  /** Gives a device that is bound its page table. @param undo gets what takes it away */
+  /** Attaches a bound device to a page table. @param undo gets the step that detaches it */
   async attach(device: Fd, deviceId: number, undo: Unwinding): Promise<void> {
     const table = this.#canTrack(deviceId) ? await this.#tableFor(device, deviceId, undo) : undefined;
     if (table !== undefined) return;
@@ -64,7 +64,7 @@ export class PageTables {
     });
   }
 
-  /** Starts or stops tracking, on all page tables or none. @throws ERR_NOT_SUPPORTED */
+  /** Starts or stops dirty tracking on all page tables, or on none. @throws (rejects) ERR_NOT_SUPPORTED if a device lacks it */
   async setTracking(enabled: boolean): Promise<void> {
     if (enabled) this.#requireTracking();
     const undo = new Unwinding();
@@ -74,17 +74,19 @@ export class PageTables {
         undo.push(() => this.#kernel.setHwptDirtyTracking(this.#iommufd, id, !enabled));
       }
       this.#enabled = enabled;
-      this.#untold.forgetAll();
+      this.#unreported.forgetAll();
     } catch (error) {
       throw await undo.failed(error);
     }
   }
 
   /**
-   * Reads the record of a range that is mapped without a gap; what one page table told before another failed is kept.
-   * @param keep leaves it as it is @throws EINVAL
+   * Reads the dirty pages of a range, which must be mapped without a gap. Pages that were read before an error are kept for the
+   * next call.
+   * @param keep whether the pages stay dirty
+   * @throws (rejects) EINVAL; ERR_NOT_SUPPORTED
    */
-  async dirty(range: DirtyRange, keep = false): Promise<Uint8Array> {
+  async readDirty(range: DirtyRange, keep = false): Promise<Uint8Array> {
     this.#requireTracking();
     const read = (id: number): Promise<Uint8Array> =>
       this.#kernel.getHwptDirtyBitmap(this.#iommufd, id, { ...range, keep });
@@ -93,14 +95,14 @@ export class PageTables {
         () =>
           read(id),
     );
-    const bitmap = await this.#untold.read(range, reads);
-    if (keep) this.#untold.keep(range, Uint8Array.from(bitmap));
+    const bitmap = await this.#unreported.read(range, reads);
+    if (keep) this.#unreported.keep(range, Uint8Array.from(bitmap));
     return bitmap;
   }
 
-  /** Forgets what was written to a range that is mapped no more. */
+  /** Forgets the dirty pages of a range that is no longer mapped. */
   forget(iova: bigint, size: bigint): void {
-    this.#untold.forget(iova, size);
+    this.#unreported.forget(iova, size);
   }
 
   #canTrack(deviceId: number): boolean {
@@ -108,15 +110,15 @@ export class PageTables {
       const { capabilities } = this.#kernel.getHwInfo(this.#iommufd, deviceId);
       return (capabilities & IOMMU_HW_CAP_DIRTY_TRACKING) !== 0n;
     } catch (error) {
-      if (error instanceof VfioError && TELLS_NOTHING.has(error.code)) return false;
+      if (error instanceof VfioError && TRACKING_UNKNOWN.has(error.code)) return false;
       throw error;
     }
   }
 
-  /** Attaches to the first page table that fits, else to a new one; undefined where none can be made. */
+  /** Attaches to the first page table that fits, else to a new one. @returns undefined if none can be allocated */
   async #tableFor(device: Fd, deviceId: number, undo: Unwinding): Promise<PageTable | undefined> {
     for (const table of this.#tables) {
-      if (!(await this.#fits(device, table))) continue;
+      if (!(await this.#attachIfFits(device, table))) continue;
       this.#hold(device, table, undo);
       return table;
     }
@@ -137,8 +139,8 @@ export class PageTables {
     undo.push(() => this.#leave(device, table));
   }
 
-  /** EINVAL is the kernel's answer for a page table of another kind of IOMMU. */
-  async #fits(device: Fd, { id }: PageTable): Promise<boolean> {
+  /** Attaches to a page table. @returns false if the table is for another IOMMU: the kernel fails with EINVAL */
+  async #attachIfFits(device: Fd, { id }: PageTable): Promise<boolean> {
     try {
       await this.#kernel.attachIommufdPt(device, id);
       return true;
@@ -153,7 +155,7 @@ export class PageTables {
       const flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
       return { id: await this.#kernel.allocHwpt(this.#iommufd, flags, deviceId, this.#ioasId), users: 0 };
     } catch (error) {
-      if (error instanceof VfioError && TELLS_NOTHING.has(error.code)) return undefined;
+      if (error instanceof VfioError && TRACKING_UNKNOWN.has(error.code)) return undefined;
       throw error;
     }
   }
@@ -170,9 +172,9 @@ export class PageTables {
 
   #requireTracking(): void {
     if (this.tracks) return;
-    throw new VfioError('the IOMMU of a device that is attached by iommufd tracks no writes', {
+    throw new VfioError('the IOMMU of a device that is attached by iommufd cannot track writes', {
       code: 'ERR_NOT_SUPPORTED',
-      hint: "ask `dirtyPageSizes` first, or attach by the backend 'container'",
+      hint: "look at `dirtyPageSizes` first, or attach with the backend 'container'",
     });
   }
 }

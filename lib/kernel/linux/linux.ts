@@ -1,8 +1,9 @@
 import { withContext } from '../../base/errors.js';
+import { LAST_ADDRESS } from '../../base/iova-range.js';
+import { PROT_READ, PROT_WRITE } from '../../uapi/mman.js';
 import { addon } from '../../native/addon.js';
 import type { Unmapped } from '../../native/linux.js';
 import { linuxSysfs } from '../../sysfs/linux-sysfs.js';
-import { PROT_READ, PROT_WRITE } from '../../uapi/mman.js';
 import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_PCI_ERR_IRQ_INDEX } from '../../uapi/vfio.js';
 import { VFIO_IOMMU_TYPE1_INFO_SIZE, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import { parseDeviceInfos, parseIommuInfo, parseRegionInfo, wantedArgsz } from './parse-infos.js';
@@ -23,7 +24,6 @@ export function linuxKernel(): LinuxKernel {
   return { ...containerCalls, ...groupCalls, ...deviceCalls, ...linuxIommufd, ...linuxDeviceExtras };
 }
 
-const LAST_ADDRESS = (1n << 64n) - 1n;
 const NO_BITMAP = { pageSize: 0n, size: 0n };
 /** The largest argsz that the addon takes, bytes. No capability chain is longer. */
 const LARGEST_ARGSZ = 1 << 20;
@@ -48,7 +48,7 @@ const containerCalls: Pick<VfioKernel, 'kind' | 'sysfs' | 'close' | ContainerCal
   getApiVersion: (container) => addon.containerGetApiVersion(container),
   checkExtension: (container, extension) => addon.containerCheckExtension(container, extension),
   setIommu: (container, type) => toPromise(() => addon.containerSetIommu(container, type)),
-  getIommuInfo,
+  getIommuInfo: queryIommuInfo,
   mapDma: (container, { argsz, flags, vaddr, iova, size }) => {
     linuxDescriptors.noteMapped(container);
     return dmaScheduler.run(container, size, (sleeps) =>
@@ -120,7 +120,7 @@ const deviceCalls: Pick<
   | 'ioTarget'
 > = {
   getDeviceInfo: (device, argsz) => addon.deviceGetInfo(device, argsz),
-  getRegionInfo,
+  getRegionInfo: queryRegionInfo,
   getIrqInfo: (device, irqIndex, argsz) => addon.deviceGetIrqInfo(device, irqIndex, argsz),
   getDeviceInfos: (device, { numRegions, numIrqs }) =>
     parseDeviceInfos(...addon.deviceGetInfos(device, numRegions, numIrqs)),
@@ -143,13 +143,13 @@ const deviceCalls: Pick<
 /** The size of the last answer, bytes. The containers of a machine give answers of equal size: most need one call. */
 let iommuInfoSize = VFIO_IOMMU_TYPE1_INFO_SIZE;
 
-function getIommuInfo(container: Fd, argsz?: number): IommuInfo {
+function queryIommuInfo(container: Fd, argsz?: number): IommuInfo {
   const answer = queryWithRoom((room) => addon.type1GetInfo(container, room), argsz, iommuInfoSize);
   if (argsz === undefined) iommuInfoSize = answer.length;
   return parseIommuInfo(answer);
 }
 
-function getRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
+function queryRegionInfo(device: Fd, regionIndex: number, argsz?: number): RegionInfo {
   const ask = (room: number): Uint8Array => addon.deviceGetRegionInfo(device, regionIndex, room);
   return parseRegionInfo(queryWithRoom(ask, argsz, VFIO_REGION_INFO_MINSZ));
 }

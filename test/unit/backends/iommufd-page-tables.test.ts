@@ -133,7 +133,7 @@ describe('PageTables of iommufd', () => {
     );
     assert.equal(tables.tracks, false);
     await assert.rejects(tables.setTracking(true), { code: 'ERR_NOT_SUPPORTED' });
-    await assert.rejects(tables.dirty(RANGE), { code: 'ERR_NOT_SUPPORTED' });
+    await assert.rejects(tables.readDirty(RANGE), { code: 'ERR_NOT_SUPPORTED' });
     await undo.runOrThrow();
     assert.deepEqual([...kernel.attached.keys()], [23]);
     await assert.rejects(attach(25), { code: 'EIO' });
@@ -164,29 +164,29 @@ describe('PageTables of iommufd', () => {
     kernel.read = new Set();
     for (const keep of [true, false]) {
       kernel.failAt = kernel.calls + 2;
-      await assert.rejects(tables.dirty(RANGE, keep), { code: 'ENOMEM' });
+      await assert.rejects(tables.readDirty(RANGE, keep), { code: 'ENOMEM' });
     }
-    assert.deepEqual([...(await tables.dirty(RANGE, true))], [3 | 8]);
-    assert.deepEqual([...(await tables.dirty(RANGE))], [3 | 8]);
-    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
+    assert.deepEqual([...(await tables.readDirty(RANGE, true))], [3 | 8]);
+    assert.deepEqual([...(await tables.readDirty(RANGE))], [3 | 8]);
+    assert.deepEqual([...(await tables.readDirty(RANGE))], [0]);
   });
 
   it('forgets the pages written before tracking was restarted', async () => {
     await attach(20);
     await tables.setTracking(true);
-    await tables.dirty(RANGE, true);
+    await tables.readDirty(RANGE, true);
     kernel.read = new Set([10]);
     await tables.setTracking(false);
     await tables.setTracking(true);
-    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
+    assert.deepEqual([...(await tables.readDirty(RANGE))], [0]);
   });
 
   it('forgets the dirty pages of an unmapped range', async () => {
     await attach(20);
-    await tables.dirty(RANGE, true);
+    await tables.readDirty(RANGE, true);
     kernel.read = new Set([10]);
     tables.forget(RANGE.iova, RANGE.size);
-    assert.deepEqual([...(await tables.dirty(RANGE))], [0]);
+    assert.deepEqual([...(await tables.readDirty(RANGE))], [0]);
   });
 
   it('tracks on all page tables or on none, later ones too', async () => {
@@ -197,8 +197,8 @@ describe('PageTables of iommufd', () => {
       [...kernel.tables.values()].map(({ tracking }) => tracking),
       [true, true],
     );
-    assert.deepEqual([...(await tables.dirty(RANGE))], [3]);
-    assert.deepEqual([...(await tables.dirty(RANGE, true))], [3 | 8]);
+    assert.deepEqual([...(await tables.readDirty(RANGE))], [3]);
+    assert.deepEqual([...(await tables.readDirty(RANGE, true))], [3 | 8]);
     kernel.failAt = kernel.calls + 2;
     await assert.rejects(tables.setTracking(false), { code: 'ENOMEM' });
     assert.deepEqual(

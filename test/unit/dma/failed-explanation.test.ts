@@ -73,7 +73,7 @@ describe('an error whose explanation fails', () => {
       getGroupStatus: () => ({ flags: 0 }),
       close: () => Promise.resolve(),
     } as unknown as VfioKernel;
-    await comesThrough(Group.open(kernel, GROUP), 'EPERM', /every device of the group has to be bound/);
+    await comesThrough(Group.open(kernel, GROUP), 'EPERM', /every device of the group must be bound/);
   });
 
   it('is thrown by a device that iommufd does not bind', async () => {

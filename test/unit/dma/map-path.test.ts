@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { DmaTarget } from '../../../lib/backends/dma-target.js';
-import { ContainerTarget } from '../../../lib/backends/container/target.js';
+import { ContainerTarget } from '../../../lib/backends/container/container-target.js';
 import { Ioas } from '../../../lib/backends/iommufd/ioas.js';
 import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { linuxKernel } from '../../../lib/kernel/linux/linux.js';

@@ -18,7 +18,7 @@ export class ContainerTarget implements DmaTarget {
   readonly #reserved: () => readonly ReservedRange[];
   #entryLimit: number | undefined;
 
-  /** @param reserved gives the reserved ranges of the groups that are in the container now */
+  /** @param reserved returns the reserved ranges of the groups that are in the container now */
   constructor(kernel: VfioKernel, container: Fd, reserved: () => readonly ReservedRange[]) {
     this.#kernel = kernel;
     this.#container = container;
@@ -33,17 +33,17 @@ export class ContainerTarget implements DmaTarget {
     return Promise.resolve(this.#reserved());
   }
 
-  /** The software core counts for its own processes, which /proc does not show. */
+  /** The software core counts for its own simulated processes, which /proc does not show. */
   async queryLocked(): Promise<LockedMemory> {
     return this.#kernel.lockedMemory?.() ?? readLockedMemory('type1');
   }
 
   map({ vaddr, iova, size, read, write }: DmaChunk): Promise<void> {
-    return this.#kernel.mapDma(this.#container, { flags: mapFlags(read, write), vaddr, iova, size });
+    return this.#kernel.mapDma(this.#container, { flags: type1MapFlags(read, write), vaddr, iova, size });
   }
 
   async mapPieces(pieces: DmaPieces, { read, write }: DmaRights): Promise<number> {
-    return (await this.#kernel.mapDmaPieces?.(this.#container, mapFlags(read, write), pieces)) ?? 0;
+    return (await this.#kernel.mapDmaPieces?.(this.#container, type1MapFlags(read, write), pieces)) ?? 0;
   }
 
   async unmap({ iova, size }: { readonly iova: bigint; readonly size: bigint }): Promise<bigint> {
@@ -61,7 +61,10 @@ export class ContainerTarget implements DmaTarget {
       this.#kernel.unmapDma(this.#container, { flags: VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, iova, size, bitmap }),
     );
     if (result.bitmap === undefined) {
-      throw new VfioError('the kernel gave no dirty bitmap', { code: 'EIO', syscall: 'ioctl(VFIO_IOMMU_UNMAP_DMA)' });
+      throw new VfioError('the kernel returned no dirty bitmap', {
+        code: 'EIO',
+        syscall: 'ioctl(VFIO_IOMMU_UNMAP_DMA)',
+      });
     }
     return result.bitmap;
   }
@@ -76,7 +79,7 @@ export class ContainerTarget implements DmaTarget {
 
   #limits(): DmaLimits {
     const info = callKernel('getIommuInfo', {}, () => this.#kernel.getIommuInfo(this.#container));
-    // Asked for the first time before anything is mapped; the module's parameter may have been written since.
+    // The first query runs before anything is mapped, so it has the limit. The module parameter may have changed since.
     this.#entryLimit ??= info.dmaAvailable;
     return {
       ranges: info.iovaRanges,
@@ -89,6 +92,6 @@ export class ContainerTarget implements DmaTarget {
   }
 }
 
-function mapFlags(read: boolean, write: boolean): number {
+function type1MapFlags(read: boolean, write: boolean): number {
   return (read ? VFIO_DMA_MAP_FLAG_READ : 0) | (write ? VFIO_DMA_MAP_FLAG_WRITE : 0);
 }

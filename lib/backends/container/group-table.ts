@@ -6,23 +6,23 @@ import type { DmaTargetRegistry } from '../dma-target.js';
 import { Container } from './container.js';
 import { Group } from './group.js';
 
-/** A group that is open and in a container, and how many devices hold it. */
+/** An open group in a container, and how many devices use it. */
 interface GroupEntry {
   readonly group: Group;
   readonly container: Container;
   references: number;
 }
 
-/** A device's hold on its group. */
+/** A device's use of its group. */
 export interface GroupUse {
   readonly group: Group;
-  /** Has the space map into the group's container; once for all of its groups. */
+  /** Adds the container of the group to the DMA space, once for all its groups. */
   joinSpace(): Promise<void>;
-  /** Lets the group go; the last hold closes it, and the container with its last group. */
+  /** Ends the use. The last one closes the group, and the last group closes the container. */
   release(): Promise<void>;
 }
 
-/** The groups and containers of one kernel. The caller makes one call at a time. */
+/** The open groups and containers of one kernel. The caller runs one call at a time. */
 export class GroupTable {
   readonly #kernel: VfioKernel;
   readonly #entries = new Map<string, GroupEntry>();
@@ -32,11 +32,11 @@ export class GroupTable {
     this.#kernel = kernel;
   }
 
-  /** Opens a group in a container of the space, or takes one more hold on it. @throws EINVAL for one of another space */
+  /** Opens a group in a container of the space, or uses the open one. @throws (rejects) EINVAL if it is in another space */
   async use(id: GroupId, space: DmaTargetRegistry): Promise<GroupUse> {
     const entry = this.#entries.get(id.id) ?? (await this.#open(id, space));
     if (entry.container.space !== space) {
-      const hint = 'the devices of one group share one address space: attach this device to that of the others';
+      const hint = 'all devices of a group share one DMA space: attach this device to the space of the others';
       throw systemError('EINVAL', 'attach', { path: entry.group.path, hint });
     }
     entry.references += 1;
@@ -44,7 +44,7 @@ export class GroupTable {
     return { group, joinSpace: () => container.joinSpace(), release: () => this.#release(entry) };
   }
 
-  /** The descriptor of a group that is open. */
+  /** Returns the descriptor of a group; undefined if it is not open. */
   fdOf(groupId: string): Fd | undefined {
     return this.#entries.get(groupId)?.group.fd;
   }
@@ -55,11 +55,11 @@ export class GroupTable {
       const candidates = this.#containersOf(space, id.noiommu);
       const [group, empty] = await allOf([
         this.#openGroup(id, undo),
-        // While a thread of the pool opens the group.
+        // The group opens on the thread pool meanwhile.
         candidates.length > 0 ? undefined : this.#openContainer(space, id.noiommu, undo),
       ]);
       const container =
-        (await firstThatTakes(candidates, group)) ?? empty ?? (await this.#openContainer(space, id.noiommu, undo));
+        (await joinFirstPossible(candidates, group)) ?? empty ?? (await this.#openContainer(space, id.noiommu, undo));
       if (container.empty) await container.start(group);
       this.#containers.add(container);
       const entry = { group, container, references: 0 };
@@ -101,8 +101,8 @@ export class GroupTable {
   }
 }
 
-/** A refusal of the kernel's only means that this container is not the one. */
-async function firstThatTakes(containers: readonly Container[], group: Group): Promise<Container | undefined> {
+/** Adds the group to the first container that accepts it. @returns undefined if none does */
+async function joinFirstPossible(containers: readonly Container[], group: Group): Promise<Container | undefined> {
   for (const container of containers) {
     try {
       await container.join(group);
@@ -114,5 +114,5 @@ async function firstThatTakes(containers: readonly Container[], group: Group): P
   return undefined;
 }
 
-/** What SET_CONTAINER answers when the IOMMU cannot hold the group beside the container's others. */
+/** The errors of VFIO_GROUP_SET_CONTAINER if the IOMMU cannot hold the group beside the others of the container. */
 const INCOMPATIBLE: ReadonlySet<string> = new Set(['EINVAL', 'EBUSY', 'EPERM', 'ENODEV', 'ENOSPC', 'EEXIST', 'ENOMEM']);

@@ -1,0 +1,54 @@
+import { channel } from 'node:diagnostics_channel';
+
+import { plainMessage, VfioError } from '../base/errors.js';
+import type { AttachedDevice, AttachRequest, Backend } from './backend.js';
+
+/** The message of `vfio-engine:backend-left`: the backend `auto` goes on with the next backend, because of the error. */
+export interface BackendLeftMessage {
+  readonly device: string;
+  readonly backend: string;
+  readonly error: unknown;
+}
+
+const backendLeftChannel = channel('vfio-engine:backend-left');
+
+/**
+ * The errors that mean that a backend cannot be used for the device: no node, no iommufd, no permission, no group, no call. Any
+ * other error means that the device itself cannot be attached.
+ */
+const BACKEND_UNAVAILABLE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ENOTTY', 'EACCES', 'ENXIO']);
+
+/** The backend `auto`: tries backends in order. A failure explains for each backend why it was left. */
+export class AutoBackend {
+  constructor(private readonly backends: readonly Backend[]) {}
+
+  /** @throws (rejects) the error of the last backend; its hint and its cause have the errors of the backends before it */
+  async attach(request: AttachRequest): Promise<AttachedDevice> {
+    const failures: { backend: string; error: unknown }[] = [];
+    for (const backend of this.backends) {
+      try {
+        return await backend.attach(request);
+      } catch (error) {
+        failures.push({ backend: backend.name, error });
+        if (!isUnavailable(error)) break;
+        backendLeftChannel.publish({ device: request.name, backend: backend.name, error } satisfies BackendLeftMessage);
+      }
+    }
+    throw summary(failures);
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof VfioError && BACKEND_UNAVAILABLE.has(error.code);
+}
+
+function summary(failures: readonly { backend: string; error: unknown }[]): unknown {
+  const last = failures.at(-1);
+  if (!(last?.error instanceof VfioError)) return last?.error;
+  const { error } = last;
+  const before = failures.slice(0, -1).map(({ backend, error: reason }) => `${backend} was left: ${String(reason)}`);
+  const hint = [error.hint, `tried by ${last.backend}`, ...before].filter((part) => part !== undefined).join('; ');
+  const cause = failures.length > 1 ? new AggregateError(failures.map((failure) => failure.error)) : error.cause;
+  const { code, errno, syscall, device, path } = error;
+  return new VfioError(plainMessage(error), { code, errno, syscall, device, path, hint, cause });
+}
