@@ -72,7 +72,8 @@ export interface BarLayout {
   /** Whether a memory BAR is prefetchable. Default false. */
   readonly prefetchable?: boolean;
   /**
-   * Plain memory that the client may map: the whole BAR, or page-aligned areas of it in ascending order. The model
+   * Plain memory that the client may map: the whole BAR, or areas of it in ascending order whose offsets
+   * and sizes are multiples of 4096. The model
    * neither sees nor answers accesses to it; it reaches the same bytes by `ModelHost.barMemory`.
    */
   readonly mapped?: true | readonly { readonly offset: number; readonly size: number }[];

@@ -26,7 +26,7 @@ function connect(model: HostedModel): RawClient {
   return client;
 }
 
-/** Gives a model something of every kind to hold. */
+/** Makes a model hold resources of every kind. */
 function burden(client: RawClient): void {
   const event = addon.eventfdCreate();
   const memory = addon.memfdCreate('burden', 0x4000n, 0);
@@ -66,7 +66,7 @@ describe('hosting models', () => {
 
   for (const isolation of ISOLATIONS) {
     describe(`in a ${isolation}`, () => {
-      it('starts, serves and stops, and leaves nothing', async () => {
+      it('starts, serves and stops, and leaves nothing open', async () => {
         for (let i = 0; i < 3; i += 1) {
           const model = await startModel({ model: 'testdev' }, { isolation });
           const client = connect(model);
@@ -79,17 +79,17 @@ describe('hosting models', () => {
         }
       });
 
-      it('ends when its client leaves, and says so', async () => {
+      it('ends when its client leaves, and reports it', async () => {
         const model = await startModel({ model: 'testdev' }, { isolation });
         const ended = new Promise<VfioError | undefined>((resolve) => model.onExit(resolve));
         const client = connect(model);
         burden(client);
         client.close();
         assert.equal(await ended, undefined);
-        assert.equal(await new Promise((resolve) => model.onExit(resolve)), undefined, 'and to who asks later');
+        assert.equal(await new Promise((resolve) => model.onExit(resolve)), undefined, 'also to a later listener');
       });
 
-      it('passes options on', async () => {
+      it('passes the options to the model', async () => {
         const options = { dmaMask: (1n << 40n) - 1n, dmaDelayMs: 0 };
         const model = await startModel({ model: 'edu', options }, { isolation });
         const client = connect(model);
@@ -103,7 +103,7 @@ describe('hosting models', () => {
         await model.stop();
       });
 
-      it('closes the socket when the model’s thread dies in the middle', async () => {
+      it('closes the socket when the model dies inside a request', async () => {
         const model = await startModel({ model: STORM }, { isolation });
         const client = connect(model);
         const ended = new Promise<VfioError | undefined>((resolve) => model.onExit(resolve));
@@ -117,7 +117,7 @@ describe('hosting models', () => {
         client.close();
       });
 
-      it('ends a model that never returns by force', async () => {
+      it('ends a model that never returns, by force', async () => {
         const model = await startModel({ model: STORM }, { isolation });
         const client = connect(model);
         burden(client);
@@ -129,7 +129,7 @@ describe('hosting models', () => {
         client.close();
       });
 
-      it('says why a model does not start', async () => {
+      it('reports why a model does not start', async () => {
         const starts: [spec: Parameters<typeof startModel>[0], message: RegExp][] = [
           [{ model: STORM, options: { throwAtStart: true } }, /storm does not start/],
           [{ model: new URL('./nowhere.js', import.meta.url) }, /nowhere/],
@@ -147,7 +147,7 @@ describe('hosting models', () => {
     });
   }
 
-  it('asks for a thousand bytes inside of a thousand writes, and comes to an end', async () => {
+  it('performs a thousand DMA reads inside a thousand writes', async () => {
     const model = await startModel({ model: STORM });
     const client = connect(model);
     const writes = 1000;
@@ -175,7 +175,7 @@ describe('hosting models', () => {
     await model.stop();
   });
 
-  it('lets its process end while a model runs', async () => {
+  it('lets its process exit while a model runs', async () => {
     const host = JSON.stringify(new URL('../../lib/models/hosting/start-model.js', import.meta.url).href);
     for (const isolation of ISOLATIONS) {
       for (const end of ['', 'process.exit(0);']) {
@@ -199,7 +199,7 @@ describe('hosting models', () => {
 
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    it('serves one after the other by path; the device’s state stays, what the client gave goes', async () => {
+    it('serves clients one after the other; keeps the device’s state and releases the client’s resources', async () => {
       const path = join(folder, 'testdev.sock');
       const served = await serveModel({ model: 'testdev' }, { path });
       assert.equal(served.description.name, 'testdev');
@@ -217,7 +217,7 @@ describe('hosting models', () => {
       await served.stop();
     });
 
-    it('stops while a client is there, by its signal', async () => {
+    it('stops by its signal while a client is connected', async () => {
       const path = join(folder, 'edu.sock');
       const abort = new AbortController();
       const served = await serveModel({ model: 'edu' }, { path, signal: abort.signal });
@@ -230,7 +230,7 @@ describe('hosting models', () => {
       client.close();
     });
 
-    it('says when it cannot listen, and does not begin when it is already stopped', async () => {
+    it('rejects a path that is too long and an aborted signal', async () => {
       const path = join(folder, 'x'.repeat(200));
       await assert.rejects(serveModel({ model: 'edu' }, { path }), { code: 'ENAMETOOLONG' });
       const signal = AbortSignal.abort();

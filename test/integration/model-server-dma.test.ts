@@ -68,7 +68,7 @@ describe('the DMA of a served testdev', () => {
     client.sendRaw(wire.encodeMessage({ id: ask.header.id, command: ask.header.command, type: 'reply', errno }));
   }
 
-  it('goes directly to memory that came with a descriptor, from its offset on and across two maps', () => {
+  it('accesses memory with a descriptor directly, at its offset and across two maps', () => {
     const ram = memory(0x10000n);
     assert.equal(map(0x8000_0000n, 2n * PAGE, READ | WRITE, ram.fd, 0x3000n), 'ok');
     assert.equal(map(0x8000_2000n, PAGE, READ | WRITE, ram.fd, 0x8000n), 'ok');
@@ -81,7 +81,7 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('goes nowhere after an unmap, which is a range and need not hold anything', () => {
+  it('does not access memory after an unmap; an unmap may cover several maps or none', () => {
     const ram = memory(4n * PAGE);
     for (let page = 0n; page < 4n; page += 1n) {
       assert.equal(map(page * PAGE, PAGE, READ | WRITE, ram.fd, page * PAGE), 'ok');
@@ -104,7 +104,7 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('keeps to the rights of a map, and changes nothing when part of an access is refused', () => {
+  it('respects the permissions of a map, and changes nothing if a part of an access is refused', () => {
     const ram = memory(2n * PAGE);
     assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
     assert.equal(map(PAGE, PAGE, WRITE, ram.fd, PAGE), 'ok');
@@ -126,7 +126,7 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('maps memory read-only where the descriptor is, and refuses a file that is too short', () => {
+  it('maps a read-only descriptor read-only, and rejects a file that is too short', () => {
     const ram = memory(PAGE);
     assert.equal(map(0n, 2n * PAGE, READ, ram.fd), 'EINVAL');
     assert.equal(map(0n, PAGE, READ | 0x80, ram.fd), 'EINVAL');
@@ -134,7 +134,7 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
-  it('falls back to messages for a descriptor that cannot be mapped', () => {
+  it('uses messages if the descriptor cannot be mapped', () => {
     const [socket, other] = addon.socketPair();
     assert.equal(map(0n, PAGE, READ | WRITE, socket), 'ok');
     addon.closeFdSync(socket);
@@ -169,7 +169,7 @@ describe('the DMA of a served testdev', () => {
     assert.equal(status(), DMA.DONE);
   });
 
-  it('counts a wrong or short answer as a fault', () => {
+  it('treats a wrong or short reply as a fault', () => {
     const lies: Uint8Array[] = [
       new Uint8Array(0),
       wire.encodeDmaAccess({ iova: 0n, count: 3 }, new Uint8Array(3)),
@@ -184,7 +184,7 @@ describe('the DMA of a served testdev', () => {
     }
   });
 
-  it('answers the write that starts a transfer before it asks, and serves all else meanwhile', () => {
+  it('replies to the write that starts a transfer before its DMA_READ, and serves other commands meanwhile', () => {
     setUp(0x1000n, 0n, 4);
     const control = { regionIndex: 2, regionOffset: REG.DMA_CONTROL, count: 4 };
     const flags = DMA.START | DMA.AT_ONCE | DMA.TARGET_IS_BAR0;
@@ -201,7 +201,7 @@ describe('the DMA of a served testdev', () => {
     assert.deepEqual([...client.read(0, 0, 4)], [1, 2, 3, 4]);
   });
 
-  it('drops an answer that nobody waits for, and ends on one to another command', () => {
+  it('drops a reply to no request, and hangs up on a reply to another command', () => {
     client.sendRaw(wire.encodeMessage({ id: 9, command: wire.VFIO_USER_DMA_READ, type: 'reply' }));
     assert.equal(client.read32(2, REG.DMA_STATUS), DMA.IDLE);
     setUp(0n, 0n, 4);
@@ -219,7 +219,7 @@ describe('the DMA of a served testdev', () => {
     assert.equal(status(), DMA.REFUSED);
   });
 
-  it('faults after five seconds without an answer, and a late answer does no harm', async () => {
+  it('faults after five seconds without a reply, and ignores a late reply', async () => {
     setUp(0n, 0n, 4);
     start(DMA.TARGET_IS_BAR0);
     const ask = client.receive();

@@ -129,7 +129,7 @@ describe('a server and a hostile client', () => {
     }).timeout(120_000);
   }
 
-  it('part when the first message is no VERSION of this major', async () => {
+  it('hang up if the first message is not VERSION 0', async () => {
     const firsts: [command: number, payload: Uint8Array][] = [
       [wire.VFIO_USER_DEVICE_GET_INFO, wire.encodeDeviceInfoQuery()],
       [wire.VFIO_USER_VERSION, Uint8Array.of(1, 0, 0, 0)],
@@ -146,7 +146,7 @@ describe('a server and a hostile client', () => {
     }
   });
 
-  it('agree on 0.0 whatever minor and capabilities the client has', async () => {
+  it('negotiate 0.0 for any minor version and capabilities', async () => {
     const host = await startModel({ model: 'edu' });
     const client = new RawClient(host.socket);
     const json = new TextEncoder().encode('{"capabilities":{"migration":{},"new":[1],"max_msg_fds":1}}\0');
@@ -157,7 +157,7 @@ describe('a server and a hostile client', () => {
     await host.stop();
   });
 
-  it('part over headers that cannot be, and raw noise', async () => {
+  it('hang up on invalid headers and arbitrary bytes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 16, maxLength: 200 }), fc.boolean(), async (noise, negotiated) => {
         const host = await startModel({ model: 'edu' });
@@ -175,7 +175,7 @@ describe('a server and a hostile client', () => {
     );
   });
 
-  it('part when the client leaves in the middle of a message', async () => {
+  it('hang up if the client leaves in the middle of a message', async () => {
     const host = await startModel({ model: 'edu' });
     const ended = new Promise((resolve) => host.onExit(resolve));
     const client = new RawClient(host.socket);

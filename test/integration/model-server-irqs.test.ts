@@ -61,7 +61,7 @@ describe('the interrupts of a served testdev', () => {
   const line = (level: 0 | 1): void => client.write32(2, REG.LINE, level);
   const raise = (vector: number): void => client.write32(2, REG.RAISE, vector);
 
-  it('are described as vfio-pci does', () => {
+  it('are described as by vfio-pci', () => {
     const info = (index: number): unknown =>
       wire.decodeIrqInfo(client.expect(wire.VFIO_USER_DEVICE_GET_IRQ_INFO, wire.encodeIrqInfoQuery(index)).payload);
     assert.deepEqual([INTX, MSI, MSIX, ERR, REQ].map(info), [
@@ -75,7 +75,7 @@ describe('the interrupts of a served testdev', () => {
     assert.equal(errnoName(beyond.header.errno ?? 0), 'EINVAL');
   });
 
-  it('answer what cannot be with the kernel’s errno', () => {
+  it('answer invalid requests with the kernel’s errno', () => {
     const refused: [answer: string, flags: number, index: number, start: number, count: number, fds: number[]][] = [
       ['EINVAL', 0, MSI, 0, 1, []],
       ['EINVAL', EVENTFD | NONE | TRIGGER, MSI, 0, 1, [0]],
@@ -104,7 +104,7 @@ describe('the interrupts of a served testdev', () => {
     assert.equal(errnoName(short.header.errno ?? 0), 'EINVAL');
   });
 
-  it('refuse a descriptor that is no eventfd', () => {
+  it('reject a descriptor that is not an eventfd', () => {
     const [pipe, other] = addon.socketPair();
     const payload = wire.encodeIrqSet({ flags: EVENTFD | TRIGGER, index: MSI, start: 0, count: 1 });
     assert.equal(
@@ -116,7 +116,7 @@ describe('the interrupts of a served testdev', () => {
     assert.equal(set(EVENTFD | TRIGGER, INTX, 0, 1, [0]), 'ok', 'MSI stayed off');
   });
 
-  it('send MSI: one count a raise, other vectors and replaced eventfds silent', () => {
+  it('send MSI: count each raise once, and signal no other vector or replaced eventfd', () => {
     assert.equal(set(EVENTFD | TRIGGER, MSI, 0, 2, [0, 1]), 'ok');
     raise(0);
     raise(1);
@@ -136,7 +136,7 @@ describe('the interrupts of a served testdev', () => {
     assert.deepEqual(counts(), [0, 0, 0, 0]);
   });
 
-  it('are looped back by NONE and BOOL', () => {
+  it('are triggered by DATA_NONE and DATA_BOOL', () => {
     assert.equal(set(EVENTFD | TRIGGER, MSIX, 4, 3, [0, 1, 2]), 'ok');
     assert.equal(set(NONE | TRIGGER, MSIX, 5, 1), 'ok');
     assert.equal(set(BOOL | TRIGGER, MSIX, 4, 3, [], Uint8Array.of(1, 0, 1)), 'ok');
@@ -146,7 +146,7 @@ describe('the interrupts of a served testdev', () => {
     assert.deepEqual(counts(), [0, 0, 0, 1]);
   });
 
-  it('are one kind at a time', () => {
+  it('have one enabled type at a time', () => {
     assert.equal(set(EVENTFD | TRIGGER, MSI, 0, 1, [0]), 'ok');
     assert.equal(set(EVENTFD | TRIGGER, INTX, 0, 1, [1]), 'EINVAL');
     assert.equal(set(EVENTFD | TRIGGER, MSIX, 0, 1, [1]), 'EINVAL');
@@ -164,7 +164,7 @@ describe('the interrupts of a served testdev', () => {
     assert.deepEqual(counts(), [0, 0, 0, 0]);
   });
 
-  it('add MSI-X vectors while others are on, and keep masked ones pending', () => {
+  it('add MSI-X vectors while others are enabled, and keep masked messages pending', () => {
     assert.equal(set(EVENTFD | TRIGGER, MSIX, 0, 1, [0]), 'ok');
     assert.equal(set(EVENTFD | TRIGGER, MSIX, 10, 1, [1]), 'ok');
     client.write32(4, 10 * 16 + 12, 1);
@@ -194,7 +194,7 @@ describe('the interrupts of a served testdev', () => {
 
     beforeEach(() => assert.equal(set(EVENTFD | TRIGGER, INTX, 0, 1, [0]), 'ok'));
 
-    it('masks itself, and comes again when it is unmasked while asserted', () => {
+    it('is masked when signalled, and signalled again if unmasked while asserted', () => {
       line(1);
       assert.equal(status() & 8, 8);
       line(1);
@@ -207,7 +207,7 @@ describe('the interrupts of a served testdev', () => {
       assert.deepEqual(counts(), [0, 0, 0, 0]);
     });
 
-    it('waits while it is masked or its disable bit is set; the status bit shows it all the same', () => {
+    it('is held back by its mask and the disable bit; the status bit still shows it', () => {
       assert.equal(set(BOOL | MASK, INTX, 0, 1, [], Uint8Array.of(0)), 'ok');
       assert.equal(set(NONE | MASK, INTX, 0, 1), 'ok');
       line(1);
@@ -221,7 +221,7 @@ describe('the interrupts of a served testdev', () => {
       assert.equal(set(EVENTFD | MASK, INTX, 0, 1, [1]), 'ENOTTY');
     });
 
-    it('is unmasked by an eventfd of the client’s', () => {
+    it('is unmasked by the client’s eventfd', () => {
       assert.equal(set(EVENTFD | UNMASK, INTX, 0, 1, [1]), 'ok');
       line(1);
       assert.equal(addon.eventfdWait(events[0] ?? -1, 5000), 1);
@@ -233,7 +233,7 @@ describe('the interrupts of a served testdev', () => {
       assert.equal(set(EVENTFD | UNMASK, INTX, 0, 1), 'ok');
     });
 
-    it('is signalled at once when it is set up while asserted, falls with a reset, and is disabled by count 0', () => {
+    it('is signalled when set up while asserted, falls with a reset, and is disabled by count 0', () => {
       assert.equal(set(NONE | TRIGGER, INTX, 0, 0), 'ok');
       line(1);
       assert.deepEqual(counts(), [0, 0, 0, 0]);

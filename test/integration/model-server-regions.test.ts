@@ -52,7 +52,7 @@ describe('the regions of a served testdev', () => {
       wire.encodeRegionAccess({ regionIndex, regionOffset, count: data.length }, data),
     );
 
-  it('are described: a mapped one with its descriptor, a sparse one by the argsz rule, ports, ROM, config', () => {
+  it('are described: a mapped region with its descriptor, a sparse region by the argsz rule, ports, ROM, config', () => {
     const bar0 = regionInfo(0);
     assert.deepEqual([bar0.info.flags, bar0.info.size, bar0.fds.length], [7, 0x10000n, 1]);
     const bar2 = regionInfo(2);
@@ -76,7 +76,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(errnoOf(wire.VFIO_USER_DEVICE_GET_REGION_INFO, short), 'EINVAL');
   });
 
-  it('share their mapped memory with what is read and written by message', () => {
+  it('share mapped memory with reads and writes by message', () => {
     const { fds } = regionInfo(2);
     const mapping = addon.mappingCreate(fds[0] ?? -1, 0n, 0x10000, 3);
     const view = new Uint8Array(addon.mappingView(mapping));
@@ -90,7 +90,7 @@ describe('the regions of a served testdev', () => {
     addon.closeFdSync(fds[0] ?? -1);
   });
 
-  it('split an access that is long or unaligned into natural ones, as vfio-pci does', () => {
+  it('split long and unaligned accesses into naturally aligned ones, as vfio-pci does', () => {
     const accesses: [offset: number, length: number, lastOffset: number, lastWidth: number][] = [
       [0, 8, 0, 8],
       [0, 16, 8, 8],
@@ -116,13 +116,13 @@ describe('the regions of a served testdev', () => {
     assert.equal(client.read32(2, 0), IDENT);
   });
 
-  it('join registers and memory in one access', () => {
+  it('combine registers and memory in one access', () => {
     client.write(2, 0x1000, Uint8Array.of(0xaa, 0xbb));
     client.write(2, REG.PROBE_END - 2, Uint8Array.of(0x11, 0x22, 0xcc));
     assert.deepEqual([...client.read(2, REG.PROBE_END - 2, 4)], [0x11, 0x22, 0xcc, 0xbb]);
   });
 
-  it('end at their size: what crosses is cut, what is behind is refused', () => {
+  it('shorten an access that crosses their end, and reject one past it', () => {
     assert.equal(client.read(0, 0xfffc, 8).length, 4);
     const data = Uint8Array.of(1, 2, 3, 4);
     const crossing = client.expect(
@@ -149,7 +149,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(writeErrno(ROM, 0, data), 'EINVAL');
   });
 
-  it('refuse counts that lie about the data, and counts over the limit', () => {
+  it('reject counts that do not match the data, and counts above the limit', () => {
     const lying = wire.encodeRegionAccess({ regionIndex: 0, regionOffset: 0, count: 8 }, new Uint8Array(4));
     assert.equal(errnoOf(wire.VFIO_USER_REGION_WRITE, lying), 'EINVAL');
     assert.equal(errnoOf(wire.VFIO_USER_REGION_READ, lying), 'EINVAL');
@@ -157,7 +157,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(client.read(0, 0, 1 << 20).length, 0x10000);
   });
 
-  it('answer by their decoding bits: memory with EIO, ports with all ones', () => {
+  it('answer EIO for memory and all ones for ports while decoding is off', () => {
     client.write(1, 0, Uint8Array.of(5));
     client.command(pci.PCI_COMMAND_MEMORY);
     client.write(1, 0, Uint8Array.of(6));
@@ -168,7 +168,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(writeErrno(0, 0, bytes32(1)), 'EIO');
   });
 
-  it('show config space: sizes of BARs and ROM, capabilities, bits that keep', () => {
+  it('show config space: sizes of BARs and ROM, capabilities, writable bits', () => {
     const probe = (offset: number): number => {
       client.write32(CONFIG, offset, 0xffff_ffff);
       const value = client.read32(CONFIG, offset);
@@ -193,7 +193,7 @@ describe('the regions of a served testdev', () => {
     assert.deepEqual([...client.read(ROM, 0, 2)], [0x55, 0xaa]);
   });
 
-  it('keep the MSI-X table, of whose control words only the mask bit is there, and a read-only PBA', () => {
+  it('have an MSI-X table with only the mask bit writable in control words, and read-only pending bits', () => {
     assert.equal(client.read32(4, 12) & 1, 0 | 1);
     client.write(4, 0, new Uint8Array(16).fill(0xff));
     assert.deepEqual([...client.read(4, 8, 8)], [0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0]);
@@ -202,7 +202,7 @@ describe('the regions of a served testdev', () => {
     client.write(4, 0, new Uint8Array(12));
   });
 
-  it('are reset by DEVICE_RESET and by function level, config space kept', () => {
+  it('are reset by DEVICE_RESET and by function-level reset, and keep config space', () => {
     client.write32(CONFIG, pci.PCI_BASE_ADDRESS_0, 0xfe00_0000);
     client.write32(2, REG.SCRATCH, 5);
     const resets = client.read32(2, REG.RESETS);
@@ -217,7 +217,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(errnoOf(wire.VFIO_USER_DEVICE_RESET, bytes32(0)), 'EINVAL');
   });
 
-  it('answer EIO where the model throws, and go on', () => {
+  it('answer EIO if the model throws, and continue', () => {
     client.write32(2, REG.FAULT, 1);
     assert.equal(readErrno(2, REG.FAULT, 4), 'EIO');
     assert.equal(client.read32(2, REG.FAULT), 0);
@@ -225,7 +225,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(client.read32(2, REG.IDENT), IDENT);
   });
 
-  it('take many writes in one message, up to the first that fails', () => {
+  it('perform REGION_WRITE_MULTI up to the first write that fails', () => {
     const write = (regionOffset: number, value: number): wire.WireRegionWrite => {
       return { regionIndex: 2, regionOffset, data: bytes32(value) };
     };
@@ -239,7 +239,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(errnoOf(wire.VFIO_USER_REGION_WRITE_MULTI, multi(write(8, 0)).subarray(0, 20)), 'EINVAL');
   });
 
-  it('do posted writes before the command that follows', () => {
+  it('perform posted writes before the next command', () => {
     for (let value = 0; value < 50; value += 1) {
       const access = { regionIndex: 2, regionOffset: REG.SCRATCH, count: 4 };
       client.send(wire.VFIO_USER_REGION_WRITE, wire.encodeRegionAccess(access, bytes32(value)), [], true);
@@ -247,7 +247,7 @@ describe('the regions of a served testdev', () => {
     assert.equal(client.read32(2, REG.SCRATCH), 49);
   });
 
-  it('have no sub-regions and no features, and unknown commands are refused', () => {
+  it('have no sub-regions and no features, and reject unknown commands', () => {
     const query = new Uint8Array(16);
     query.set(bytes32(16));
     const reply = client.expect(wire.VFIO_USER_DEVICE_GET_REGION_IO_FDS, query);
@@ -259,14 +259,14 @@ describe('the regions of a served testdev', () => {
     }
   });
 
-  it('are slow when told to', () => {
+  it('are slow as configured', () => {
     client.write32(2, REG.DELAY, 30);
     const start = performance.now();
     client.read32(2, REG.SLOW);
     assert.ok(performance.now() - start >= 25);
   });
 
-  it('serve a mapped BAR to the model’s DMA as well', () => {
+  it('share a mapped BAR with the model’s DMA', () => {
     client.write(0, 0x10, Uint8Array.of(1, 2, 3, 4));
     client.write64(2, REG.DMA_SOURCE, 0x10n);
     client.write64(2, REG.DMA_TARGET, 0x20n);

@@ -26,13 +26,13 @@ describe('a served edu', () => {
     await model.stop();
   });
 
-  it('describes itself before anybody connects', () => {
+  it('is described before a client connects', () => {
     assert.equal(model.description.name, 'edu');
     assert.equal(model.description.identity.vendorId, 0x1234);
     assert.deepEqual(model.description.bars, [{ index: 0, size: 1 << 20, kind: 'memory32' }]);
   });
 
-  it('gives device, region and interrupt info', () => {
+  it('describes its regions and interrupts', () => {
     const info = wire.decodeDeviceInfo(
       client.expect(wire.VFIO_USER_DEVICE_GET_INFO, wire.encodeDeviceInfoQuery()).payload,
     );
@@ -55,7 +55,7 @@ describe('a served edu', () => {
     assert.equal(err.header.errno, errnoNumber('EINVAL'));
   });
 
-  it('has config space, whole and in bits, and answers EIO while memory decoding is off', () => {
+  it('has config space, and answers EIO while memory decoding is off', () => {
     const config = client.read(CONFIG, 0, 256);
     assert.deepEqual([...config.subarray(0, 4)], [0x34, 0x12, 0xe8, 0x11]);
     client.write32(CONFIG, 0x10, 0xffff_ffff);
@@ -71,7 +71,7 @@ describe('a served edu', () => {
     assert.equal(client.read32(0, 4), 0xedcb_a987);
   });
 
-  it('does DMA by messages, its write answered before it asks, and interrupts by MSI', () => {
+  it('does DMA by messages after the reply to the write, and interrupts by MSI', () => {
     client.command(6);
     const event = addon.eventfdCreate();
     const set = { flags: 0x24, index: 1, start: 0, count: 1 };

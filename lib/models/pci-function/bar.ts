@@ -1,20 +1,23 @@
 import type { BarLayout, ModelInstance } from '../pci-model.js';
-import { getValue, putValue, steps, type Area } from './access-steps.js';
+import { steps, type Area } from './access-steps.js';
 import type { BarMemory } from './bar-memory.js';
 import type { MsixTable } from './msix-table.js';
-import { mappedAreas } from './validate-model.js';
+import { getValue, putValue } from './register-values.js';
+import { mappedAreas } from './bar-layout.js';
 
-/** What is behind a BAR. */
+/** The parts that answer accesses to a BAR. */
 export interface BarParts {
-  /** The model's registers. */
+  /** Returns the model's registers, which exist only after the BARs. */
   readonly instance: () => ModelInstance;
+  /** The memory behind the mapped areas. */
   readonly memory: BarMemory | undefined;
+  /** The MSI-X table and pending bits, if the device has MSI-X. */
   readonly table: MsixTable | undefined;
   /** Called after the MSI-X table was written. */
   readonly tableWritten: () => void;
 }
 
-/** One BAR: takes accesses apart and brings each part to the model, to memory or to the MSI-X table. */
+/** One BAR. Splits each access and passes the steps to the model, to memory or to the MSI-X table. */
 export class Bar {
   readonly #areas: readonly Area[];
 
@@ -29,6 +32,7 @@ export class Bar {
     this.#areas = [...memory, ...msix].sort((a, b) => a.start - b.start);
   }
 
+  /** Reads bytes at an offset in the BAR. */
   read(offset: number, target: Uint8Array): void {
     const { memory, table } = this.parts;
     for (const step of steps(this.#areas, offset, target.length)) {
@@ -39,6 +43,7 @@ export class Bar {
     }
   }
 
+  /** Writes bytes at an offset in the BAR. */
   write(offset: number, source: Uint8Array): void {
     const { memory, table } = this.parts;
     for (const step of steps(this.#areas, offset, source.length)) {

@@ -1,25 +1,26 @@
 import * as pci from '../../uapi/pci.js';
 import type { BarLayout, PciModel } from '../pci-model.js';
-import { barRegisters } from './validate-model.js';
+import { barRegisters } from './bar-layout.js';
 
-/** Config space as it is after power-on, and which of its bits a client can change. */
+/** Config space after power-on, and the bits of it that a client can change. */
 export interface ConfigImage {
+  /** The values after power-on. */
   readonly bytes: Uint8Array;
-  /** A bit that is set here takes what is written. */
+  /** A mask of the writable bits. */
   readonly writable: Uint8Array;
-  /** Where the capabilities lie; absent ones are undefined. */
+  /** The offsets of the capabilities. An absent capability is undefined. */
   readonly offsets: { readonly msi?: number; readonly msix?: number; readonly express?: number };
-  /** Bytes of the ROM region, 0 without one. */
+  /** Bytes of the ROM region; 0 without a ROM. */
   readonly romSize: number;
 }
 
 const MSI_SIZE = 16;
 const MSIX_SIZE = 12;
 const EXPRESS_SIZE = 60;
-/** QEMU's default, so that a model that names none looks like a device of its. */
+/** The subsystem of a model that names none: QEMU's default. */
 const SUBSYSTEM = { vendorId: 0x1af4, id: 0x1100 };
 
-/** Builds a model's config space: header, MSI, MSI-X, PCI Express. */
+/** Builds the config space of a model: header, MSI, MSI-X, PCI Express. */
 export function buildConfigImage(model: PciModel): ConfigImage {
   const size = model.express === true ? pci.PCI_CFG_SPACE_EXP_SIZE : pci.PCI_CFG_SPACE_SIZE;
   const image = new ImageWriter(size);
@@ -90,7 +91,7 @@ function writeHeader(image: ImageWriter, model: PciModel): void {
   image.put8(pci.PCI_INTERRUPT_PIN, model.interruptPin ?? 0);
 }
 
-/** The command register's writable bits; the one of I/O ports is there without ports too, as on QEMU's devices. */
+/** The writable bits of the command register. IO is writable without I/O ports too, as on QEMU's devices. */
 const COMMAND_BITS =
   pci.PCI_COMMAND_IO |
   pci.PCI_COMMAND_MEMORY |
@@ -99,7 +100,7 @@ const COMMAND_BITS =
   pci.PCI_COMMAND_SERR |
   pci.PCI_COMMAND_INTX_DISABLE;
 
-/** A BAR takes the bits above its size: written with ones, it reads back as its size mask. */
+/** Writes a BAR register. Its bits above the size are writable, so after a write of ones it reads as the size mask. */
 function writeBar(image: ImageWriter, bar: BarLayout): void {
   const offset = pci.PCI_BASE_ADDRESS_0 + bar.index * 4;
   const wide = bar.kind === 'memory64' ? pci.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
@@ -123,7 +124,7 @@ function writeRom(image: ImageWriter, rom: Uint8Array | undefined): number {
 function writeMsi(image: ImageWriter, vectors: number): number {
   const offset = image.capability(pci.PCI_CAP_ID_MSI, MSI_SIZE);
   const flags = pci.PCI_MSI_FLAGS_64BIT | (Math.log2(vectors) << 1);
-  // What vfio-pci lets be written, which is more than what the device does. Source: init_pci_cap_msi_perm
+  // vfio-pci makes more bits writable than the device does. Source: init_pci_cap_msi_perm
   image.put16(offset + pci.PCI_MSI_FLAGS, flags, 0x00ff);
   image.put32(offset + pci.PCI_MSI_ADDRESS_LO, 0, 0xffff_ffff);
   image.put32(offset + pci.PCI_MSI_ADDRESS_HI, 0, 0xffff_ffff);
@@ -140,12 +141,12 @@ function writeMsix(image: ImageWriter, msix: NonNullable<PciModel['msix']>): num
   return offset;
 }
 
-/** An endpoint (version 2) on a link of one lane at 2.5 GT/s that can be reset by function. */
+/** Writes the capability of an endpoint (version 2) with function-level reset, on a link of one lane at 2.5 GT/s. */
 function writeExpress(image: ImageWriter): number {
   const offset = image.capability(pci.PCI_CAP_ID_EXP, EXPRESS_SIZE);
   image.put16(offset + pci.PCI_EXP_FLAGS, 2);
   image.put32(offset + pci.PCI_EXP_DEVCAP, pci.PCI_EXP_DEVCAP_RBER | pci.PCI_EXP_DEVCAP_FLR);
-  // The reset bit is not among the writable ones: it acts and always reads 0.
+  // The reset bit is not writable: it takes effect in the write and always reads 0.
   image.put16(offset + pci.PCI_EXP_DEVCTL, 0x2810, 0x7fff);
   image.put32(offset + pci.PCI_EXP_LNKCAP, 0x11);
   image.put16(offset + pci.PCI_EXP_LNKCTL, 0, 0x03fb);

@@ -17,21 +17,21 @@ import {
 } from '../../uapi/pci.js';
 import type { ConfigImage } from './config-image.js';
 
-/** What a write to config space can set off. */
+/** The effects of writes to config space on the function. */
 export interface ConfigEffects {
-  /** The command register or MSI-X' function mask changed. */
+  /** Called after each write: the command register or the MSI-X function mask may have changed. */
   changed(): void;
-  /** A function-level reset was asked for. */
+  /** Called when a function-level reset is requested. */
   functionReset(): void;
-  /** Whether the client has MSI on. */
+  /** Tells whether the client has MSI enabled. */
   msiOn(): boolean;
 }
 
-/** The config space of a running function. A reset leaves it as it is: vfio-pci saves and restores it around one. */
+/** The config space of a running function. A reset does not change it: vfio-pci saves and restores it around a reset. */
 export class EmulatedConfig {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** The device's own enable bit of MSI: what config space shows is vfio-pci's copy. */
+  /** The device's own MSI enable bit. Config space shows vfio-pci's copy of it. */
   msiSends = false;
 
   constructor(
@@ -42,44 +42,50 @@ export class EmulatedConfig {
     this.#view = new DataView(this.#bytes.buffer);
   }
 
+  /** Bytes. */
   get size(): number {
     return this.#bytes.length;
   }
 
+  /** Whether the device decodes memory BARs. */
   get memoryEnabled(): boolean {
     return (this.#command & PCI_COMMAND_MEMORY) !== 0;
   }
 
+  /** Whether the device decodes I/O BARs. */
   get ioEnabled(): boolean {
     return (this.#command & PCI_COMMAND_IO) !== 0;
   }
 
+  /** Whether the device may do DMA and send messages. */
   get busMaster(): boolean {
     return (this.#command & PCI_COMMAND_MASTER) !== 0;
   }
 
+  /** Whether INTx is disabled. */
   get interruptDisabled(): boolean {
     return (this.#command & PCI_COMMAND_INTX_DISABLE) !== 0;
   }
 
+  /** Whether the MSI-X function mask is set. */
   get msixMasked(): boolean {
     const { msix } = this.image.offsets;
     return msix !== undefined && (this.#view.getUint16(msix + PCI_MSIX_FLAGS, true) & PCI_MSIX_FLAGS_MASKALL) !== 0;
   }
 
-  /** Shows the level of INTx in the status register. */
+  /** Sets the interrupt bit of the status register to the level of INTx. */
   set interruptStatus(asserted: boolean) {
     const status = this.#view.getUint16(PCI_STATUS, true);
     const others = status & ~PCI_STATUS_INTERRUPT;
     this.#view.setUint16(PCI_STATUS, asserted ? others | PCI_STATUS_INTERRUPT : others, true);
   }
 
-  /** Reads bytes of any number and alignment, as vfio-pci's config region does. */
+  /** Reads any number of bytes at any offset, as vfio-pci's config region does. */
   read(offset: number, target: Uint8Array): void {
     target.set(this.#bytes.subarray(offset, offset + target.length));
   }
 
-  /** Writes what can be written; the other bits keep their value. */
+  /** Writes bytes. Read-only bits keep their value. */
   write(offset: number, source: Uint8Array): void {
     source.forEach((value, i) => {
       const at = offset + i;
@@ -92,8 +98,9 @@ export class EmulatedConfig {
   }
 
   /**
-   * vfio-pci lets the low byte of MSI's flags be written whole and then mends two fields: MSI is enabled by the ioctl, and
-   * no more messages than the device has are asked for. The device gets the result. Source: vfio_msi_config_write
+   * Corrects the MSI flags after a write. vfio-pci accepts any low byte and then corrects two fields: the enable bit is
+   * clear unless the client enabled MSI by the ioctl, and the number of messages is at most the device's. The device gets
+   * the result. Source: vfio_msi_config_write
    */
   #fixMsiFlags(offset: number, length: number): void {
     const { msi } = this.image.offsets;

@@ -11,9 +11,9 @@ import { EmulatedConfig } from './emulated-config.js';
 import { Interrupts } from './interrupts.js';
 import { regionInfo } from './region-info.js';
 import { Timers } from './timers.js';
-import { mappedAreas } from './validate-model.js';
+import { mappedAreas } from './bar-layout.js';
 
-/** Tells somebody that a model threw; the access that it threw in is answered with EIO. */
+/** Reports an error that a model threw. The access in which it threw is answered with EIO. */
 export type ReportModelError = (error: unknown) => void;
 
 interface Access {
@@ -23,7 +23,7 @@ interface Access {
   readonly write: boolean;
 }
 
-/** A model as a PCI function: config space, BARs, ROM, interrupts and resets around the model's registers. */
+/** A PCI function around a model's registers: config space, BARs, ROM, interrupts and resets. */
 export class EmulatedFunction implements ServedDevice {
   readonly #image: ConfigImage;
   readonly #config: EmulatedConfig;
@@ -35,7 +35,12 @@ export class EmulatedFunction implements ServedDevice {
   readonly #instance: ModelInstance;
   #bus: DmaBus | undefined;
 
-  /** Starts the model. @param model one that `validateModel` let pass */
+  /**
+   * Starts the model.
+   * @param model checked by `validateModel`
+   * @param owned records the descriptors and mappings that the function holds
+   * @throws what `create` throws
+   */
   constructor(
     private readonly model: PciModel,
     options: unknown,
@@ -98,7 +103,7 @@ export class EmulatedFunction implements ServedDevice {
     if (regionIndex === vfio.VFIO_PCI_ROM_REGION_INDEX) {
       return target.set(this.#rom.subarray(regionOffset, regionOffset + target.length));
     }
-    // Nothing claims an I/O access while decoding is off: all ones, as on the bus. vfio-pci checks memory alone.
+    // No device answers an I/O access while decoding is off: it reads all ones. vfio-pci checks only memory decoding.
     if (!this.#isMemory(regionIndex) && !this.#config.ioEnabled) return void target.fill(0xff);
     this.#guard(() => this.#bars.get(regionIndex)?.read(regionOffset, target));
   }
@@ -127,7 +132,7 @@ export class EmulatedFunction implements ServedDevice {
     this.#interrupts.disconnect();
   }
 
-  /** Lets the BARs' memory go. */
+  /** Disconnects the client and frees the BARs' memory. */
   close(): void {
     this.disconnect();
     for (const memory of this.#memories.values()) memory.close();
@@ -177,7 +182,7 @@ export class EmulatedFunction implements ServedDevice {
     }
   }
 
-  /** Runs model code: whatever it throws is reported and becomes EIO. */
+  /** Runs the model's code. What it throws is reported and becomes EIO. */
   #guard(action: () => void): void {
     try {
       action();

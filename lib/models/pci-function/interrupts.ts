@@ -13,7 +13,7 @@ const DATA_MASK = vfio.VFIO_IRQ_SET_DATA_NONE | vfio.VFIO_IRQ_SET_DATA_BOOL | vf
 const ACTION_MASK = vfio.VFIO_IRQ_SET_ACTION_MASK | vfio.VFIO_IRQ_SET_ACTION_UNMASK | vfio.VFIO_IRQ_SET_ACTION_TRIGGER;
 
 /**
- * A function's interrupts, set up and answered as vfio-pci does: at most one of INTx, MSI and MSI-X is on at a time.
+ * The interrupts of a function, with vfio-pci's behaviour: at most one of INTx, MSI and MSI-X is enabled at a time.
  * Source: drivers/vfio/pci/vfio_pci_intrs.c, vfio_main.c (6.12), behaviour
  */
 export class Interrupts {
@@ -22,6 +22,7 @@ export class Interrupts {
   readonly #msix: MessageIrq;
   readonly #error: IrqSignal;
   readonly #request: IrqSignal;
+  /** The MSI-X table, if the device has MSI-X. */
   readonly table: MsixTable | undefined;
 
   constructor(
@@ -41,26 +42,29 @@ export class Interrupts {
     this.#request = new IrqSignal(owned);
   }
 
+  /** Whether MSI or MSI-X is enabled. */
   get messagesEnabled(): boolean {
     return this.#msi.enabled || this.#msix.enabled;
   }
 
+  /** Whether MSI is enabled. */
   get msiEnabled(): boolean {
     return this.#msi.enabled;
   }
 
-  /** Sends a message as a write on the bus: with bus mastering off it is lost. */
+  /** Sends a message. A message is a write on the bus, so it is lost while bus mastering is off. */
   raiseMessage(vector: number): void {
     if (!this.config.busMaster) return;
     this.#msix.raise(vector);
     if (this.config.msiSends) this.#msi.raise(vector);
   }
 
+  /** Sets the level of INTx, if the device has INTx. */
   setLine(asserted: boolean): void {
     if (this.model.interruptPin !== undefined) this.#intx.setLevel(asserted);
   }
 
-  /** Looks again after config space or the MSI-X table changed: what was held back may go out now. */
+  /** Sends interrupts that were held back, after config space or the MSI-X table changed. */
   update(): void {
     this.#intx.update();
     if (!this.#msix.enabled || this.config.msixMasked) return;
@@ -70,13 +74,13 @@ export class Interrupts {
     }
   }
 
-  /** The device's own side after a reset: no level, nothing pending. What the client set up stays. */
+  /** Clears the level and the pending bits, for a reset. The client's eventfds stay. */
   reset(): void {
     this.setLine(false);
     for (let vector = 0; vector < this.#msix.vectors; vector += 1) this.table?.clearPending(vector);
   }
 
-  /** The client left: its eventfds are closed. */
+  /** Closes all eventfds of the client. */
   disconnect(): void {
     this.#intx.disable();
     this.#msi.disable();
@@ -85,7 +89,7 @@ export class Interrupts {
     this.#request.close();
   }
 
-  /** @throws EINVAL for an index that is none, and for ERR without PCI Express */
+  /** Describes an interrupt index. @throws EINVAL for an unknown index, and for ERR without PCI Express */
   getInfo(index: number): IrqInfo {
     const { VFIO_IRQ_INFO_EVENTFD: eventfd, VFIO_IRQ_INFO_NORESIZE: fixed } = vfio;
     switch (index) {
@@ -96,7 +100,7 @@ export class Interrupts {
           count: this.#count(index),
         };
       case vfio.VFIO_PCI_MSIX_IRQ_INDEX:
-        // The vectors of a device that has some can be changed while they are on. Source: vfio_pci_ioctl_get_irq_info
+        // With vectors, they can be changed while enabled: no NORESIZE. Source: vfio_pci_ioctl_get_irq_info
         return { index, flags: this.#count(index) > 0 ? eventfd : eventfd | fixed, count: this.#count(index) };
       case vfio.VFIO_PCI_ERR_IRQ_INDEX:
         if (this.#count(index) === 0) throw irqError('EINVAL');
@@ -110,8 +114,8 @@ export class Interrupts {
   }
 
   /**
-   * Does DEVICE_SET_IRQS and owns the set's eventfds.
-   * @throws EINVAL, ENOTTY for an action that the index does not have, ERANGE; no eventfd of the set is then left
+   * Performs DEVICE_SET_IRQS. Owns the eventfds of the set from now on; if the call fails, they are closed.
+   * @throws EINVAL, ERANGE, and ENOTTY for an action that the index does not support
    */
   set(set: IrqSet): void {
     try {
@@ -163,7 +167,7 @@ export class Interrupts {
     }
   }
 
-  /** Turning MSI on sets the device's enable bit, of which config space's copy knows nothing. */
+  /** Enabling MSI sets the device's own enable bit. Config space's copy does not change. */
   #triggerMsi(set: IrqSet): void {
     const wasOn = this.#msi.enabled;
     this.#msi.trigger(set);
@@ -178,8 +182,8 @@ export class Interrupts {
     this.#intx.trigger(set);
   }
 
-  #checkAlone(another: boolean): void {
-    if (another) throw irqError('EINVAL');
+  #checkAlone(anotherEnabled: boolean): void {
+    if (anotherEnabled) throw irqError('EINVAL');
   }
 
   #admitMsix(vector: number): boolean {
@@ -204,7 +208,7 @@ export class Interrupts {
   }
 }
 
-/** ERR and REQ: one eventfd, and a loopback. */
+/** Performs ACTION_TRIGGER of ERR or REQ, which have one eventfd. */
 function triggerSingle(signal: IrqSignal, set: IrqSet): void {
   if ((set.flags & vfio.VFIO_IRQ_SET_DATA_EVENTFD) !== 0 && set.count === 1)
     return signal.assign(set.eventfds?.[0] ?? -1);

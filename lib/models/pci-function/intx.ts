@@ -4,18 +4,20 @@ import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 import { irqError, IrqSignal } from './irq-signal.js';
 import type { Timers } from './timers.js';
 
-/** How often the eventfd that unmasks is looked at while INTx is masked: the server's thread sleeps on its socket. */
+/** The interval at which the unmask eventfd is read while INTx is masked: the server's thread waits for its socket. */
 const UNMASK_POLL_MS = 1;
 
-/** What INTx looks at in config space, and shows there. */
+/** The bits of config space that INTx reads and sets. */
 export interface IntxConfig {
+  /** The disable bit of the command register. */
   readonly interruptDisabled: boolean;
+  /** The interrupt bit of the status register. */
   set interruptStatus(asserted: boolean);
 }
 
 /**
- * INTx as vfio-pci gives it: a level that masks itself when it is signalled, and is signalled again when it is unmasked
- * while still asserted. Source: drivers/vfio/pci/vfio_pci_intrs.c (6.12), behaviour
+ * INTx as vfio-pci handles it: a level that is masked when it is signalled, and signalled again if it is still asserted
+ * when the client unmasks it. Source: drivers/vfio/pci/vfio_pci_intrs.c (6.12), behaviour
  */
 export class Intx {
   readonly #trigger: IrqSignal;
@@ -34,6 +36,7 @@ export class Intx {
     this.#unmask = new IrqSignal(owned);
   }
 
+  /** Whether the client enabled it. */
   get enabled(): boolean {
     return this.#enabled;
   }
@@ -45,14 +48,14 @@ export class Intx {
     this.update();
   }
 
-  /** Signals if there is something to: after each change of level, mask or disable bit. */
+  /** Signals if the level is asserted and not masked. Called after each change of level, mask or disable bit. */
   update(): void {
     if (!this.#enabled || this.#masked || !this.#asserted || this.config.interruptDisabled) return;
     this.#mask();
     this.#trigger.signal();
   }
 
-  /** ACTION_TRIGGER; the caller has checked the range and that no other kind of interrupt is on. */
+  /** Performs ACTION_TRIGGER. The caller has checked the range, and that no other interrupt type is enabled. */
   trigger(set: IrqSet): void {
     if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0) {
       this.#trigger.assign(set.eventfds?.[0] ?? -1);
@@ -63,14 +66,14 @@ export class Intx {
     if (applies(set)) this.#trigger.signal();
   }
 
-  /** ACTION_MASK */
+  /** Performs ACTION_MASK. @throws EINVAL if INTx is not enabled, ENOTTY for an eventfd */
   mask(set: IrqSet): void {
     this.#checkEnabled(set);
     if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0) throw irqError('ENOTTY');
     if (applies(set)) this.#mask();
   }
 
-  /** ACTION_UNMASK; with an eventfd, each count of it unmasks. */
+  /** Performs ACTION_UNMASK. With an eventfd, each write to the eventfd unmasks. @throws EINVAL if INTx is not enabled */
   unmask(set: IrqSet): void {
     this.#checkEnabled(set);
     if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0) {
@@ -80,6 +83,7 @@ export class Intx {
     if (applies(set)) this.#release();
   }
 
+  /** Disables INTx and closes its eventfds. */
   disable(): void {
     this.#enabled = false;
     this.#masked = false;
@@ -102,7 +106,7 @@ export class Intx {
     this.update();
   }
 
-  /** Waits for the client's eventfd while there is one and INTx is masked. */
+  /** Reads the unmask eventfd at intervals while there is one and INTx is masked. */
   #poll(): void {
     this.#stopPolling?.();
     if (!this.#unmask.assigned || !this.#masked) return;
@@ -113,7 +117,7 @@ export class Intx {
   }
 }
 
-/** DATA_NONE always applies, DATA_BOOL where its byte says so. */
+/** Tells whether element `i` of a set is selected: always with DATA_NONE, if its byte is 1 with DATA_BOOL. */
 export function applies(set: IrqSet, i = 0): boolean {
   if ((set.flags & VFIO_IRQ_SET_DATA_NONE) !== 0) return true;
   return (set.flags & VFIO_IRQ_SET_DATA_BOOL) !== 0 && set.bools?.[i] === 1;

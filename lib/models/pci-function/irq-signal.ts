@@ -7,29 +7,34 @@ import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 
 const SYSCALL = 'vfio-user(DEVICE_SET_IRQS)';
 
-/** Makes the error of a SET_IRQS that cannot be. */
+/** Makes the error of a failed SET_IRQS. */
 export function irqError(errno: 'EINVAL' | 'ENOTTY' | 'ERANGE'): VfioError {
   return systemError(errno, SYSCALL);
 }
 
-/** One eventfd that the client gave for an interrupt, or none. */
+/** The eventfd of one interrupt, if the client set one. */
 export class IrqSignal {
   #fd: Fd | undefined;
 
   constructor(private readonly owned: OwnedResources) {}
 
+  /** Whether there is an eventfd. */
   get assigned(): boolean {
     return this.#fd !== undefined;
   }
 
-  /** Puts an eventfd in the old one's place; -1 for none. @throws EINVAL for another file, which stays the caller's */
+  /**
+   * Replaces the eventfd.
+   * @param fd owned by this object from now on, or -1 for none
+   * @throws EINVAL if `fd` is not an eventfd; the caller then keeps it
+   */
   assign(fd: Fd): void {
     if (fd >= 0 && readlinkSync(`/proc/self/fd/${fd}`) !== 'anon_inode:[eventfd]') throw irqError('EINVAL');
     this.close();
     this.#fd = fd < 0 ? undefined : fd;
   }
 
-  /** Adds one to the count. A count that is full (the client stopped reading) loses nothing that it could tell apart. */
+  /** Adds one to the count. Ignores a full count, of a client that stopped reading: it is signalled already. */
   signal(): void {
     if (this.#fd === undefined) return;
     try {
@@ -39,11 +44,12 @@ export class IrqSignal {
     }
   }
 
-  /** Takes the count, for an eventfd that the client writes. */
+  /** Reads and clears the count of an eventfd that the client writes. */
   take(): number {
     return this.#fd === undefined ? 0 : addon.eventfdRead(this.#fd);
   }
 
+  /** Closes the eventfd. */
   close(): void {
     if (this.#fd !== undefined) this.owned.closeFd(this.#fd);
     this.#fd = undefined;

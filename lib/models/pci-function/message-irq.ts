@@ -4,15 +4,15 @@ import type { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 import { applies } from './intx.js';
 import { irqError, IrqSignal } from './irq-signal.js';
 
-/** What a kind of message does beside signalling: MSI-X has masks, MSI has not. */
+/** The differences between MSI-X, which has masks, and MSI, which has none. */
 export interface MessageHooks {
-  /** A vector got an eventfd. */
+  /** Called after a vector got an eventfd. */
   assigned?(vector: number): void;
-  /** Tells whether a message may go out now; it keeps the message when it may not. */
+  /** Tells whether a message may be sent now. If not, keeps it as pending. */
   admit?(vector: number): boolean;
 }
 
-/** MSI or MSI-X: on while the client has set vectors up. Source: drivers/vfio/pci/vfio_pci_intrs.c (6.12), behaviour */
+/** MSI or MSI-X. Enabled while the client has set up vectors. Source: drivers/vfio/pci/vfio_pci_intrs.c (6.12), behaviour */
 export class MessageIrq {
   readonly #signals: IrqSignal[];
   #enabled = false;
@@ -25,23 +25,24 @@ export class MessageIrq {
     this.#signals = Array.from({ length: vectors }, () => new IrqSignal(owned));
   }
 
+  /** Whether the client enabled it. */
   get enabled(): boolean {
     return this.#enabled;
   }
 
-  /** Sends a message; one of a vector without an eventfd is lost. */
+  /** Sends a message. If the vector has no eventfd, the message is lost. */
   raise(vector: number): void {
     if (this.#enabled && (this.hooks.admit?.(vector) ?? true)) this.deliver(vector);
   }
 
-  /** Sends a message that was admitted before. */
+  /** Sends a message without asking `admit`. */
   deliver(vector: number): void {
     this.#signals[vector]?.signal();
   }
 
   /**
-   * ACTION_TRIGGER; the caller has checked the range and that no other kind is on. Vectors can be added while others are
-   * on, MSI's too: QEMU sets them up one a message.
+   * Performs ACTION_TRIGGER. The caller has checked the range, and that no other interrupt type is enabled. Vectors can
+   * be added while others are enabled, for MSI too: QEMU sets up one vector a message.
    */
   trigger(set: IrqSet): void {
     if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0) return this.#assign(set);
@@ -52,12 +53,13 @@ export class MessageIrq {
     }
   }
 
+  /** Closes all eventfds. */
   disable(): void {
     this.#enabled = false;
     for (const signal of this.#signals) signal.close();
   }
 
-  /** When one of the descriptors is none of an eventfd, the whole range ends without one. */
+  /** Sets the eventfds of a range. If one descriptor is not an eventfd, no vector of the range keeps one. */
   #assign(set: IrqSet): void {
     if (set.count === 0 && !this.#enabled) throw irqError('ERANGE');
     try {

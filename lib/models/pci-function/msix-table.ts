@@ -2,8 +2,8 @@ import { PCI_MSIX_ENTRY_CTRL_MASKBIT, PCI_MSIX_ENTRY_SIZE, PCI_MSIX_ENTRY_VECTOR
 import type { PciModel } from '../pci-model.js';
 
 /**
- * The MSI-X table and its pending bits. All vectors start masked, as the specification says; giving a vector an eventfd
- * takes its mask off, as the kernel's request_irq does, because most clients (QEMU among them) never write the table.
+ * The MSI-X table and its pending bits. All vectors start masked, as the PCI specification requires. A vector that gets an
+ * eventfd is unmasked, as the kernel's request_irq does: most clients (QEMU among them) never write the table.
  */
 export class MsixTable {
   readonly #table: Uint8Array;
@@ -15,41 +15,47 @@ export class MsixTable {
     this.reset();
   }
 
+  /** Masks all vectors and clears the rest. */
   reset(): void {
     this.#table.fill(0);
     this.#pending.fill(0);
     for (let vector = 0; vector < this.layout.vectors; vector += 1) this.setMasked(vector, true);
   }
 
+  /** Tells whether a vector is masked. */
   isMasked(vector: number): boolean {
     return ((this.#table[controlOf(vector)] ?? 0) & PCI_MSIX_ENTRY_CTRL_MASKBIT) !== 0;
   }
 
+  /** Sets or clears the mask of a vector. */
   setMasked(vector: number, masked: boolean): void {
     this.#table[controlOf(vector)] = masked ? PCI_MSIX_ENTRY_CTRL_MASKBIT : 0;
   }
 
+  /** Sets the pending bit of a vector. */
   setPending(vector: number): void {
     this.#pending[vector >> 3] = (this.#pending[vector >> 3] ?? 0) | (1 << (vector & 7));
   }
 
+  /** Clears the pending bit of a vector. */
   clearPending(vector: number): void {
     this.#pending[vector >> 3] = (this.#pending[vector >> 3] ?? 0) & ~(1 << (vector & 7));
   }
 
-  /** Lists the vectors that wait and are not masked. */
+  /** Lists the vectors that are pending and not masked. */
   deliverable(): number[] {
     const vectors = Array.from({ length: this.layout.vectors }, (_, vector) => vector);
     return vectors.filter((vector) => this.#isPending(vector) && !this.isMasked(vector));
   }
 
-  /** Tells where in a BAR the table and the pending bits begin and end, for the splitting of accesses. */
+  /** Lists the areas of the table and the pending bits in a BAR. */
   areas(bar: number): { readonly start: number; readonly end: number }[] {
     return this.#places()
       .filter((place) => place.bar === bar)
       .map((place) => ({ start: place.offset, end: place.offset + place.bytes.length }));
   }
 
+  /** Reads bytes of the table or the pending bits. */
   read(bar: number, offset: number, target: Uint8Array): void {
     for (const place of this.#places()) {
       if (!inside(place, bar, offset)) continue;
@@ -57,7 +63,7 @@ export class MsixTable {
     }
   }
 
-  /** Writes to the table; of a vector's control word only the mask bit is there. The pending bits are read-only. */
+  /** Writes to the table. Only the mask bit of a control word is writable. The pending bits are read-only. */
   write(bar: number, offset: number, source: Uint8Array): void {
     const { table } = this.layout;
     if (!inside({ ...table, bytes: this.#table }, bar, offset)) return;

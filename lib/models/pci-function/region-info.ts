@@ -3,14 +3,14 @@ import type { RegionInfo } from '../../kernel/kernel.js';
 import * as vfio from '../../uapi/vfio.js';
 import type { BarLayout, PciModel } from '../pci-model.js';
 import type { ConfigImage } from './config-image.js';
-import { mappedAreas } from './validate-model.js';
+import { mappedAreas } from './bar-layout.js';
 
 const READ_WRITE = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_WRITE;
 
 /**
- * Describes a region. Real hardware's memory BARs can all be mapped; a model's only where they are plain memory, because
- * a register's side effects need the model. `offset` is the offset in the descriptor that goes with it.
- * @throws EINVAL for an index that is no region, and for the VGA region, which no model has
+ * Describes a region. A memory BAR of hardware can be mapped whole; a BAR of a model only where it is plain memory,
+ * because an access to a register must reach the model. `offset` is the offset in the descriptor of the region.
+ * @throws EINVAL for an index without a region, and for the VGA region, which no model has
  */
 export function regionInfo(model: PciModel, image: ConfigImage, regionIndex: number): RegionInfo {
   const region = { index: regionIndex, offset: 0n, capabilities: {} };

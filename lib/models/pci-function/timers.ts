@@ -1,8 +1,8 @@
-/** What a model asked to be called back for. Thread: the model's, between two requests. */
+/** The calls that a model scheduled. Thread: the model's, between two requests. */
 export class Timers {
   #timers: { readonly due: number; readonly callback: () => void }[] = [];
 
-  /** @returns what cancels it */
+  /** Schedules a call. @returns a function that cancels it */
   schedule(milliseconds: number, callback: () => void): () => void {
     const timer = { due: performance.now() + Math.max(0, milliseconds), callback };
     const after = this.#timers.findIndex((other) => other.due > timer.due);
@@ -12,7 +12,7 @@ export class Timers {
     };
   }
 
-  /** Calls back what is due now; what that schedules waits for the next time. @returns milliseconds until the next */
+  /** Runs the calls that are due. Calls that they schedule run next time. @returns milliseconds until the next, or Infinity */
   run(): number {
     if (this.#timers.length === 0) return Infinity;
     const now = performance.now();

@@ -1,5 +1,5 @@
 import type { ModelHost } from '../pci-model.js';
-import { getValue, putValue } from '../pci-function/access-steps.js';
+import { getValue, putValue } from '../pci-function/register-values.js';
 import { BAR, DMA, REG } from './layout.js';
 
 /** Copies between guest memory and guest memory, or BAR0. */

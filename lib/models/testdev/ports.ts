@@ -1,4 +1,4 @@
-import { getValue, putValue } from '../pci-function/access-steps.js';
+import { getValue, putValue } from '../pci-function/register-values.js';
 import { PORT } from './layout.js';
 
 /** BAR1, I/O ports: scratch bytes, and an index and data pair whose accesses have an order. */

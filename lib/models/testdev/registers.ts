@@ -1,5 +1,5 @@
 import type { ModelHost } from '../pci-model.js';
-import { getValue, putValue } from '../pci-function/access-steps.js';
+import { getValue, putValue } from '../pci-function/register-values.js';
 import { IDENT, REG } from './layout.js';
 
 const MAX_DELAY_MS = 10_000;

@@ -18,8 +18,6 @@ export const CLIENT_CAPABILITIES: wire.Capabilities = {
   twinSocket: false,
 };
 
-/** The most descriptors in one message. Source: SCM_MAX_FD */
-const MAX_MESSAGE_FDS = 253;
 /** The most room offered for a region's capability chain, in bytes. */
 const MAX_REGION_INFO = 64 * 1024;
 
@@ -211,7 +209,7 @@ export class VfioUserClient {
   }
 
   get #maxFds(): number {
-    return Math.max(1, Math.min(this.capabilities.maxMsgFds, MAX_MESSAGE_FDS));
+    return Math.max(1, Math.min(this.capabilities.maxMsgFds, wire.MAX_MESSAGE_FDS));
   }
 
   async #regionInfo(index: number, argsz: number): Promise<{ answer: RegionAnswer; argsz: number }> {

@@ -20,6 +20,9 @@ import { PayloadReader, PayloadWriter } from './payload.js';
  */
 export const HEADER_SIZE = 16;
 
+/** The most descriptors that one message can carry. Source: SCM_MAX_FD */
+export const MAX_MESSAGE_FDS = 253;
+
 /** The header of a message. */
 export interface MessageHeader {
   /** 16 bits. */

@@ -117,7 +117,7 @@ export class PayloadWriter {
   /** Writes 8 bytes. @throws ERR_OUT_OF_RANGE */
   u64(value: bigint | number): this {
     const wide = typeof value === 'bigint' ? value : BigInt(checked(value, Number.MAX_SAFE_INTEGER));
-    if (wide !== BigInt.asUintN(64, wide)) throw outOfRange(wide.toString());
+    if (wide !== BigInt.asUintN(64, wide)) throw fieldError(wide.toString());
     this.#view.setBigUint64(this.#advance(8), wide, true);
     return this;
   }
@@ -136,10 +136,10 @@ export class PayloadWriter {
 }
 
 function checked(value: number, last: number): number {
-  if (!Number.isSafeInteger(value) || value < 0 || value > last) throw outOfRange(String(value));
+  if (!Number.isSafeInteger(value) || value < 0 || value > last) throw fieldError(String(value));
   return value;
 }
 
-function outOfRange(value: string): VfioError {
+function fieldError(value: string): VfioError {
   return new VfioError(`vfio-user: the value ${value} does not fit its field`, { code: 'ERR_OUT_OF_RANGE' });
 }

@@ -5,14 +5,13 @@ import {
   decodeHeader,
   encodeMessage,
   HEADER_SIZE,
+  MAX_MESSAGE_FDS,
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   type MessageHeader,
 } from '../protocol/protocol.js';
 import type { OwnedResources } from './owned-resources.js';
 import { ReceivedFds } from './received-fds.js';
 
-/** The most descriptors in one message. Source: SCM_MAX_FD */
-export const MAX_MESSAGE_FDS = 253;
 /** The size of the largest message, a REGION_WRITE of the most data. */
 const MAX_MESSAGE_SIZE = HEADER_SIZE + 16 + VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE;
 

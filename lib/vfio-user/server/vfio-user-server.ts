@@ -4,6 +4,7 @@ import { errnoNumber } from '../../uapi/errno.js';
 import {
   encodeVersion,
   decodeVersion,
+  MAX_MESSAGE_FDS,
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   VFIO_USER_DEFAULT_MAX_DMA_MAPS,
   VFIO_USER_DEFAULT_PGSIZES,
@@ -18,7 +19,7 @@ import type { ServedDevice } from './served-device.js';
 import { DmaRanges } from './dma-ranges.js';
 import type { OwnedResources } from './owned-resources.js';
 import { MessageQueue } from './message-queue.js';
-import { MAX_MESSAGE_FDS, Transport, type Message } from './transport.js';
+import { Transport, type Message } from './transport.js';
 
 /** The capabilities of this server. */
 const CAPABILITIES = {

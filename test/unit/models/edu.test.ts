@@ -16,7 +16,7 @@ describe('the edu model', () => {
     device = edu.create(host, undefined);
   });
 
-  it('identifies itself as QEMU’s does', () => {
+  it('has the ids of QEMU’s device', () => {
     assert.equal(read(0), 0x0100_00ed);
     const { vendorId, deviceId, classCode, revisionId } = edu.identity;
     assert.deepEqual([vendorId, deviceId, classCode, revisionId], [0x1234, 0x11e8, 0x00ff00, 0x10]);
@@ -27,14 +27,14 @@ describe('the edu model', () => {
     assert.deepEqual(EDU_BUFFER, { START: 0x40000, SIZE: 4096 });
   });
 
-  it('inverts what is written to the liveness register', () => {
+  it('reads the inverse of the value written to the liveness register', () => {
     write(EDU_REG.LIVENESS, 0x12345678);
     assert.equal(read(EDU_REG.LIVENESS), 0xedcba987);
     write(EDU_REG.LIVENESS, 0xffffffff);
     assert.equal(read(EDU_REG.LIVENESS), 0);
   });
 
-  it('takes 4 bytes below 0x80, 4 and 8 above, and nothing narrower', () => {
+  it('accepts accesses of 4 bytes, from 0x80 on also of 8 bytes, and no others', () => {
     assert.equal(read(EDU_REG.IDENT, 8), (1n << 64n) - 1n);
     assert.equal(read(EDU_REG.IDENT, 1), 0);
     assert.equal(read(EDU_REG.DMA_SOURCE, 2), 0);
@@ -48,7 +48,7 @@ describe('the edu model', () => {
     assert.equal(read(0x0c), (1n << 64n) - 1n);
   });
 
-  it('computes factorials modulo 2^32, busy until they are done', () => {
+  it('computes factorials modulo 2^32 and shows that it is computing', () => {
     const known: [number, number][] = [
       [0, 1],
       [1, 1],
@@ -70,7 +70,7 @@ describe('the edu model', () => {
     }
   });
 
-  it('interrupts after a factorial only when it was told to', () => {
+  it('raises an interrupt after a factorial only if STATUS enables it', () => {
     write(EDU_REG.FACTORIAL, 4);
     host.tick();
     assert.equal(host.line, false);
@@ -82,7 +82,7 @@ describe('the edu model', () => {
     assert.equal(host.line, true);
   });
 
-  it('keeps INTx up until the last bit is acknowledged', () => {
+  it('keeps INTx asserted until the last bit is acknowledged', () => {
     write(EDU_REG.IRQ_RAISE, 0x5);
     write(EDU_REG.IRQ_RAISE, 0x2);
     assert.equal(read(EDU_REG.IRQ_STATUS), 7);
@@ -94,14 +94,14 @@ describe('the edu model', () => {
     assert.equal(host.line, false);
   });
 
-  it('sends a message for each raise when messages are on', () => {
+  it('sends a message for each raise while messages are enabled', () => {
     host.messagesEnabled = true;
     write(EDU_REG.IRQ_RAISE, 1);
     write(EDU_REG.IRQ_RAISE, 1);
     assert.deepEqual([host.messages, host.line], [[0, 0], false]);
   });
 
-  it('moves memory to its buffer and back', () => {
+  it('copies memory to its buffer and back', () => {
     host.memory.set([1, 2, 3, 4, 5], 0x100);
     write(EDU_REG.DMA_SOURCE, 0x100n, 8);
     write(EDU_REG.DMA_TARGET, 0x40010n, 8);
@@ -147,7 +147,7 @@ describe('the edu model', () => {
     assert.ok(host.memory.subarray(0, 4096).every((byte) => byte === 0));
   });
 
-  it('cuts an iova to its mask, 28 bits unless told otherwise', () => {
+  it('masks an iova with dmaMask, 28 bits by default', () => {
     host.memory[0x10] = 0x77;
     const load = (instance: ModelInstance, iova: bigint): void => {
       instance.write(0, EDU_REG.DMA_SOURCE, 8, iova);
@@ -167,7 +167,7 @@ describe('the edu model', () => {
     assert.equal(host.memory[0x20], 0, 'with a wider mask that address is another');
   });
 
-  it('reads zeros where an access is refused, and ends all the same', () => {
+  it('reads zeros for refused DMA, and finishes the transfer', () => {
     host.memory.fill(0x77);
     const load = (): void => {
       write(EDU_REG.DMA_SOURCE, 0n, 8);
@@ -189,7 +189,7 @@ describe('the edu model', () => {
     assert.deepEqual([...host.memory.subarray(0x100, 0x105)], [0, 0, 0, 0, 0x77]);
   });
 
-  it('loses the refused pages of a transfer alone', () => {
+  it('transfers the other pages if a page is refused', () => {
     const end = host.memory.length;
     host.memory.fill(0x77);
     write(EDU_REG.DMA_SOURCE, 0x40000n, 8);
@@ -211,7 +211,7 @@ describe('the edu model', () => {
     assert.deepEqual([...host.memory.subarray(0, 9)], [0x55, 0x55, 0x55, 0x55, 0, 0, 0, 0, 0x77]);
   });
 
-  it('is as after power-on when reset, with what it had begun forgotten', () => {
+  it('has its power-on state after a reset, and cancels what was running', () => {
     write(EDU_REG.LIVENESS, 1);
     write(EDU_REG.IRQ_RAISE, 1);
     write(EDU_REG.FACTORIAL, 5);
@@ -232,7 +232,7 @@ describe('the edu model', () => {
     assert.equal(read(EDU_REG.FACTORIAL), 0);
   });
 
-  it('waits as long as its options say', () => {
+  it('delays DMA and factorials by its options', () => {
     device = edu.create(host, { dmaDelayMs: 100, factorialDelayMs: 7 });
     write(EDU_REG.FACTORIAL, 1);
     write(EDU_REG.DMA_COMMAND, 1n, 8);

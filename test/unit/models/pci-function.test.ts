@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
 import type { BarLayout, PciModel } from '../../../lib/models/pci-model.js';
-import { getValue, putValue, steps, type Area } from '../../../lib/models/pci-function/access-steps.js';
+import { steps, type Area } from '../../../lib/models/pci-function/access-steps.js';
+import { getValue, putValue } from '../../../lib/models/pci-function/register-values.js';
 import { buildConfigImage } from '../../../lib/models/pci-function/config-image.js';
 import { type ConfigEffects, EmulatedConfig } from '../../../lib/models/pci-function/emulated-config.js';
 import { Timers } from '../../../lib/models/pci-function/timers.js';
@@ -26,7 +27,7 @@ const base: PciModel = {
 const bar = (layout: Partial<BarLayout>): BarLayout => ({ index: 0, size: 4096, kind: 'memory32', ...layout });
 
 describe('validateModel', () => {
-  it('takes what can be built', () => {
+  it('accepts a valid model', () => {
     const bars = [
       bar({ index: 0, kind: 'memory64', size: 1 << 20, mapped: true }),
       bar({ index: 2, kind: 'io', size: 64 }),
@@ -34,25 +35,28 @@ describe('validateModel', () => {
     assert.doesNotThrow(() => validateModel({ ...base, bars, msi: { vectors: 32 } }));
   });
 
-  const refused: [what: string, model: unknown][] = [
-    ['nothing', undefined],
-    ['no create', { ...base, create: undefined }],
-    ['a BAR of a size that is no power of two', { ...base, bars: [bar({ size: 5000 })] }],
+  const refused: [problem: string, model: unknown][] = [
+    ['undefined', undefined],
+    ['a model without create', { ...base, create: undefined }],
+    ['a BAR size that is not a power of two', { ...base, bars: [bar({ size: 5000 })] }],
     ['a BAR 6', { ...base, bars: [bar({ index: 6 })] }],
     ['a 64-bit BAR 5', { ...base, bars: [bar({ index: 5, kind: 'memory64' })] }],
-    ['two BARs in one place', { ...base, bars: [bar({ kind: 'memory64' }), bar({ index: 1 })] }],
+    ['two BARs at one index', { ...base, bars: [bar({ kind: 'memory64' }), bar({ index: 1 })] }],
     ['512 ports', { ...base, bars: [bar({ kind: 'io', size: 512 })] }],
     ['mapped ports', { ...base, bars: [bar({ kind: 'io', size: 256, mapped: true })] }],
-    ['a mapped BAR below a page', { ...base, bars: [bar({ size: 2048, mapped: true })] }],
-    ['an area that leaves its BAR', { ...base, bars: [bar({ mapped: [{ offset: 4096, size: 4096 }] })] }],
-    ['an area off its page', { ...base, bars: [bar({ size: 16384, mapped: [{ offset: 100, size: 4096 }] })] }],
+    ['a mapped BAR smaller than a page', { ...base, bars: [bar({ size: 2048, mapped: true })] }],
+    ['a mapped area that exceeds its BAR', { ...base, bars: [bar({ mapped: [{ offset: 4096, size: 4096 }] })] }],
+    [
+      'a mapped area that is not page-aligned',
+      { ...base, bars: [bar({ size: 16384, mapped: [{ offset: 100, size: 4096 }] })] },
+    ],
     ['three MSI vectors', { ...base, msi: { vectors: 3 } }],
     [
-      'MSI-X without its BAR',
+      'an MSI-X table in an absent BAR',
       { ...base, msix: { vectors: 1, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 16 } } },
     ],
     [
-      'MSI-X in mapped memory',
+      'an MSI-X table in mapped memory',
       {
         ...base,
         bars: [bar({ mapped: true })],
@@ -60,19 +64,19 @@ describe('validateModel', () => {
       },
     ],
     [
-      'pending bits in the table',
+      'MSI-X pending bits inside the table',
       { ...base, bars: [bar({})], msix: { vectors: 2, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 24 } } },
     ],
   ];
-  for (const [what, model] of refused) {
-    it(`refuses ${what}`, () => assert.throws(() => validateModel(model), { code: 'ERR_INVALID_ARGUMENT' }));
+  for (const [problem, model] of refused) {
+    it(`rejects ${problem}`, () => assert.throws(() => validateModel(model), { code: 'ERR_INVALID_ARGUMENT' }));
   }
 });
 
 describe('config space', () => {
   const quiet: ConfigEffects = { changed: () => undefined, functionReset: () => assert.fail(), msiOn: () => false };
 
-  it("lets the low byte of MSI's flags be written as vfio-pci does, and mends what the client may not say", () => {
+  it('accepts writes to the low byte of the MSI flags as vfio-pci does, and corrects enable bit and vector count', () => {
     let on = false;
     const image = buildConfigImage({ ...base, msi: { vectors: 4 } });
     const config = new EmulatedConfig(image, { ...quiet, msiOn: () => on });
@@ -95,7 +99,7 @@ describe('config space', () => {
     assert.equal(config.msiSends, false, 'a write that ends where the flags begin mends them too');
   });
 
-  it('is 256 bytes without PCI Express, and has no capability bit without one', () => {
+  it('has 256 bytes without PCI Express, and no capability bit without capabilities', () => {
     const { bytes, offsets } = buildConfigImage(base);
     assert.equal(bytes.length, 256);
     assert.deepEqual([bytes[0x06], bytes[0x34], offsets], [0, 0, {}]);
@@ -103,7 +107,7 @@ describe('config space', () => {
     assert.deepEqual([...bytes.subarray(0x2c, 0x30)], [1, 0, 2, 0]);
   });
 
-  it('changes its writable bits alone, by bytes as by words, and shows the level of INTx', () => {
+  it('changes only writable bits, in writes of any width, and shows the level of INTx', () => {
     let changes = 0;
     const image = buildConfigImage({ ...base, bars: [bar({})], interruptPin: 1 });
     const config = new EmulatedConfig(image, { ...quiet, changed: () => (changes += 1) });
@@ -122,7 +126,7 @@ describe('config space', () => {
     assert.equal(changes, 3);
   });
 
-  it('asks for a function-level reset when that bit alone, or with its word, is written', () => {
+  it('requests a function-level reset by a write of the byte or the word with that bit', () => {
     let resets = 0;
     const image = buildConfigImage({ ...base, express: true });
     const config = new EmulatedConfig(image, { ...quiet, functionReset: () => (resets += 1) });
@@ -143,7 +147,7 @@ describe('an access to a BAR', () => {
   const split = (offset: number, length: number): string[] =>
     [...steps(areas, offset, length)].map((step) => `${step.kind[0]}${step.offset}+${step.length}`);
 
-  it('is split at areas, and between them by alignment', () => {
+  it('is split at areas, and by alignment between areas', () => {
     assert.deepEqual(split(0, 8), ['r0+8']);
     assert.deepEqual(split(4, 8), ['r4+4', 'm8+4']);
     assert.deepEqual(split(15, 6), ['m15+1', 'r16+4', 'r20+1']);
@@ -152,7 +156,7 @@ describe('an access to a BAR', () => {
     assert.deepEqual(split(0, 0), []);
   });
 
-  it('carries values of each width, cut to it', () => {
+  it('reads and writes values of each width, and drops higher bits', () => {
     for (const [width, value, back] of [
       [1, 0x1ff, 0xff],
       [2, -1, 0xffff],
@@ -168,7 +172,7 @@ describe('an access to a BAR', () => {
 });
 
 describe('timers', () => {
-  it('run in order of their time, what they schedule the next time, and not what was cancelled', async () => {
+  it('run in the order of their times, skip cancelled calls, and run newly scheduled calls the next time', async () => {
     const timers = new Timers();
     const ran: string[] = [];
     assert.equal(timers.run(), Infinity);
@@ -187,14 +191,14 @@ describe('timers', () => {
 });
 
 describe('owned resources', () => {
-  it('are closed by another holder of the table when their thread is gone', () => {
+  it('are closed by another thread that has the table', () => {
     const memory = OwnedResources.memory(2);
     const owned = new OwnedResources(memory);
     const [first, second, third] = [addon.eventfdCreate(), addon.eventfdCreate(), addon.eventfdCreate()];
     owned.adoptFd(first);
     owned.adoptFd(second);
     assert.throws(() => owned.adoptFd(third), { code: 'EMFILE' });
-    assert.equal(addon.isOpenFd(third), false, 'what finds no room is closed');
+    assert.equal(addon.isOpenFd(third), false, 'a descriptor that does not fit is closed');
     owned.closeFd(first);
     assert.deepEqual([owned.hasFd(first), owned.hasFd(second)], [false, true]);
     new OwnedResources(memory).closeAll();

@@ -17,12 +17,12 @@ describe('the testdev model', () => {
     device = testdev.create(host, undefined);
   });
 
-  it('is a model that the host takes', () => {
+  it('is a valid model', () => {
     assert.equal(validateModel(testdev), testdev);
     assert.equal(read(REG.IDENT), IDENT);
   });
 
-  it('counts reads of the counter', () => {
+  it('counts the reads of COUNTER', () => {
     assert.deepEqual([read(REG.COUNTER), read(REG.COUNTER), read(REG.COUNTER)], [0, 1, 2]);
     assert.equal(read(REG.COUNTER, 2), 0);
     assert.equal(read(REG.COUNTER), 3, 'another width does not count');
@@ -34,14 +34,14 @@ describe('the testdev model', () => {
     assert.equal(read(REG.EVENTS), 0xc0);
   });
 
-  it('keeps 64 bits whole and in halves', () => {
+  it('keeps 64 bits, written whole and in halves', () => {
     write(REG.SCRATCH64, 0x0123_4567_89ab_cdefn, 8);
     assert.equal(read(REG.SCRATCH64_HIGH), 0x0123_4567);
     write(REG.SCRATCH64, 0xffff_ffff);
     assert.equal(read(REG.SCRATCH64, 8), 0x0123_4567_ffff_ffffn);
   });
 
-  it('sends messages, once and many times, and drives INTx', () => {
+  it('sends single messages and bursts, and drives INTx', () => {
     write(REG.RAISE, 3);
     write(REG.BURST, (5 << 16) | 4);
     assert.deepEqual(host.messages, [3, 5, 5, 5, 5]);
@@ -50,7 +50,7 @@ describe('the testdev model', () => {
     assert.equal(host.line, true);
   });
 
-  it('tells how its probe area was reached', () => {
+  it('records how its probe area was accessed', () => {
     write(REG.PROBE + 6, 0xbeef, 2);
     assert.equal(read(REG.LAST_ACCESS), ((REG.PROBE + 6) << 8) | 0x12);
     assert.equal(read(REG.PROBE + 7, 1), 0xbe);
@@ -62,7 +62,7 @@ describe('the testdev model', () => {
     assert.deepEqual([read(REG.STEP), read(REG.STEP), read(REG.STEP), read(REG.STEP)], [2, 1, 0, 0]);
   });
 
-  it('takes its time on the slow register', () => {
+  it('delays accesses to SLOW', () => {
     write(REG.DELAY, 20);
     const start = performance.now();
     write(REG.SLOW, 9);
@@ -73,7 +73,7 @@ describe('the testdev model', () => {
     assert.equal(read(REG.DELAY), 10_000);
   });
 
-  it('throws at the fault register when told to', () => {
+  it('throws in accesses to FAULT as configured', () => {
     assert.equal(read(REG.FAULT), 0);
     write(REG.FAULT, 2);
     for (let i = 0; i < 2; i += 1) assert.throws(() => read(REG.FAULT), /FAULT was read/);
@@ -81,7 +81,7 @@ describe('the testdev model', () => {
     assert.throws(() => write(REG.FAULT, 0), /FAULT was written/);
   });
 
-  it('copies between memory and memory, and BAR0', () => {
+  it('copies between memory and memory, and between memory and BAR0', () => {
     host.memory.set([9, 8, 7], 0x40);
     write(REG.DMA_SOURCE, 0x40n, 8);
     write(REG.DMA_TARGET, 0x80);
@@ -101,7 +101,7 @@ describe('the testdev model', () => {
     assert.equal(read(REG.DMA_COUNT), 3);
   });
 
-  it('refuses a copy that BAR0 does not have, that is too long, or that memory refuses', () => {
+  it('refuses a copy past the end of BAR0, a copy that is too long, and one that memory refuses', () => {
     const run = (control: number): number | bigint => {
       write(REG.DMA_CONTROL, DMA.START | DMA.AT_ONCE | control);
       return read(REG.DMA_STATUS);
@@ -118,7 +118,7 @@ describe('the testdev model', () => {
     assert.equal(run(0), DMA.REFUSED);
   });
 
-  it('moves its index with each access to the data port', () => {
+  it('increments its index with each access to the data port', () => {
     const port = (offset: number, value: number): void => device.write(1, offset, 1, value);
     port(0x80, 0xff);
     port(0x81, 0x11);
@@ -130,14 +130,14 @@ describe('the testdev model', () => {
     assert.equal(device.read(1, 0x84, 4), 10);
   });
 
-  it('forgets all but the count of resets', () => {
+  it('keeps only the count of resets over a reset', () => {
     write(REG.SCRATCH, 1);
     host.barMemory(0)[5] = 5;
     device.reset();
     assert.deepEqual([read(REG.SCRATCH), host.barMemory(0)[5], read(REG.RESETS)], [0, 0, 1]);
   });
 
-  it('has a ROM image with signature, PCIR and a sum of 0', () => {
+  it('has a ROM image with signature, PCIR and a checksum of 0', () => {
     const rom = testdev.rom ?? new Uint8Array();
     assert.deepEqual([rom[0], rom[1]], [0x55, 0xaa]);
     assert.equal(new TextDecoder().decode(rom.subarray(0x1c, 0x20)), 'PCIR');

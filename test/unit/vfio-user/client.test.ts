@@ -13,7 +13,7 @@ describe('vfio-user client', () => {
   // The first worker opens descriptors that its process keeps.
   before(() => withClient('honest', () => undefined).catch(() => undefined));
 
-  it('asks an honest server for everything', () =>
+  it('sends every command to a correct server', () =>
     withClient('honest', async (client) => {
       assert.deepEqual(await client.deviceInfo(), { flags: 3, numRegions: 9, numIrqs: 5 });
       assert.deepEqual(await client.irqInfo(2), { flags: 1, index: 2, count: 4 });
@@ -40,7 +40,7 @@ describe('vfio-user client', () => {
       assert.equal(addon.connectionRegionRead(0, 0, 0n, target), -9);
     }));
 
-  it('cuts transfers into what the server takes at once', async () => {
+  it('splits transfers by the server’s max_data_xfer_size', async () => {
     const capabilities = {
       maxMsgFds: 1,
       maxDataXferSize: 7,
@@ -63,7 +63,7 @@ describe('vfio-user client', () => {
     );
   });
 
-  it('serves many requests at once, each with its own answer', () =>
+  it('matches many outstanding requests with their replies', () =>
     withClient('honest', async (client) => {
       const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
       await client.regionWrite(0, 0, bytes);
@@ -72,7 +72,7 @@ describe('vfio-user client', () => {
       assert.deepEqual(values, [...bytes]);
     }));
 
-  it('passes eventfds, in as many messages as the server and the gaps ask for', () =>
+  it('sends eventfds in several messages, by the server’s limit and the gaps in the list', () =>
     withClient('honest', async (client) => {
       const eventfds = Array.from({ length: 4 }, () => addon.eventfdCreate());
       const [a = -1, b = -1, c = -1, d = -1] = eventfds;
@@ -87,7 +87,7 @@ describe('vfio-user client', () => {
       });
     }));
 
-  it('refuses another version, and a twin socket that it did not offer', async () => {
+  it('rejects another version, and a twin socket that it did not offer', async () => {
     const before = openFds();
     for (const version of [{ major: 1 }, { minor: 1 }]) {
       const { socket, ended } = await startServer('honest', version);
@@ -101,7 +101,7 @@ describe('vfio-user client', () => {
     await assert.rejects(VfioUserClient.connect('/nowhere/socket'), { code: 'ENOENT' });
   });
 
-  describe('with a server that lies', () => {
+  describe('with a server that violates the protocol', () => {
     const read = (client: VfioUserClient) => {
       const target = new Uint8Array(4).fill(0xee);
       const result = addon.connectionRegionRead(client.connection, 0, 0n, target);
@@ -141,15 +141,15 @@ describe('vfio-user client', () => {
           assert.equal((await client.deviceInfo()).numRegions, 9);
         }));
     }
-    it('takes an errno that is none for EIO', () =>
+    it('reports an unknown errno as EIO', () =>
       withClient('an errno of 2^31', (client) => {
         assert.equal(read(client).result, -5);
       }));
-    it('closes descriptors that nobody asked for', () =>
+    it('closes unexpected descriptors', () =>
       withClient('descriptors', (client) => {
         for (let i = 0; i < 50; i++) assert.equal(read(client).result, 4);
       }));
-    it('gives up one access that is never answered, not the connection', () =>
+    it('fails an access that is never answered, and keeps the connection', () =>
       withClient(
         'never answers',
         async (client) => {
@@ -159,7 +159,7 @@ describe('vfio-user client', () => {
         },
         { timeoutMs: 300 },
       ));
-    it('drops an answer that comes too late, with its descriptors', () =>
+    it('drops a late reply and closes its descriptors', () =>
       withClient(
         'answers late',
         async (client) => {
@@ -177,7 +177,7 @@ describe('vfio-user client', () => {
       ));
   });
 
-  it('does not hang on a server that stops reading: a message sent in part ends the connection', () =>
+  it('ends the connection if the server stops reading in the middle of a message', () =>
     withClient(
       'stops reading',
       async (client) => {
@@ -188,7 +188,7 @@ describe('vfio-user client', () => {
       { timeoutMs: 300 },
     ));
 
-  it('fails what waits when it is closed, and joins its thread', async () => {
+  it('fails waiting commands when it is closed, and joins its thread', async () => {
     const before = threads();
     const { socket, ended } = await startServer('never answers');
     const client = await VfioUserClient.connect(socket);
@@ -202,7 +202,7 @@ describe('vfio-user client', () => {
     await assert.rejects(client.close(), { code: 'EBADF' });
   });
 
-  it('hears of a server that dies while nobody asks', () =>
+  it('detects that the server died while no command waits', () =>
     withClient('hangs up', async (client) => {
       await assert.rejects(client.regionRead(0, 0, 1), { code: 'ENODEV' });
       assert.equal(addon.eventfdWait(client.hangupEvent, 5000), 1);

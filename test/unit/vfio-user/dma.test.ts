@@ -42,7 +42,7 @@ describe('vfio-user DMA', () => {
       assert.deepEqual(addon.domainTakeFaults(domain), { count: 0, recent: [] });
     }));
 
-  it('faults without a mapping, without the right, without a domain, and touches nothing', () =>
+  it('faults without a mapping, permission or domain, and changes no memory', () =>
     withClient('dma', async (client) => {
       map(0, 0, 1);
       map(page, page, 2);
@@ -86,7 +86,7 @@ describe('vfio-user DMA', () => {
       assert.deepEqual(take(true), [0]);
     }));
 
-  it('refuses mappings that overlap or wrap', () => {
+  it('rejects mappings that overlap or exceed 2^64', () => {
     map(0, 0, 3);
     assert.throws(() => map(page - 1, 0, 3), { code: 'EEXIST' });
     assert.throws(() => addon.domainMap(domain, (1n << 64n) - 1n, vaddr(0), 2n, 3), { code: 'EINVAL' });
@@ -94,7 +94,7 @@ describe('vfio-user DMA', () => {
     assert.throws(() => addon.domainMap(domain, BigInt(2 * page), vaddr(0), 0n, 3), { code: 'EINVAL' });
   });
 
-  it('makes a mapping whose memory is gone a fault and no crash', () =>
+  it('faults in a mapping whose memory is gone, and does not crash', () =>
     withClient('dma', (client) => {
       client.setDomain(domain);
       map(0, 0, 3);
@@ -114,7 +114,7 @@ describe('vfio-user DMA', () => {
       assert.equal(addon.domainTakeFaults(domain).count, 6);
     }));
 
-  it('keeps both ends of a mapping whose middle is taken away', () =>
+  it('keeps both ends of a mapping whose middle is unmapped', () =>
     withClient('dma', async (client) => {
       client.setDomain(domain);
       addon.domainMap(domain, 0n, vaddr(0), BigInt(2 * page), 3);
@@ -130,7 +130,7 @@ describe('vfio-user DMA', () => {
       assert.equal(copy(client, 0n, 0n, 1), -14);
     }));
 
-  it('reports dirty pages in any page size', () =>
+  it('reports dirty pages for any page size', () =>
     withClient('dma', (client) => {
       client.setDomain(domain);
       addon.domainMap(domain, 0n, vaddr(0), BigInt(2 * page), 3);
@@ -148,7 +148,7 @@ describe('vfio-user DMA', () => {
       assert.deepEqual(take(0, 2 * page, 4096), [0]);
     }));
 
-  it('keeps the newest 64 faults, and counts them all', () =>
+  it('keeps the newest 64 faults and counts all', () =>
     withClient('dma', (client) => {
       client.setDomain(domain);
       for (let i = 0; i < 70; i++) assert.equal(copy(client, BigInt(i), 0n, 1), -14);
@@ -160,7 +160,7 @@ describe('vfio-user DMA', () => {
       );
     }));
 
-  it('goes on while both sides send at once, more than a socket holds', () =>
+  it('continues while both sides send more than a socket buffers', () =>
     withClient('dma flood', async (client) => {
       client.setDomain(domain);
       addon.domainMap(domain, 0n, vaddr(0), BigInt(2 * page), 3);
@@ -171,7 +171,7 @@ describe('vfio-user DMA', () => {
       assert.ok(bytes.subarray(0, 2 * page - 1).every((byte) => byte === 0xdd));
     }));
 
-  it('reaches an idle client', () =>
+  it('is served by an idle client', () =>
     withClient('dma flood', async (client) => {
       client.setDomain(domain);
       addon.domainMap(domain, 0n, vaddr(0), BigInt(2 * page), 3);

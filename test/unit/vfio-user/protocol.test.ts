@@ -18,7 +18,7 @@ const offset = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const bytes = fc.uint8Array({ maxLength: 100 });
 const fails = { code: 'ERR_PROTOCOL' };
 
-/** Every decoder, to be fed with what nobody sends. */
+/** Every decoder, for tests with arbitrary bytes. */
 const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
   header: wire.decodeHeader,
   version: wire.decodeVersion,
@@ -43,13 +43,13 @@ const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
 };
 
 describe('vfio-user protocol', () => {
-  describe('takes any bytes', () => {
+  describe('a decoder of any bytes', () => {
     // Small numbers make lengths and counts that nearly fit, which pure noise never does.
     const nearly = fc
       .array(fc.oneof(u32, fc.integer({ min: 0, max: 64 })), { maxLength: 30 })
       .map((words) => new Uint8Array(Uint32Array.from(words).buffer));
     for (const [name, decode] of Object.entries(decoders)) {
-      it(`${name}: a value or ERR_PROTOCOL`, () => {
+      it(`${name}: returns a value or throws ERR_PROTOCOL`, () => {
         fc.assert(
           fc.property(fc.oneof(bytes, nearly), (input) => {
             try {
@@ -65,7 +65,7 @@ describe('vfio-user protocol', () => {
     }
   });
 
-  describe('brings back what went in', () => {
+  describe('decodes what it encoded', () => {
     const roundTrip = <T>(
       name: string,
       values: fc.Arbitrary<T>,
@@ -204,12 +204,12 @@ describe('vfio-user protocol', () => {
     );
   });
 
-  describe('knows the wire', () => {
-    it('a header, byte by byte', () => {
+  describe('on the wire', () => {
+    it('has the bytes of a header', () => {
       const header = wire.encodeMessage({ id: 0x1234, command: wire.VFIO_USER_REGION_READ, type: 'reply', errno: 22 });
       assert.deepEqual([...header], [0x34, 0x12, 9, 0, 16, 0, 0, 0, 0x21, 0, 0, 0, 22, 0, 0, 0]);
     });
-    it('sizes that QEMU sends and takes', () => {
+    it('has the sizes that QEMU sends and accepts', () => {
       assert.equal(wire.encodeDmaMap({ flags: 3, fdOffset: 0n, iova: 0n, size: 1n }).length, 32);
       assert.equal(wire.encodeDmaUnmap({ flags: 0, iova: 0n, size: 1n }).length, 24);
       assert.equal(wire.encodeIrqSet({ flags: 0x24, index: 2, start: 0, count: 1 }).length, 20);
@@ -217,9 +217,9 @@ describe('vfio-user protocol', () => {
     });
   });
 
-  describe('refuses', () => {
+  describe('rejects', () => {
     const version = (json: string) => wire.decodeVersion(Uint8Array.from([0, 0, 0, 0, ...Buffer.from(json)]));
-    it('capabilities of the wrong type, and passes over unknown ones', () => {
+    it('capabilities of the wrong type, but not unknown ones', () => {
       assert.throws(() => version('{"capabilities":{"write_multiple":1}}\0'), fails);
       assert.throws(() => version('{"capabilities":{"max_msg_fds":-1}}\0'), fails);
       assert.throws(() => version('{"capabilities":[]}\0'), fails);
@@ -228,7 +228,7 @@ describe('vfio-user protocol', () => {
       assert.equal(version('{"capabilities":{"migration":{"pgsize":4096}}}\0').capabilities.maxMsgFds, 1);
       assert.deepEqual(version('').capabilities, wire.DEFAULT_CAPABILITIES);
     });
-    it('header types, sizes and error replies that cannot be', () => {
+    it('invalid header types, sizes and error replies', () => {
       const header = (size: number, flags: number) =>
         new Uint8Array(Uint32Array.of(0x0001_0000, size, flags, 0).buffer);
       assert.throws(() => wire.decodeHeader(header(15, 0)), fails);
@@ -236,7 +236,7 @@ describe('vfio-user protocol', () => {
       assert.throws(() => wire.decodeHeader(header(20, 0x21)), fails);
       assert.equal(wire.decodeHeader(header(16, 0)).command, 1);
     });
-    it('a capability chain that loops or leaves the payload', () => {
+    it('a capability chain with a loop or an offset outside the payload', () => {
       const info = { index: 0, flags: 8, size: 4096n, offset: 0n, capabilities: { msixMappable: true } };
       const reply = wire.encodeRegionInfo(info, 4096);
       const next = (value: number) => {
@@ -249,12 +249,12 @@ describe('vfio-user protocol', () => {
         assert.throws(() => wire.decodeRegionInfo(next(value)), fails, `next ${value}`);
       }
     });
-    it('sparse areas outside of the region', () => {
+    it('sparse areas outside the region', () => {
       const capabilities = { sparseMmap: [{ offset: 4096n, size: 1n }] };
       const info = { index: 0, flags: 8, size: 4096n, offset: 0n, capabilities };
       assert.throws(() => wire.decodeRegionInfo(wire.encodeRegionInfo(info, 4096)), fails);
     });
-    it('transfers over the limit', () => {
+    it('transfers above the limit', () => {
       assert.throws(
         () => wire.decodeRegionAccess(wire.encodeRegionAccess({ regionOffset: 0, regionIndex: 0, count: 9 }), 8),
         fails,
@@ -265,7 +265,7 @@ describe('vfio-user protocol', () => {
     });
   });
 
-  it('cuts the capabilities off where the asker has no room, and says how much it takes', () => {
+  it('omits the capabilities if the client has no room, and reports the room they need', () => {
     const info = {
       index: 1,
       flags: 15,

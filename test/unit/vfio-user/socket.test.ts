@@ -28,7 +28,7 @@ describe('vfio-user sockets', () => {
     assert.equal(openFds(), before, 'descriptors left open');
   });
 
-  it('bring a whole message with its descriptors', () => {
+  it('deliver a whole message with its descriptors', () => {
     const file = openSync('/dev/null', 'r');
     send(command(Uint8Array.of(1, 2, 3)), [file, file]);
     closeSync(file);
@@ -38,7 +38,7 @@ describe('vfio-user sockets', () => {
     for (const fd of fds.subarray(1, 3)) closeSync(fd);
   });
 
-  it('keep two messages apart, and take memory that threads share', () => {
+  it('separate two messages, and accept shared memory', () => {
     const shared = new Uint8Array(new SharedArrayBuffer(64));
     const message = command(Uint8Array.of(9));
     shared.set(message);
@@ -49,21 +49,21 @@ describe('vfio-user sockets', () => {
     assert.equal(receive(), 18);
   });
 
-  it('give -1 when nothing comes and 0 when the peer is gone', () => {
+  it('return -1 if nothing comes and 0 if the peer is gone', () => {
     assert.equal(receive(), -1);
     closeSync(left);
     left = -1;
     assert.equal(receive(), 0);
   });
 
-  it('refuse a peer that ends within a message', () => {
+  it('fail if the peer leaves in the middle of a message', () => {
     send(command(new Uint8Array(8)).subarray(0, 20));
     closeSync(left);
     left = -1;
     assert.throws(receive, { code: 'ECONNRESET', syscall: 'recvmsg' });
   });
 
-  it('refuse headers that cannot be, and messages over the buffer, and close what came along', () => {
+  it('reject invalid headers and messages larger than the buffer, and close their descriptors', () => {
     const file = openSync('/dev/null', 'r');
     const broken = command(new Uint8Array());
     new DataView(broken.buffer).setUint32(4, 15, true);
@@ -74,7 +74,7 @@ describe('vfio-user sockets', () => {
     closeSync(file);
   });
 
-  it('close all of too many descriptors', () => {
+  it('close all descriptors if there are too many', () => {
     const file = openSync('/dev/null', 'r');
     send(command(new Uint8Array()), new Array<number>(fds.length).fill(file));
     closeSync(file);
@@ -82,7 +82,7 @@ describe('vfio-user sockets', () => {
     assert.equal(fds[0], 0);
   });
 
-  it('do not raise SIGPIPE, and refuse lengths that the buffer does not have', () => {
+  it('do not raise SIGPIPE, and reject lengths larger than the buffer', () => {
     assert.throws(() => addon.socketSend(left, new Uint8Array(16), 17, []), { code: 'EINVAL' });
     closeSync(right);
     assert.throws(() => send(command(new Uint8Array())), { code: 'EPIPE' });
