@@ -31,6 +31,15 @@ export interface RequestMessage {
   readonly device: string;
 }
 
+/** The message of `vfio-engine:revoked` and `vfio-engine:restored`: the mapping of a region was revoked, or mapped again. */
+export interface RevocationMessage {
+  readonly device: string;
+  readonly regionIndex: number;
+  /** Where an access met a device that did not answer: bytes into the region. */
+  readonly offset: number;
+}
+
+const revocationChannels = { revoked: channel('vfio-engine:revoked'), restored: channel('vfio-engine:restored') };
 const channels = { attach: channel('vfio-engine:attach'), detach: channel('vfio-engine:detach') };
 const warningChannel = channel('vfio-engine:warning');
 const requestChannel = channel('vfio-engine:request');
@@ -70,4 +79,9 @@ export function warn(message: string, error: unknown, device?: string): void {
 /** Publishes that the kernel asks for a device back. */
 export function announceRequest(device: string): void {
   if (requestChannel.hasSubscribers) requestChannel.publish({ device } satisfies RequestMessage);
+}
+
+/** Publishes that the mapping of a region was revoked or restored. */
+export function announceRevocation(change: 'revoked' | 'restored', message: RevocationMessage): void {
+  if (revocationChannels[change].hasSubscribers) revocationChannels[change].publish(message);
 }

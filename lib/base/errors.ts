@@ -15,6 +15,7 @@ export type VfioErrorCode =
   | 'ERR_LANE_FULL'
   | 'ERR_WORKER_DIED'
   | 'ERR_SHORT_TRANSFER'
+  | 'ERR_REVOKED'
   | 'ERR_PROTOCOL';
 
 /** The facts of a failure. Only the code is always there. */

@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events';
+
 import type { AttachedDevice, BackendName } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
 import type { DmaSpace } from '../dma/dma-space.js';
@@ -13,6 +15,7 @@ import type { Liveness } from '../kernel/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/kernel.js';
 import type { WorkerPool } from '../pool/pool.js';
 import type { Region } from '../region/region.js';
+import type { RevocationEvent, RevocationWatch } from './revocation-watch.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../uapi/vfio.js';
 
 /** The parts of a device, which `openDevice` gathers. */
@@ -26,6 +29,7 @@ export interface DeviceParts {
   readonly irqs: DeviceIrqs;
   readonly dma: DmaSpace;
   readonly pool: WorkerPool;
+  readonly revocations: RevocationWatch;
   /** Detaches the device from its engine. */
   readonly detach: (device: Device) => Promise<void>;
 }
@@ -40,8 +44,16 @@ export interface DriverOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The events of a device. A listener gets one object. */
+export interface DeviceEvents {
+  /** A mapping was revoked: the device did not answer an access. See `Region.revoked`. */
+  revoked: [RevocationEvent];
+  /** It is mapped again. */
+  restored: [RevocationEvent];
+}
+
 /** An attached device. Thread: the one that attached it. */
-export class Device {
+export class Device extends EventEmitter<DeviceEvents> {
   readonly #parts: DeviceParts;
   #detaching: Promise<void> | undefined;
   /** Features that depend on the kernel and the driver, such as low power. Probe them before you use them. */
@@ -49,9 +61,11 @@ export class Device {
 
   /** @internal Use `Engine.attach`. */
   constructor(parts: DeviceParts) {
+    super();
     this.#parts = parts;
-    const { name, live, attached } = parts;
-    this.features = new DeviceFeatures({ kernel: attached.kernel, deviceFd: attached.deviceFd, name, live });
+    const { name, live, attached, revocations } = parts;
+    const { kernel, deviceFd } = attached;
+    this.features = new DeviceFeatures({ kernel, deviceFd, name, live }, revocations);
   }
 
   /** The name that the kernel uses: a whole bdf or a UUID. */
@@ -167,7 +181,7 @@ export class Device {
 
   /** Resets the function. The kernel keeps its config space. @throws (rejects) ERR_NOT_SUPPORTED if it has no reset; EAGAIN; ERR_CLOSED */
   async reset(): Promise<void> {
-    const { attached, live } = this.#attachedParts();
+    const { attached, live, revocations } = this.#attachedParts();
     if ((attached.info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
       // Source: vfio_pci_dev_set_try_reset
       const hint =
@@ -177,6 +191,7 @@ export class Device {
     await live.run(() =>
       callKernel('resetDevice', { device: this.name }, () => attached.kernel.resetDevice(attached.deviceFd)),
     );
+    await revocations.restore();
   }
 
   /**
@@ -195,8 +210,9 @@ export class Device {
    *   which the hint names; EINVAL if one is not bound to a VFIO driver; ENOTTY if the reset failed; EAGAIN; ERR_CLOSED
    */
   async hotReset(): Promise<void> {
-    const { attached, live } = this.#attachedParts();
+    const { attached, live, revocations } = this.#attachedParts();
     await live.run(() => hotReset(attached, this.name));
+    await revocations.restore();
   }
 
   /**

@@ -11,6 +11,7 @@ import {
   VFIO_DEVICE_FEATURE_MASK,
   VFIO_DEVICE_FEATURE_SET,
 } from '../uapi/vfio.js';
+import type { RevocationWatch } from './revocation-watch.js';
 
 const WAYS: readonly number[] = [
   0,
@@ -25,6 +26,11 @@ export interface LowPowerOptions {
   readonly wakeup?: Fd;
 }
 
+const LOW_POWER_ENTRIES: ReadonlySet<number> = new Set([
+  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
+  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+]);
+
 /**
  * The features of a device that depend on the kernel and the driver: VFIO_DEVICE_FEATURE. Probe a feature before you use it.
  * @throws from every call: ERR_CLOSED if the device is detached
@@ -32,10 +38,12 @@ export interface LowPowerOptions {
  */
 export class DeviceFeatures {
   readonly #device: OpenDevice;
+  readonly #revocations: RevocationWatch;
 
   /** @internal Use `Device.features`. */
-  constructor(device: OpenDevice) {
+  constructor(device: OpenDevice, revocations: RevocationWatch) {
     this.#device = device;
+    this.#revocations = revocations;
   }
 
   /**
@@ -71,8 +79,13 @@ export class DeviceFeatures {
    * @returns the payload as the kernel left it
    * @throws (rejects) ERR_NOT_SUPPORTED if the device does not have the feature; ERR_INVALID_ARGUMENT; the kernel's errno
    */
-  set(feature: number, payload: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
-    return this.#run(feature, payload, (kernel, fd) => kernel.setFeature(fd, feature, payload));
+  async set(feature: number, payload: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
+    const set = (): Promise<Uint8Array> =>
+      this.#run(feature, payload, (kernel, fd) => kernel.setFeature(fd, feature, payload));
+    if (LOW_POWER_ENTRIES.has(feature)) return this.#revocations.sleep(set);
+    const answer = await set();
+    if (feature === VFIO_DEVICE_FEATURE_LOW_POWER_EXIT) await this.#revocations.wake();
+    return answer;
   }
 
   /** Whether `enterLowPower` and `exitLowPower` work. @throws ERR_CLOSED */

@@ -12,6 +12,7 @@ import { DeviceIrqs } from './device-irqs.js';
 import { Device } from './device.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import { queryInfos } from './query-infos.js';
+import { RevocationWatch } from './revocation-watch.js';
 
 /** The arguments of `openDevice`. */
 export interface OpenDeviceOptions {
@@ -38,14 +39,20 @@ export async function openDevice(
   const { kernel, deviceFd, info } = attached;
   const { name, dma, detach } = options;
   const live = new Liveness(name);
+  const opened = { kernel, deviceFd, name, live };
   let irqs: DeviceIrqs | undefined = undefined;
   undo.push(() => closeDevice(attached, live, irqs));
   const infos = queryInfos(kernel, deviceFd, info, name);
-  const config = openConfig(attached, infos, options, live);
+  const revocations = new RevocationWatch(opened);
+  const config = openConfig(attached, infos, options, live, revocations);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
+  undo.push(() => revocations.close());
   if (options.busMaster) await config?.setBusMaster(true);
-  irqs = new DeviceIrqs({ kernel, deviceFd, name, live }, infos.irqs);
-  return new Device({ name, attached, live, infos, regions, config, irqs, dma, pool: options.pool, detach });
+  irqs = new DeviceIrqs(opened, infos.irqs);
+  const parts = { name, attached, live, infos, regions, config, irqs, dma, pool: options.pool, detach, revocations };
+  const device = new Device(parts);
+  revocations.start(regions, (change, event) => device.emit(change, event));
+  return device;
 }
 
 /**
@@ -77,10 +84,12 @@ function openConfig(
   { regions }: DeviceInfos,
   { name, ids }: OpenDeviceOptions,
   live: Liveness,
+  revocations: RevocationWatch,
 ): ConfigSpace | undefined {
   const region = regions[VFIO_PCI_CONFIG_REGION_INDEX];
   if ((info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || region === undefined || region.size === 0n) return undefined;
-  const config = new ConfigSpace(kernelConfigIo(kernel, deviceFd, region, name), live);
+  const io = revocations.follow(kernelConfigIo(kernel, deviceFd, region, name));
+  const config = new ConfigSpace(io, live);
   if (ids !== undefined) config.overrideIds(ids);
   return config;
 }

@@ -82,6 +82,12 @@ export interface VfioKernel {
   pwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number>;
   /** mmap(2), MAP_SHARED. @returns a mapping handle of the addon, which the caller closes @throws EINVAL */
   mmap(device: Fd, fileOffset: bigint, length: number, prot: { read: boolean; write: boolean }): Promise<MappingHandle>;
+  /**
+   * Maps the same part of the file again, at the same address, if the mapping was revoked. If that fails, it stays revoked.
+   * @param fileOffset that `mmap` got
+   * @throws EBADF if the mapping is closed; ENXIO if the file is too short
+   */
+  restoreMapping(device: Fd, mapping: MappingHandle, fileOffset: bigint): Promise<void>;
   /** Returns what native code needs to access the device from any thread, without this kernel object. */
   ioTarget(device: Fd): IoTarget;
 }

@@ -11,18 +11,20 @@ export interface MemoryAddon {
   mappingCreate(fd: Fd, fileOffset: bigint, length: number, prot: number): MappingHandle;
   /** Gives a SharedArrayBuffer over the whole mapping; it keeps the memory mapped while any thread holds it. */
   mappingView(mapping: MappingHandle): SharedArrayBuffer;
-  /** Lets the file go and leaves memory of 0xFF under every view. */
+  /** Lets the file go for good and leaves memory of 0xFF under every view. @throws EINVAL for memory that is not a file's */
   mappingRevoke(mapping: MappingHandle): void;
   /**
-   * Maps the file again at the same address, so that pages mended after a fault, or all after a revocation, reach the
-   * device anew. When it fails, the memory stays as it is. @throws EBADF, EINVAL
+   * Maps the file again, at the same address, where a fault has revoked the mapping; else does nothing. When it fails, the
+   * mapping stays revoked. @throws EBADF (after `mappingRevoke`, or a closed descriptor), EINVAL
    */
   mappingRestore(mapping: MappingHandle, fd: Fd, fileOffset: bigint): Promise<void>;
   /**
-   * Counts the faults of a mapping since it was made. An access to device memory that went away (SIGBUS: memory decoding
-   * off, a reset) finds a page of 0xFF put under it and goes on.
+   * Gives the state of a mapping, 64 bytes that every thread shares. The first 32-bit word is its epoch: even while it is mapped,
+   * odd while it is revoked (its memory reads as 0xFF), all ones once it is closed; each change adds one.
    */
-  mappingFaults(mapping: MappingHandle): number;
+  mappingState(mapping: MappingHandle): SharedArrayBuffer;
+  /** Gives this thread's eventfd, in which each revocation of a mapping that this thread made counts. It stays the addon's. */
+  revocationEventfd(): Fd;
   /** Drops the handle; the memory is unmapped with its last view. */
   mappingClose(mapping: MappingHandle): void;
   /** Closes it, and turns the views that are left to 0xFF. */

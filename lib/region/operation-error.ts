@@ -1,6 +1,6 @@
 import { VfioError, type VfioErrorCode } from '../base/errors.js';
 import { type Operation, Op } from '../layout/slot.js';
-import { ECANCELED, EOWNERDEAD, errnoName, errnoNumber } from '../uapi/errno.js';
+import { ECANCELED, EOWNERDEAD, ESTALE, errnoName, errnoNumber } from '../uapi/errno.js';
 import { placeName } from './access-checks.js';
 import type { RegionDescriptor } from './descriptor.js';
 
@@ -13,6 +13,7 @@ const REASONS = new Map<number, { readonly code: VfioErrorCode; readonly reason:
   [errnoNumber('EBADF'), { code: 'ERR_CLOSED', reason: 'the region is closed' }],
   [errnoNumber('ENODATA'), { code: 'ERR_SHORT_TRANSFER', reason: 'the device transferred fewer bytes than requested' }],
   [errnoNumber('ETIMEDOUT'), { code: 'ERR_TIMEOUT', reason: 'the deadline passed' }],
+  [ESTALE, { code: 'ERR_REVOKED', reason: 'the device does not answer, so its mapping is revoked' }],
   [ECANCELED, { code: 'ERR_ABORTED', reason: 'the operation was cancelled' }],
   [
     EOWNERDEAD,
@@ -50,6 +51,6 @@ export function operationError(region: RegionDescriptor, offset: number, status:
     code: known?.code ?? name,
     errno,
     device: region.device,
-    ...(name === 'EIO' ? { hint: MEMORY_DECODE_HINT } : {}),
+    ...(name === 'EIO' || name === 'ESTALE' ? { hint: MEMORY_DECODE_HINT } : {}),
   });
 }

@@ -4,6 +4,7 @@ import type { MappingHandle } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
 import { checkRegionAccess, requireLongBits } from './access-checks.js';
 import { type MappedArea, type RegionDescriptor, requireDescriptor } from './descriptor.js';
+import { MappingWatch } from './mapping-watch.js';
 import { operationError } from './operation-error.js';
 
 // Read from the addon once: it has so many functions that V8 looks each one up in a dictionary.
@@ -18,7 +19,10 @@ interface AreaViews {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+  readonly mapping: MappingWatch;
 }
+
+const ALL_ONES_64 = 0xffff_ffff_ffff_ffffn;
 
 /**
  * Checked, synchronous access to a region.
@@ -31,7 +35,7 @@ interface AreaViews {
  * Offsets are bytes into the region. Values are integers, of which the low bits are written: -1 sets all bits.
  * @throws from every access: ERR_OUT_OF_RANGE if it reaches beyond the region; ERR_INVALID_ARGUMENT if the offset is not a
  * multiple of the width, or the value is not an integer (for `write64`, a bigint); ERR_NOT_SUPPORTED if the region cannot be
- * read, or written; ERR_CLOSED; ERR_SHORT_TRANSFER; the errno of the transfer
+ * read, or written; ERR_CLOSED; ERR_REVOKED if the device does not answer; ERR_SHORT_TRANSFER; the errno of the transfer
  * Thread: any thread of the process.
  */
 export class RegionAccess {
@@ -65,7 +69,11 @@ export class RegionAccess {
   read8(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 1);
-      if (views !== undefined) return Atomics.load(views.u8, regionOffset - views.start);
+      if (views !== undefined) {
+        const value = Atomics.load(views.u8, regionOffset - views.start);
+        if (value === 0xff) this.#requireMapped(views, regionOffset);
+        return value;
+      }
       return regionRead8(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 1, false);
@@ -76,7 +84,11 @@ export class RegionAccess {
   read16(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 2);
-      if (views !== undefined) return Atomics.load(views.u16, (regionOffset - views.start) / 2);
+      if (views !== undefined) {
+        const value = Atomics.load(views.u16, (regionOffset - views.start) / 2);
+        if (value === 0xffff) this.#requireMapped(views, regionOffset);
+        return value;
+      }
       return regionRead16(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 2, false);
@@ -87,7 +99,11 @@ export class RegionAccess {
   read32(regionOffset: number): number {
     try {
       const views = this.#areaOf(regionOffset, 4);
-      if (views !== undefined) return Atomics.load(views.u32, (regionOffset - views.start) / 4);
+      if (views !== undefined) {
+        const value = Atomics.load(views.u32, (regionOffset - views.start) / 4);
+        if (value === 0xffff_ffff) this.#requireMapped(views, regionOffset);
+        return value;
+      }
       return regionRead32(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 4, false);
@@ -98,7 +114,11 @@ export class RegionAccess {
   read64(regionOffset: number): bigint {
     try {
       const views = this.#areaOf(regionOffset, 8);
-      if (views !== undefined) return Atomics.load(views.u64, (regionOffset - views.start) / 8);
+      if (views !== undefined) {
+        const value = Atomics.load(views.u64, (regionOffset - views.start) / 8);
+        if (value === ALL_ONES_64) this.#requireMapped(views, regionOffset);
+        return value;
+      }
       return regionRead64(this.#handle, regionOffset);
     } catch (error) {
       throw this.#explain(error, regionOffset, 8, false);
@@ -156,6 +176,12 @@ export class RegionAccess {
     }
   }
 
+  /** Checks a value of all ones: it may come from the memory that replaces a revoked mapping. @throws ERR_REVOKED; ERR_CLOSED */
+  #requireMapped(views: AreaViews, regionOffset: number): void {
+    const status = views.mapping.checkOnes();
+    if (status !== 0) throw operationError(this.descriptor, regionOffset, status, 'reading');
+  }
+
   /** Finds the area that holds an access. A wrong access has none: native code rejects it. */
   #areaOf(regionOffset: number, width: number): AreaViews | undefined {
     const whole = this.#whole;
@@ -189,9 +215,10 @@ const LONGEST_VIEW = 2 ** 32;
 
 function viewsOf(descriptor: RegionDescriptor, { mapping, offset, size }: MappedArea): AreaViews[] {
   const memory = memoryOf(descriptor, mapping, offset);
+  const watch = new MappingWatch(mapping);
   const views: AreaViews[] = [];
   for (let at = 0; at < size; at += LONGEST_VIEW) {
-    views.push(viewsAt(memory, at, offset + at, Math.min(LONGEST_VIEW, size - at)));
+    views.push(viewsAt(memory, watch, at, offset + at, Math.min(LONGEST_VIEW, size - at)));
   }
   return views;
 }
@@ -206,8 +233,9 @@ function memoryOf(descriptor: RegionDescriptor, mapping: MappingHandle, offset: 
   }
 }
 
-function viewsAt(memory: SharedArrayBuffer, at: number, start: number, size: number): AreaViews {
+function viewsAt(memory: SharedArrayBuffer, mapping: MappingWatch, at: number, start: number, size: number): AreaViews {
   return {
+    mapping,
     start,
     end: start + size,
     u8: new Uint8Array(memory, at, size),

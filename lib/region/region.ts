@@ -10,6 +10,7 @@ import { bufferHandle, checkBufferRange } from './copy-buffers.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { submitToLane } from './lane-submission.js';
 import { closeRegion, type OpenedRegion, openRegion, type RegionSource } from './open.js';
+import { MappingWatch } from './mapping-watch.js';
 import { OPERATION_NAMES, operationError } from './operation-error.js';
 import {
   monotonicMicroseconds,
@@ -38,7 +39,7 @@ const DEFAULT_POLL_TIMEOUT_MS = 10_000;
  * written: -1 sets all bits.
  * @throws (rejects) from every operation: ERR_OUT_OF_RANGE if it reaches beyond the region; ERR_INVALID_ARGUMENT if an
  * argument has the wrong type or the offset is not a multiple of the width; ERR_NOT_SUPPORTED if the region cannot be read,
- * or written; ERR_CLOSED; ERR_SHORT_TRANSFER; ERR_WORKER_DIED; the errno of the transfer
+ * or written; ERR_CLOSED; ERR_REVOKED; ERR_SHORT_TRANSFER; ERR_WORKER_DIED; the errno of the transfer
  * Thread: the one that attached the device.
  */
 export class Region {
@@ -55,8 +56,12 @@ export class Region {
    */
   readonly mapErrors: readonly VfioError[];
   readonly #lane: AsyncLane;
+  readonly #source: Pick<RegionSource, 'kernel' | 'device'>;
+  #mappings: readonly MappingWatch[] | undefined;
 
-  private constructor({ info, lane }: RegionSource, { descriptor, mapErrors }: OpenedRegion) {
+  private constructor(source: RegionSource, { descriptor, mapErrors }: OpenedRegion) {
+    const { info, lane } = source;
+    this.#source = source;
     this.descriptor = descriptor;
     this.info = info;
     this.mapErrors = mapErrors;
@@ -107,6 +112,30 @@ export class Region {
    */
   get areas(): readonly { readonly regionOffset: number; readonly view: Uint8Array<SharedArrayBuffer> }[] {
     return this.accessor.areas;
+  }
+
+  /**
+   * Whether a mapped area is revoked: the device did not answer an access (memory decoding off, low power, a reset). A revoked area
+   * reads as 0xFF, loses what views write to it, and ends checked accesses with ERR_REVOKED. The engine restores the mapping as
+   * soon as the device answers again.
+   */
+  get revoked(): boolean {
+    return this.mappings.some(({ revoked, closed }) => revoked && !closed);
+  }
+
+  /** @internal The states of the mapped areas, in their order. */
+  get mappings(): readonly MappingWatch[] {
+    this.#mappings ??= this.descriptor.areas.map(({ mapping }) => new MappingWatch(mapping));
+    return this.#mappings;
+  }
+
+  /** @internal Maps the revoked areas again. @throws (rejects) the kernel's errno; the areas left stay revoked */
+  async restoreMappings(): Promise<void> {
+    const { kernel, device } = this.#source;
+    for (const [index, { mapping, offset }] of this.descriptor.areas.entries()) {
+      if (this.mappings[index]?.revoked !== true) continue;
+      await kernel.restoreMapping(device, mapping, this.info.offset + BigInt(offset));
+    }
   }
 
   /**

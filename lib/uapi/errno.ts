@@ -6,6 +6,12 @@ export type ErrnoName = keyof typeof constants.errno | 'EBADFD';
 /** EBADFD, which VFIO answers for a descriptor of the wrong kind, is missing from Node's table. Source: asm-generic/errno.h */
 const EBADFD = 77;
 
+/** The status of an operation on a region that is closed. Source: asm-generic/errno-base.h */
+export const EBADF = 9;
+
+/** The status of an access that met a revoked mapping. Source: asm-generic/errno.h */
+export const ESTALE = 116;
+
 /** The status of an operation that was cancelled, or not run because one before it failed. Source: asm-generic/errno.h */
 export const ECANCELED = 125;
 

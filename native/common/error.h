@@ -4,10 +4,13 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+
+#include "common/unique_fd.h"
 
 namespace vfio_engine {
 
@@ -28,6 +31,8 @@ class SysError : public std::runtime_error {
 struct AddonData {
   // (errno: number, syscall: string) => VfioError
   Napi::FunctionReference error_factory;
+  // An eventfd; see memory/revocable.h. The environment's mappings hold it, too: they may outlive it.
+  std::shared_ptr<UniqueFd> revocation_signal;
 };
 
 // Makes the VfioError of a SysError. Thread: a JavaScript thread.

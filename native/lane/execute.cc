@@ -47,6 +47,29 @@ int LookAtMapped(const uint8_t* address, uint32_t times, Slot& slot) {
   return kAgain;
 }
 
+int LookAtMappedBy(uint32_t width, const uint8_t* address, uint32_t times, Slot& slot) {
+  switch (width) {
+    case 1:
+      return LookAtMapped<uint8_t>(address, times, slot);
+    case 2:
+      return LookAtMapped<uint16_t>(address, times, slot);
+    case 4:
+      return LookAtMapped<uint32_t>(address, times, slot);
+    default:
+      return LookAtMapped<uint64_t>(address, times, slot);
+  }
+}
+
+// A value that is not all ones came from the device. A look that ended without one may have seen nothing but revoked
+// memory.
+int LookAtArea(const IoRegion::MappedArea& area, uint32_t times, Slot& slot) {
+  const uint32_t epoch = area.memory->epoch();
+  const int result = LookAtMappedBy(slot.width, area.data + (slot.offset - area.offset), times, slot);
+  if (result == 0 && !IoRegion::IsAllOnes(slot.value, slot.width)) return 0;
+  const int error = IoRegion::CheckMapped(area, epoch);
+  return error != 0 ? error : result;
+}
+
 int LookAtTrapped(const IoRegion& region, uint32_t times, Slot& slot) {
   for (uint32_t i = 0; i < times; i++) {
     uint64_t seen = 0;
@@ -60,28 +83,14 @@ int LookAtTrapped(const IoRegion& region, uint32_t times, Slot& slot) {
   return kAgain;
 }
 
-int Look(const IoRegion& region, const uint8_t* address, uint32_t times, Slot& slot) {
-  if (address == nullptr) return LookAtTrapped(region, times, slot);
-  switch (slot.width) {
-    case 1:
-      return LookAtMapped<uint8_t>(address, times, slot);
-    case 2:
-      return LookAtMapped<uint16_t>(address, times, slot);
-    case 4:
-      return LookAtMapped<uint32_t>(address, times, slot);
-    default:
-      return LookAtMapped<uint64_t>(address, times, slot);
-  }
-}
-
 // `slot.value` is what is waited for; it becomes what was seen.
 int Poll(const IoRegion& region, Slot& slot) {
   int error = region.CheckRead(slot.offset, slot.width, slot.width);
   if (error != 0) return error;
-  const uint8_t* address = region.Mapped(slot.offset, slot.width);
+  const IoRegion::MappedArea* area = region.AreaOf(slot.offset, slot.width);
   const uint64_t end = NowUs() + kSliceUs;
   for (uint32_t burst = kFirstBurst;; burst = std::min(burst * 4, kLongestBurst)) {
-    int result = Look(region, address, burst, slot);
+    int result = area == nullptr ? LookAtTrapped(region, burst, slot) : LookAtArea(*area, burst, slot);
     if (result != kAgain || NowUs() >= end) return result;
   }
 }
@@ -117,7 +126,7 @@ int Copy(const IoRegion& region, Slot& slot, LastBuffer& last) {
   int error = static_cast<Op>(slot.op) == Op::kCopyOut ? region.CheckRead(slot.offset, slot.width, slot.length)
                                                        : region.CheckWrite(slot.offset, slot.width, slot.length);
   if (error != 0) return error;
-  bool quick = slot.length <= kQuickWords * slot.width && region.Mapped(slot.offset, slot.length) != nullptr;
+  bool quick = slot.length <= kQuickWords * slot.width && region.AreaOf(slot.offset, slot.length) != nullptr;
   return quick ? CopyPart(region, slot, memory, slot.length) : CopySlice(region, slot, memory);
 }
 

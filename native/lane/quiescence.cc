@@ -1,6 +1,7 @@
 #include "lane/quiescence.h"
 
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,9 +52,17 @@ Reader& RegisterThread() {
 
 const bool kHasMembarrier = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 
-bool WaitForReaders(int timeout_ms) {
-  if (kHasMembarrier) syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+void MakeThreadsPassBarrier() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!kHasMembarrier) return;
+  // The expedited command interrupts the CPUs of our threads; it may fail for want of memory (before Linux 5.5). The
+  // other one needs none, and waits until every CPU has switched tasks.
+  if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
+  while (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) sched_yield();
+}
+
+bool WaitForReaders(int timeout_ms) {
+  MakeThreadsPassBarrier();
   Registry& registry = TheRegistry();
   std::vector<std::pair<Reader*, uint64_t>> inside;
   {

@@ -25,17 +25,25 @@ inline Reader& ThreadReader() {
 // False where the kernel has no membarrier for us; readers then pay for a fence themselves.
 extern const bool kHasMembarrier;
 
+// Makes every thread of the process pass a full memory barrier. Async-signal-safe. Thread: any.
+void MakeThreadsPassBarrier();
+
+// The other side of MakeThreadsPassBarrier: keeps the order of what comes before and after, as other threads see it.
+inline void PairWithBarrier() {
+  // The membarrier stands for the fence that belongs here.
+  if (kHasMembarrier) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+}
+
 class ReadSection {
  public:
   explicit ReadSection(Reader& reader = ThreadReader()) : reader_(reader) {
     epoch_ = reader_.epoch.load(std::memory_order_relaxed) + 1;
     reader_.epoch.store(epoch_, std::memory_order_relaxed);
-    // The writer's membarrier stands for the fence that belongs here.
-    if (kHasMembarrier) {
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    } else {
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-    }
+    PairWithBarrier();
   }
   ~ReadSection() { reader_.epoch.store(epoch_ + 1, std::memory_order_release); }
   ReadSection(const ReadSection&) = delete;

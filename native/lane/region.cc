@@ -42,7 +42,9 @@ void CopyBy(uint32_t width, const uint8_t* source, uint8_t* target, uint32_t len
 
 IoRegion::IoRegion(uint64_t size, bool readable, bool writable, Target target, std::vector<Area> areas)
     : size_(size), readable_(readable), writable_(writable), target_(std::move(target)), areas_(std::move(areas)) {
-  for (const Area& area : areas_) mapped_.push_back({area.offset, area.size, area.mapping->data()});
+  for (const Area& area : areas_) {
+    mapped_.push_back({area.offset, area.size, area.mapping->data(), area.mapping->revocable()});
+  }
 }
 
 int IoRegion::Transfer(uint64_t offset, uint32_t width, uint64_t* value) const {
@@ -72,9 +74,10 @@ int IoRegion::TransferOut(uint64_t offset, const void* data, uint32_t length) co
 int IoRegion::CopyOut(uint64_t offset, uint32_t width, uint8_t* target, uint32_t length) const {
   int error = CheckRead(offset, width, length);
   if (error != 0) return error;
-  if (const uint8_t* source = Mapped(offset, length)) {
-    CopyBy(width, source, target, length);
-    return 0;
+  if (const MappedArea* area = AreaOf(offset, length)) {
+    const uint32_t epoch = area->memory->epoch();
+    CopyBy(width, area->data + (offset - area->offset), target, length);
+    return CheckMapped(*area, epoch);
   }
   for (uint32_t done = 0; done < length; done += width) {
     uint64_t value = 0;
@@ -87,9 +90,13 @@ int IoRegion::CopyOut(uint64_t offset, uint32_t width, uint8_t* target, uint32_t
 int IoRegion::CopyIn(uint64_t offset, uint32_t width, const uint8_t* source, uint32_t length) const {
   int error = CheckWrite(offset, width, length);
   if (error != 0) return error;
-  if (uint8_t* target = Mapped(offset, length)) {
+  if (const MappedArea* area = AreaOf(offset, length)) {
+    const uint32_t epoch = area->memory->epoch();
+    if (Revocable::IsRevoked(epoch)) return -ESTALE;
+    uint8_t* target = area->data + (offset - area->offset);
     CopyBy(width, source, target, length);
-    return 0;
+    PairWithBarrier();
+    return area->memory->epoch() == epoch ? 0 : TakeBack(*area, target, length, epoch);
   }
   for (uint32_t done = 0; done < length; done += width) {
     if ((error = Write(offset + done, width, MmioRead(source + done, width))) != 0) return error;
@@ -97,8 +104,13 @@ int IoRegion::CopyIn(uint64_t offset, uint32_t width, const uint8_t* source, uin
   return 0;
 }
 
-void IoRegion::Revoke() const {
-  for (const Area& area : areas_) area.mapping->Revoke();
+int IoRegion::TakeBack(const MappedArea& area, uint8_t* address, uint32_t length, uint32_t epoch) {
+  area.memory->PutOnesBack(address, length, epoch);
+  return -ESTALE;
+}
+
+void IoRegion::Close() const {
+  for (const Area& area : areas_) area.mapping->Close();
 }
 
 }  // namespace vfio_engine

@@ -36,6 +36,7 @@ std::vector<Area> ReadAreas(const Napi::CallbackInfo& info, size_t index) {
     auto offset = static_cast<uint64_t>(triple.Get(0u).As<Napi::Number>().Int64Value());
     auto size = static_cast<uint64_t>(triple.Get(1u).As<Napi::Number>().Int64Value());
     auto mapping = Mappings().Require(triple.Get(2u).As<Napi::Number>().Uint32Value(), "regionCreate");
+    if (mapping->revocable() == nullptr) throw SysError(EINVAL, "regionCreate");
     if (size > mapping->length() || offset % 8 != 0) throw SysError(EINVAL, "regionCreate");
     areas.push_back({offset, size, std::move(mapping)});
   }

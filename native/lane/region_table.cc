@@ -49,7 +49,7 @@ bool RegionTable::FreeNow(const IoRegion* region) {
 void RegionTable::Free(const IoRegion* region) {
   bool left = WaitForReaders(kLeaveMs);
   // Here already, on a thread that has the time that the page tables of a large region take.
-  region->Revoke();
+  region->Close();
   if (!left) throw SysError(ETIMEDOUT, "regionClose");
   Delete(region);
 }

@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "memory/faults.h"
-#include "memory/ones.h"
 
 namespace vfio_engine {
 namespace {
@@ -34,7 +32,6 @@ uint8_t* MapMemory(size_t length, int prot, int flags, int fd, off_t offset) {
 
 }  // namespace
 
-// Owns the memory from its first line on: when watching cannot start, it is unmapped again.
 Mapping::Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot)
     : data_(placed.data),
       length_(length),
@@ -42,25 +39,20 @@ Mapping::Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length
       reserved_(placed.reserved),
       reserved_length_(placed.reserved_length),
       readable_((prot & PROT_READ) != 0),
-      writable_((prot & PROT_WRITE) != 0) {
-  try {
-    fault_slot_ = WatchFaults(data_, mapped_length, prot);
-  } catch (...) {
-    munmap(reserved_, reserved_length_);
-    throw;
-  }
-}
+      writable_((prot & PROT_WRITE) != 0) {}
 
 Mapping::~Mapping() {
-  UnwatchFaults(fault_slot_);
+  revocable_.reset();
   munmap(reserved_, reserved_length_);
 }
 
-std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int prot) {
+std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int prot, std::shared_ptr<UniqueFd> signal) {
   size_t mapped_length = MappedLength(fd, length);
   // The kernel sees the length as the caller gave it: a region's mmap checks it.
   uint8_t* data = MapMemory(length, prot, 0, fd, offset);
-  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length, prot));
+  std::shared_ptr<Mapping> mapping(new Mapping({data, data, mapped_length}, length, mapped_length, prot));
+  mapping->revocable_ = std::make_unique<Revocable>(data, mapped_length, prot, std::move(signal));
+  return mapping;
 }
 
 std::shared_ptr<Mapping> Mapping::Allocate(size_t length) {
@@ -76,26 +68,15 @@ std::shared_ptr<Mapping> Mapping::Place(int fd, size_t length, size_t alignment,
   return std::shared_ptr<Mapping>(new Mapping(placed, length, mapped_length, PROT_READ | PROT_WRITE));
 }
 
-void Mapping::Revoke() {
-  std::lock_guard<std::mutex> lock(replace_mutex_);
-  ReplaceWithOnes(data_, mapped_length_, prot());
+void Mapping::Close() {
+  if (revocable_ == nullptr) throw SysError(EINVAL, "mmap");
+  if (!revocable_->Close()) throw SysError(ENOMEM, "mmap");
 }
 
 void Mapping::Restore(int fd, off_t offset) {
-  std::lock_guard<std::mutex> lock(replace_mutex_);
-  // Mapped elsewhere first and then moved: a MAP_FIXED mapping that the file refuses can leave a hole.
-  uint8_t* fresh = MapMemory(length_, prot(), 0, fd, offset);
-  void* moved = mremap(fresh, mapped_length_, mapped_length_, MREMAP_MAYMOVE | MREMAP_FIXED, data_);
-  if (moved == MAP_FAILED) {
-    int error_number = errno;
-    munmap(fresh, mapped_length_);
-    throw SysError(error_number, "mremap");
-  }
+  if (revocable_ == nullptr) throw SysError(EINVAL, "mmap");
+  revocable_->Restore(fd, offset, length_);
 }
-
-uint64_t Mapping::faults() const { return fault_slot_->count(); }
-
-int Mapping::prot() const { return (readable_ ? PROT_READ : 0) | (writable_ ? PROT_WRITE : 0); }
 
 HandleTable<Mapping>& Mappings() {
   // Never destroyed: threads may still run while the process exits.

@@ -9,17 +9,17 @@
 #include <mutex>
 
 #include "common/handle_table.h"
+#include "common/unique_fd.h"
 #include "memory/placement.h"
+#include "memory/revocable.h"
 
 namespace vfio_engine {
 
-class FaultSlot;
-
 class Mapping {
  public:
-  // mmap(MAP_SHARED). `prot` is PROT_READ | PROT_WRITE or a part of it. Does not take the descriptor.
-  // Throws SysError("mmap"). Thread: any.
-  static std::shared_ptr<Mapping> Map(int fd, off_t offset, size_t length, int prot);
+  // mmap(MAP_SHARED) of memory that may go away: see revocable.h, also for `signal`. `prot` is PROT_READ | PROT_WRITE
+  // or a part of it. Does not take the descriptor. Throws SysError. Thread: any.
+  static std::shared_ptr<Mapping> Map(int fd, off_t offset, size_t length, int prot, std::shared_ptr<UniqueFd> signal);
   // Zeroed anonymous shared memory. Throws SysError("mmap"). Thread: any.
   static std::shared_ptr<Mapping> Allocate(size_t length);
   // A file (a negative `fd`: anonymous memory) of `length` bytes at an aligned address, between guard pages where they
@@ -34,17 +34,16 @@ class Mapping {
   bool readable() const { return readable_; }
   bool writable() const { return writable_; }
 
-  // Puts private memory of 0xFF in the mapping's place: the file is let go (a VFIO group stays busy while a BAR is
-  // mapped), and whoever still reads sees what a PCIe read of an absent device gives. The address stays valid.
-  // Thread: any.
-  void Revoke();
+  // Lets the file go (a VFIO group stays busy while a BAR is mapped): the memory reads as 0xFF for good, and its
+  // address stays valid. For what Map made. Thread: any.
+  void Close();
 
-  // Maps the file again at the same address: pages mended after a fault (SIGBUS) or a Revoke reach the device anew.
-  // Throws SysError("mmap") and leaves the old memory. Thread: any.
+  // Maps the file again at the same address after a fault revoked the memory. For what Map made. Throws SysError: EBADF
+  // after Close, and what mmap answers; the memory then stays revoked. Thread: any.
   void Restore(int fd, off_t offset);
 
-  // How many faults (SIGBUS) were mended by a page of 0xFF. Thread: any.
-  uint64_t faults() const;
+  // What answers for faults; null for what Allocate and Place made, where a fault goes where it would without us.
+  Revocable* revocable() const { return revocable_.get(); }
 
   // What all SharedArrayBuffers over this memory share (see external_buffer.h), and the lock that goes with it.
   std::mutex view_mutex;
@@ -52,7 +51,6 @@ class Mapping {
 
  private:
   Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot);
-  int prot() const;
 
   uint8_t* data_;
   size_t length_;
@@ -63,9 +61,7 @@ class Mapping {
   size_t reserved_length_;
   bool readable_;
   bool writable_;
-  // Two threads may revoke and restore at once.
-  std::mutex replace_mutex_;
-  FaultSlot* fault_slot_;
+  std::unique_ptr<Revocable> revocable_;
 };
 
 HandleTable<Mapping>& Mappings();

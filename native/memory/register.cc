@@ -1,6 +1,8 @@
 // The exported functions of memory/, but for those of pins (pin_functions.cc). Their contract: lib/native/memory.ts.
 #include "common/register.h"
 
+#include <sys/eventfd.h>
+
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
@@ -25,10 +27,18 @@ Napi::Value PageSize(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
 }
 
+// What the environment's mappings tell of their revocation by; made with the first.
+const std::shared_ptr<UniqueFd>& RevocationSignal(Napi::Env env) {
+  std::shared_ptr<UniqueFd>& signal = env.GetInstanceData<AddonData>()->revocation_signal;
+  if (signal == nullptr) signal = std::make_shared<UniqueFd>(Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+  return signal;
+}
+
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   off_t offset = ArgOffset(info, 1);
-  uint32_t handle = Mappings().Add(Mapping::Map(fd, offset, ArgSize(info, 2), ArgInt32(info, 3)));
+  uint32_t handle =
+      Mappings().Add(Mapping::Map(fd, offset, ArgSize(info, 2), ArgInt32(info, 3), RevocationSignal(info.Env())));
   return Napi::Number::New(info.Env(), handle);
 }
 
@@ -37,7 +47,7 @@ Napi::Value MappingView(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MappingRevoke(const Napi::CallbackInfo& info) {
-  ArgMapping(info, 0, "mappingRevoke")->Revoke();
+  ArgMapping(info, 0, "mappingRevoke")->Close();
   return info.Env().Undefined();
 }
 
@@ -48,8 +58,14 @@ Napi::Value MappingRestore(const Napi::CallbackInfo& info) {
   return RunAsyncVoid(info.Env(), [=] { mapping->Restore(fd, offset); });
 }
 
-Napi::Value MappingFaults(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(ArgMapping(info, 0, "mappingFaults")->faults()));
+Napi::Value MappingState(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Mapping> mapping = ArgMapping(info, 0, "mappingState");
+  if (mapping->revocable() == nullptr) throw SysError(EINVAL, "mappingState");
+  return StateOf(info.Env(), mapping->revocable()->state());
+}
+
+Napi::Value RevocationEventfd(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), RevocationSignal(info.Env())->get());
 }
 
 Napi::Value MappingClose(const Napi::CallbackInfo& info) {
@@ -60,7 +76,7 @@ Napi::Value MappingClose(const Napi::CallbackInfo& info) {
 // Closes it and takes the memory from the views that are left; nobody can make another one any more.
 Napi::Value MappingEnd(const Napi::CallbackInfo& info) {
   std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0), "mappingEnd");
-  if (mapping.use_count() > 1) mapping->Revoke();
+  if (mapping.use_count() > 1) mapping->Close();
   return info.Env().Undefined();
 }
 
@@ -142,7 +158,8 @@ void RegisterMemory(Napi::Env env, Napi::Object exports) {
   Export<MappingEnd>(env, exports, "mappingEnd");
   Export<MappingRevoke>(env, exports, "mappingRevoke");
   Export<MappingRestore>(env, exports, "mappingRestore");
-  Export<MappingFaults>(env, exports, "mappingFaults");
+  Export<MappingState>(env, exports, "mappingState");
+  Export<RevocationEventfd>(env, exports, "revocationEventfd");
   Export<MappingClose>(env, exports, "mappingClose");
   Export<MemfdCreate>(env, exports, "memfdCreate");
   Export<MemoryPlace>(env, exports, "memoryPlace");

@@ -18,4 +18,15 @@ inline Napi::Value ViewOf(Napi::Env env, const std::shared_ptr<Mapping>& mapping
   return Napi::Value(env, view);
 }
 
+// The state as a SharedArrayBuffer, which holds it.
+inline Napi::Value StateOf(Napi::Env env, const std::shared_ptr<RevocationState>& state) {
+  auto* holder = new std::shared_ptr<RevocationState>(state);
+  auto release = [](void* owner) { delete static_cast<std::shared_ptr<RevocationState>*>(owner); };
+  std::lock_guard<std::mutex> lock(state->view_mutex);
+  napi_value view =
+      MakeExternalSharedBuffer(env, state.get(), RevocationState::kSharedSize, release, holder, state->view_store);
+  if (view == nullptr) throw Napi::Error::New(env);
+  return Napi::Value(env, view);
+}
+
 }  // namespace vfio_engine

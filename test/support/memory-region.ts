@@ -1,5 +1,5 @@
 import { systemError } from '../../lib/base/errors.js';
-import type { Fd, RegionInfo, VfioKernel } from '../../lib/kernel/kernel.js';
+import type { Fd, MappingHandle, RegionInfo, VfioKernel } from '../../lib/kernel/kernel.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { addon } from '../../lib/native/addon.js';
 import { Region } from '../../lib/region/region.js';
@@ -22,17 +22,21 @@ export async function memoryRegion(
     fileBytes?: number;
     /** Makes the kernel refuse to map the areas at these offsets, with EINVAL. */
     refusedAreas?: readonly number[];
+    /** The file behind the region, which stays the caller's. */
+    fd?: Fd;
   } = {},
 ): Promise<MemoryRegion> {
   const size = options.size ?? 65536;
   const fileOffset = options.fileOffset ?? 0;
-  const fd = addon.memfdCreate('test-region', BigInt(options.fileBytes ?? fileOffset + size), 0);
+  const fd = options.fd ?? addon.memfdCreate('test-region', BigInt(options.fileBytes ?? fileOffset + size), 0);
   const kernel = {
     ioTarget: () => ({ kind: 'fd', fd }),
     mmap: (device: Fd, offset: bigint, length: number, prot: { read: boolean; write: boolean }) => {
       if (options.refusedAreas?.includes(Number(offset) - fileOffset)) throw systemError('EINVAL', 'mmap');
       return addon.mappingCreate(device, offset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0));
     },
+    restoreMapping: (device: Fd, mapping: MappingHandle, offset: bigint) =>
+      addon.mappingRestore(mapping, device, offset),
   } as unknown as VfioKernel;
   const sparseMmap = options.sparse?.map((area) => ({ offset: BigInt(area.offset), size: BigInt(area.size) }));
   const info: RegionInfo = {
@@ -48,7 +52,7 @@ export async function memoryRegion(
     fd,
     close: async () => {
       await region.close();
-      addon.closeFdSync(fd);
+      if (options.fd === undefined) addon.closeFdSync(fd);
     },
   };
 }

@@ -88,10 +88,14 @@ export function buildTouch(): Built {
   return build('touch.c', 'touch.node', ['-shared', '-fPIC', `-I${join(nodedir, 'include', 'node')}`]);
 }
 
-/** Builds a program that runs a command as on a kernel without NUMA. */
-export function buildWithoutNuma(): Built {
-  return build('without-numa.c', 'without-numa', []);
+/** Builds a program that runs a command without a system call: CALL_NUMBER ERRNO COMMAND [ARGUMENT...]. */
+export function buildWithoutCall(): Built {
+  return build('without-call.c', 'without-call', []);
 }
+
+/** The numbers of the system calls that tests forbid. Source: asm/unistd_64.h, asm-generic/unistd.h */
+export const CALL_NUMBERS =
+  process.arch === 'x64' ? { mbind: 237, userfaultfd: 323 } : { mbind: 235, userfaultfd: 282 };
 
 interface Built {
   readonly path: string;

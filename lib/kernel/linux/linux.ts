@@ -117,6 +117,7 @@ const deviceCalls: Pick<
   | 'pread'
   | 'pwrite'
   | 'mmap'
+  | 'restoreMapping'
   | 'ioTarget'
 > = {
   getDeviceInfo: (device, argsz) => addon.deviceGetInfo(device, argsz),
@@ -137,6 +138,7 @@ const deviceCalls: Pick<
     toPromise(() =>
       addon.mappingCreate(device, fileOffset, length, (prot.read ? PROT_READ : 0) | (prot.write ? PROT_WRITE : 0)),
     ),
+  restoreMapping: (device, mapping, fileOffset) => addon.mappingRestore(mapping, device, fileOffset),
   ioTarget: (device) => ({ kind: 'fd', fd: device }),
 };
 

@@ -10,6 +10,7 @@ export interface VfioDriver {
   read(fileOffset: bigint, length: number): Promise<Uint8Array>;
   write(fileOffset: bigint, data: Uint8Array): Promise<number>;
   map(fileOffset: bigint, length: number, prot: { readonly read: boolean; readonly write: boolean }): MappingHandle;
+  restoreMapping(mapping: MappingHandle, fileOffset: bigint): Promise<void>;
   readonly ioTarget: IoTarget;
 
   /** Tells whether the argument of VFIO_GROUP_GET_DEVICE_FD means this device. @throws ErrnoFailure */

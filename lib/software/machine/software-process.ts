@@ -286,6 +286,13 @@ export class SoftwareProcess implements VfioKernel {
     );
   }
 
+  /** Maps a part of a region again at the address of a mapping that was revoked. @throws EBADF, ENXIO, EINVAL, ENODEV */
+  restoreMapping(device: Fd, mapping: MappingHandle, fileOffset: bigint): Promise<void> {
+    return runSyscallAsync('mmap', this.#where(device), () =>
+      this.#driverOf(device, 'ENODEV').restoreMapping(mapping, fileOffset),
+    );
+  }
+
   /** Returns the connection through which native code reads and writes the device's regions. @throws EBADF, ENOTTY */
   ioTarget(device: Fd): IoTarget {
     return runSyscall('ioTarget', this.#where(device), () => this.#driverOf(device).ioTarget);

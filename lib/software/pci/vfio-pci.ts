@@ -145,6 +145,13 @@ export class VfioPci implements VfioDriver {
     return addon.mappingCreate(fd, regionOffset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0));
   }
 
+  restoreMapping(mapping: MappingHandle, fileOffset: bigint): Promise<void> {
+    const { regionIndex, regionOffset } = splitFileOffset(fileOffset);
+    const { fd } = this.#region(regionIndex);
+    if (fd === undefined) failWith('EINVAL');
+    return addon.mappingRestore(mapping, fd, regionOffset);
+  }
+
   get #running(): RunningDevice {
     return this.#device ?? failWith('ENODEV');
   }

@@ -11,7 +11,8 @@ import {
   addressOf,
   areaAt,
   buildTouch,
-  buildWithoutNuma,
+  buildWithoutCall,
+  CALL_NUMBERS,
   collectGarbage,
   collectUntil,
   countMappings,
@@ -144,7 +145,7 @@ describe('memory for DMA', () => {
 
   it('reports that a kernel has no NUMA', function () {
     this.timeout(60_000);
-    const withoutNuma = buildWithoutNuma();
+    const withoutCall = buildWithoutCall();
     const lib = new URL('../../../lib/', import.meta.url).href;
     const program = `
       const { DmaSpace } = await import(${JSON.stringify(lib)} + 'dma/dma-space.js');
@@ -152,13 +153,21 @@ describe('memory for DMA', () => {
       await space.allocate(${PAGE}, { prefault: true });
       const { code, message, hint } = await space.allocate(${PAGE}, { node: 0 }).catch((error) => error);
       console.log(JSON.stringify({ code, message, hint }));`;
-    const command = [process.execPath, '--input-type=module', '-e', program];
+    const noSystemCall = 38;
+    const command = [
+      String(CALL_NUMBERS.mbind),
+      String(noSystemCall),
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+    ];
     try {
-      const { stdout, stderr } = spawnSync(withoutNuma.path, command, { encoding: 'utf8', cwd: '/' });
+      const { stdout, stderr } = spawnSync(withoutCall.path, command, { encoding: 'utf8', cwd: '/' });
       assert.equal(stderr, '');
       assert.match(stdout, /"ERR_NOT_SUPPORTED".*the kernel has no NUMA.*leave `node` out/);
     } finally {
-      withoutNuma.remove();
+      withoutCall.remove();
     }
   });
 

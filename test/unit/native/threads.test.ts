@@ -134,7 +134,6 @@ describe('native/memory: views on several threads', () => {
       ftruncateSync(fd, 0);
       await sleep(1);
       ftruncateSync(fd, 4 * PAGE);
-      if (round % 3 === 0) addon.mappingRevoke(mapping);
       await addon.mappingRestore(mapping, fd, 0n);
       await sleep(1);
     }
@@ -144,7 +143,7 @@ describe('native/memory: views on several threads', () => {
       assert.ok(result.ones > 0 && result.zeroes > 0, JSON.stringify(result));
       assert.equal(result.others, 0);
     }
-    assert.ok(addon.mappingFaults(mapping) > 0);
+    assert.ok(new Uint32Array(addon.mappingState(mapping))[0]! > 0);
     await Promise.all(workers.map((worker) => worker.terminate()));
     addon.mappingClose(mapping);
     closeSync(fd);
