@@ -10,6 +10,7 @@ export type { HotResetDevice } from './device/hot-reset.js';
 export type { OnRequest, RequestHandler } from './device/request-watch.js';
 export type { TrapRegions } from './device/open-regions.js';
 export type { BackendName } from './backends/backend.js';
+export type { AttachMessage, RequestMessage, WarningMessage } from './base/diagnostics.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
 export type { ErrnoName } from './uapi/errno.js';
 

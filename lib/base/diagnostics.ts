@@ -8,6 +8,7 @@ import type { VfioError } from './errors.js';
 
 /** The message of `vfio-engine:attach` and `vfio-engine:detach`. */
 export interface AttachMessage {
+  /** `start`, then `end` or `error`. */
   readonly phase: 'start' | 'end' | 'error';
   /** The bdf, UUID or name of the device. */
   readonly device: string;
@@ -21,13 +22,17 @@ export interface AttachMessage {
 
 /** The message of `vfio-engine:warning`: a failure that did not stop the work. */
 export interface WarningMessage {
+  /** The name of the device, if the failure concerns one. */
   readonly device?: string | undefined;
+  /** What failed. */
   readonly message: string;
+  /** Why it failed. */
   readonly error: VfioError | Error;
 }
 
 /** The message of `vfio-engine:request`: the kernel asks for a device back, because its driver is being unbound. */
 export interface RequestMessage {
+  /** The name of the device. */
   readonly device: string;
 }
 

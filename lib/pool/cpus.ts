@@ -42,6 +42,7 @@ function listsOf({ cpus, numaNode }: CpuOptions, nodes: string): (readonly numbe
  * Reads the CPUs of a NUMA node.
  * @param nodes the folder with the NUMA nodes
  * @throws ENODEV if the machine does not have the node; ERR_INVALID_ARGUMENT if none of the node's CPUs is online
+ * @internal Exported for its tests.
  */
 export function cpusOfNode(node: number, nodes = NODES): number[] {
   requireWhole('numaNode', node, 0);
@@ -60,7 +61,10 @@ function readNode(node: number, path: string, nodes: string): string {
   }
 }
 
-/** Parses a list of CPUs in the kernel's form, such as `0-3,8`. @throws ERR_INVALID_ARGUMENT if it has another form */
+/**
+ * Parses a list of CPUs in the kernel's form, such as `0-3,8`. @throws ERR_INVALID_ARGUMENT if it has another form
+ * @internal Exported for its tests.
+ */
 export function parseCpuList(text: string): number[] {
   const parts = text
     .trim()

@@ -11,7 +11,7 @@ import type { IoWorkerHandle } from '../native/lane.js';
 import { TaskThread } from './task-thread.js';
 
 /** How the thread of an I/O worker serves its lanes. */
-export interface ServeSettings {
+interface ServeSettings {
   /** How long it looks for work at most before it sleeps, microseconds. */
   readonly spinMicroseconds: number;
   /** The CPUs that the thread may run on; undefined for all. */

@@ -1,7 +1,7 @@
 import { promises as fs } from 'node:fs';
 
 /** A process that has a file open. */
-export interface FileUser {
+interface FileUser {
   readonly pid: number;
   /** The name of its program; the kernel keeps 15 characters. */
   readonly command: string;
@@ -20,6 +20,7 @@ const DELETED = ' (deleted)';
  * @param paths such as /dev/vfio/26
  * @param root the folder to read; default /proc
  * @returns the processes, ascending by pid
+ * @internal Exported for its tests.
  */
 export async function findFileUsers(paths: readonly string[], root = '/proc'): Promise<FileUser[]> {
   const wanted = new Set(paths);

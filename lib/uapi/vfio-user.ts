@@ -19,8 +19,6 @@ export const VFIO_USER_DMA_WRITE = 12;
 export const VFIO_USER_DEVICE_RESET = 13;
 export const VFIO_USER_REGION_WRITE_MULTI = 15;
 export const VFIO_USER_DEVICE_FEATURE = 16;
-export const VFIO_USER_MIG_DATA_READ = 17;
-export const VFIO_USER_MIG_DATA_WRITE = 18;
 
 /** The header's flags: bits 0 to 3 are the type. */
 export const VFIO_USER_FLAGS_TYPE_MASK = 0xf;

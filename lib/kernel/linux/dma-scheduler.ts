@@ -16,6 +16,8 @@ const TURN_BUDGET = 4096;
  * of one turn share a budget: those beyond it wait for the next turn.
  *
  * An address space is a container or an iommufd, named by its descriptor.
+ *
+ * @internal Exported for its tests.
  */
 export class DmaScheduler {
   /** How many calls on an address space run on the pool now. */

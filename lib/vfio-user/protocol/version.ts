@@ -33,7 +33,7 @@ export interface Version {
   readonly capabilities: Capabilities;
 }
 
-/** The capabilities of a peer that names none. */
+/** The capabilities of a peer that names none. @internal Exported for tests. */
 export const DEFAULT_CAPABILITIES: Capabilities = {
   maxMsgFds: VFIO_USER_DEFAULT_MAX_MSG_FDS,
   maxDataXferSize: VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
