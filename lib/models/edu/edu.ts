@@ -11,21 +11,7 @@ import {
   EDU_VENDOR_ID,
 } from './registers.js';
 
-/**
- * Options of the model of QEMU's educational device. `registers.ts` describes the registers in BAR0.
- *
- * Other offsets read as all ones, and writes to them do nothing. An access of 8 bytes below `EDU_REG.DMA_SOURCE` is such
- * an access too. Accesses of 1 and 2 bytes read as 0. While a transfer runs, the DMA registers ignore writes. An iova is
- * masked with `dmaMask`. A transfer moves one page at a time: a page that the client refuses is not written, or reads as
- * zeros, and the other pages are moved.
- *
- * Two differences from QEMU's device. VFIO can map QEMU's BAR0, as every memory BAR of hardware; it cannot map this
- * BAR0, because a model sees only trapped accesses. QEMU's device overruns its buffer when a transfer exceeds it, and
- * takes 100 ms for a transfer; this model moves nothing then, and transfers as soon as the write that starts the
- * transfer is answered, unless `dmaDelayMs` is set.
- *
- * Source: QEMU docs/specs/edu.rst
- */
+/** Options of the model of QEMU's educational device. README.md describes the device. */
 export interface EduOptions {
   /** The bits of an iova that the device drives. Default `EDU_DMA_MASK`, 28 bits. */
   readonly dmaMask?: bigint | number;

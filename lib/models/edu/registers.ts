@@ -6,23 +6,7 @@
 export const EDU_VENDOR_ID = 0x1234;
 export const EDU_DEVICE_ID = 0x11e8;
 
-/**
- * Offsets in BAR0, whose size is 1 MiB:
- *
- * | offset | name        | width | access | meaning                                                                   |
- * |--------|-------------|-------|--------|---------------------------------------------------------------------------|
- * | 0x00   | IDENT       | 4     | RO     | `EDU_IDENT`: version 1.0                                                  |
- * | 0x04   | LIVENESS    | 4     | RW     | reads as the bitwise inverse of the value written                         |
- * | 0x08   | FACTORIAL   | 4     | RW     | a written number becomes its factorial modulo 2^32 when COMPUTING clears  |
- * | 0x20   | STATUS      | 4     | RW     | bits `EDU_STATUS`                                                         |
- * | 0x24   | IRQ_STATUS  | 4     | RO     | the values that raised interrupts and are not acknowledged                |
- * | 0x60   | IRQ_RAISE   | 4     | WO     | ORs the value into IRQ_STATUS and raises an interrupt                     |
- * | 0x64   | IRQ_ACK     | 4     | WO     | clears the value from IRQ_STATUS; INTx falls when IRQ_STATUS becomes 0    |
- * | 0x80   | DMA_SOURCE  | 4, 8  | RW     | an iova, or `EDU_BUFFER.START` + an offset in the device's own buffer     |
- * | 0x88   | DMA_TARGET  | 4, 8  | RW     | as DMA_SOURCE                                                             |
- * | 0x90   | DMA_COUNT   | 4, 8  | RW     | bytes                                                                     |
- * | 0x98   | DMA_COMMAND | 4, 8  | RW     | bits `EDU_DMA`                                                            |
- */
+/** Offsets of the registers in BAR0. The table in README.md describes them. */
 export const EDU_REG = {
   IDENT: 0x00,
   LIVENESS: 0x04,

@@ -5,21 +5,7 @@ import { Ports } from './ports.js';
 import { Registers } from './registers.js';
 import { buildRom } from './rom.js';
 
-/**
- * A device made for tests: each kind of region, and registers whose side effects show what reached them. The register
- * maps are in `testdev/layout.ts`.
- *
- * | region | kind     | size   | what                                                                            |
- * |--------|----------|--------|---------------------------------------------------------------------------------|
- * | BAR0   | memory32 | 64 KiB | plain memory, mapped whole                                                      |
- * | BAR1   | io       | 256    | ports: 128 bytes of scratch in any width, then a few with side effects           |
- * | BAR2   | memory64 | 64 KiB | registers with side effects; 0x1000-0x2fff and 0x8000-0xbfff are mapped memory  |
- * | BAR4   | memory32 | 4 KiB  | MSI-X table at 0, pending bits at 0x800                                         |
- * | ROM    |          | 2 KiB  | an expansion ROM image for no machine (0x55 0xaa, PCIR, a right checksum)       |
- *
- * 16 MSI-X vectors, 4 MSI vectors, INTA, PCI Express with function-level reset. After a reset, memory is zero and
- * registers are as at power-on, except RESETS.
- */
+/** The test device: passes accesses to the parts of the device. README.md describes it. */
 class TestDevice implements ModelInstance {
   readonly #registers: Registers;
   readonly #ports: Ports;
