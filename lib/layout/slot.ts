@@ -76,6 +76,11 @@ export interface Operation {
 
 const WORD_RANGE = 2 ** 32;
 
+/** Returns the bits of an integer above its low 32, which a typed array of words stores by themselves. */
+export function highWord(value: number): number {
+  return value < WORD_RANGE ? 0 : Math.floor(value / WORD_RANGE);
+}
+
 /** Writes operations into slots and reads their answers, in words of 32 bits because bigints are slow. */
 export class SlotView {
   readonly #words: Uint32Array;
@@ -119,7 +124,7 @@ export class SlotView {
     words[word] = op | (width << 8);
     words[word + (SLOT.region >> 2)] = region;
     words[word + (SLOT.offset >> 2)] = offset;
-    words[word + (SLOT.offset >> 2) + 1] = offset > 0xffffffff ? Math.floor(offset / WORD_RANGE) : 0;
+    words[word + (SLOT.offset >> 2) + 1] = highWord(offset);
     words[word + (SLOT.value >> 2)] = value;
     words[word + (SLOT.value >> 2) + 1] = 0;
     words[word + (SLOT.deadline >> 2)] = 0;
@@ -154,7 +159,7 @@ export class SlotView {
       this.#words[word + 1] = Number((value >> 32n) & 0xffffffffn);
     } else {
       this.#words[word] = value;
-      this.#words[word + 1] = value > 0xffffffff ? Math.floor(value / WORD_RANGE) : 0;
+      this.#words[word + 1] = highWord(value);
     }
   }
 }

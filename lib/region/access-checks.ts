@@ -6,13 +6,13 @@ import type { RegionDescriptor } from './descriptor.js';
 export type Width = 1 | 2 | 4 | 8;
 
 /** Names a region in an error's message. */
-export function regionName(region: RegionDescriptor): string {
+export function regionLabel(region: RegionDescriptor): string {
   return `region ${region.regionIndex} of ${region.device}`;
 }
 
 /** Names a place in a region in an error's message. */
 export function placeName(region: RegionDescriptor, offset: number): string {
-  return `${regionName(region)} at 0x${offset.toString(16)}`;
+  return `${regionLabel(region)} at 0x${offset.toString(16)}`;
 }
 
 /** Rejects a width that is not 1, 2, 4 or 8. @throws ERR_INVALID_ARGUMENT */
@@ -43,7 +43,7 @@ export function checkRegionAccess(
   write: boolean,
 ): void {
   requireWidth(width);
-  if (!isWithin(region, offset, length)) throw outOfRange(region, offset, length);
+  if (!isWithin(region, offset, length)) throw accessOutOfRange(region, offset, length);
   if (offset % width !== 0) {
     throw invalidArgument(
       `${placeName(region, offset)} is not aligned to ${width} bytes`,
@@ -52,7 +52,7 @@ export function checkRegionAccess(
   }
   if (length % width !== 0) throw argumentError('length', `a multiple of ${width}, the width`, length);
   if (write ? region.writable : region.readable) return;
-  throw new VfioError(`${regionName(region)} cannot be ${write ? 'written' : 'read'}`, {
+  throw new VfioError(`${regionLabel(region)} cannot be ${write ? 'written' : 'read'}`, {
     code: 'ERR_NOT_SUPPORTED',
     device: region.device,
   });
@@ -64,7 +64,7 @@ function isWithin(region: RegionDescriptor, offset: number, length: number): boo
 }
 
 /** NaN and fractions are out of range; a value of another type is a wrong argument. */
-function outOfRange(region: RegionDescriptor, offset: number, length: number): VfioError {
+function accessOutOfRange(region: RegionDescriptor, offset: number, length: number): VfioError {
   if (typeof offset !== 'number') return argumentError('offset', 'a number of bytes', offset);
   if (typeof length !== 'number') return argumentError('length', 'a number of bytes', length);
   const size = `0x${region.size.toString(16)} bytes`;

@@ -40,13 +40,15 @@ export function checkBufferRange(bufferBytes: number, bufferOffset: number, leng
     throw argumentError('bufferOffset', `a multiple of ${width}, the width`, bufferOffset);
   }
   if (length > LONGEST_COPY) {
-    throw outOfRange(`\`length\` must be at most ${LONGEST_COPY}, the longest copy. Received ${length}`);
+    throw copyOutOfRange(`\`length\` must be at most ${LONGEST_COPY}, the longest copy. Received ${length}`);
   }
   if (bufferOffset < 0 || bufferOffset + length > bufferBytes) {
-    throw outOfRange(`${length} bytes at ${bufferOffset} lie outside of the buffer, which has ${bufferBytes} bytes`);
+    throw copyOutOfRange(
+      `${length} bytes at ${bufferOffset} lie outside of the buffer, which has ${bufferBytes} bytes`,
+    );
   }
 }
 
-function outOfRange(message: string): VfioError {
+function copyOutOfRange(message: string): VfioError {
   return new VfioError(message, { code: 'ERR_OUT_OF_RANGE' });
 }

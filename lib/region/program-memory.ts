@@ -1,4 +1,4 @@
-import { type Operation, Op, SLOT } from '../layout/slot.js';
+import { highWord, type Operation, Op, SLOT } from '../layout/slot.js';
 import { ECANCELED } from '../uapi/errno.js';
 
 // Offsets in a slot, counted in words of 32 bits.
@@ -14,7 +14,6 @@ const DEADLINE = SLOT.deadline / 4;
 const STATUS = SLOT.status / 4;
 /** Where a modify and a poll have their value. The worker writes what it read to VALUE, so the step can run again. */
 const INPUT = BUFFER_OFFSET;
-const WORD_RANGE = 2 ** 32;
 
 /** What a step does, for an error's message. */
 export interface StepFacts {
@@ -48,16 +47,15 @@ export class ProgramMemory {
   /**
    * Writes what every step has.
    * @param region handle
-   * @param offset bytes into the region; the low 32 bits are written
-   * @param offsetHigh the bits above these
+   * @param offset bytes into the region
    */
-  writeStep(step: number, op: number, width: number, region: number, offset: number, offsetHigh: number): void {
+  writeStep(step: number, op: number, width: number, region: number, offset: number): void {
     const words = this.#words;
     const at = step * WORDS;
     words[at] = op | (width << 8);
     words[at + REGION] = region;
     words[at + OFFSET] = offset;
-    words[at + OFFSET + 1] = offsetHigh;
+    words[at + OFFSET + 1] = highWord(offset);
   }
 
   /** Writes the value of a write of up to 32 bits. */
@@ -129,7 +127,7 @@ export class ProgramMemory {
       this.#longs[at / 2] = value;
     } else {
       this.#words[at] = value;
-      this.#words[at + 1] = value < WORD_RANGE ? 0 : Math.floor(value / WORD_RANGE);
+      this.#words[at + 1] = highWord(value);
     }
   }
 }

@@ -35,7 +35,6 @@ interface PollStep {
 const NO_BUFFER = new SharedArrayBuffer(0);
 /** A slot has 32 bits for the bytes of a program, 64 a step. */
 const MOST_STEPS = 2 ** 26 - 1;
-const WORD_RANGE = 2 ** 32;
 
 /**
  * A list of steps on regions that native code runs in order, in one call. A program is filled once and run often, or filled
@@ -255,8 +254,8 @@ export class Program {
   #add(op: Operation['op'], width: number, offset: number): number {
     const step = this.#length;
     if (step >= this.capacity) throw programFull(this.capacity);
-    const high = isUint32(offset) ? 0 : this.#highWordOf(offset, width);
-    this.#memory.writeStep(step, op, width, this.#handle, offset, high);
+    if (!isUint32(offset)) this.#requireOffset(offset, width);
+    this.#memory.writeStep(step, op, width, this.#handle, offset);
     this.#length = step + 1;
     return step;
   }
@@ -296,10 +295,9 @@ export class Program {
     this.#buffers.clear();
   }
 
-  /** Returns the high word of an offset of more than 32 bits. @throws what `checkRegionAccess` throws for a wrong offset */
-  #highWordOf(offset: number, width: number): number {
+  /** Rejects an offset that no region has. @throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE */
+  #requireOffset(offset: number, width: number): void {
     if (!Number.isSafeInteger(offset) || offset < 0) checkRegionAccess(this.#region, offset, width, width, false);
-    return Math.floor(offset / WORD_RANGE);
   }
 
   #prepareRun(): void {
