@@ -78,7 +78,7 @@ const WORD_RANGE = 2 ** 32;
 
 /** Returns the bits of an integer above its low 32, which a typed array of words stores by themselves. */
 export function highWord(value: number): number {
-  return value < WORD_RANGE ? 0 : Math.floor(value / WORD_RANGE);
+  return value > 0xffffffff ? Math.floor(value / WORD_RANGE) : 0;
 }
 
 /** Writes operations into slots and reads their answers, in words of 32 bits because bigints are slow. */

@@ -1,8 +1,9 @@
 import { VfioError, type VfioErrorCode } from '../base/errors.js';
 import { type Operation, Op } from '../layout/slot.js';
 import { ECANCELED, EOWNERDEAD, ESTALE, errnoName, errnoNumber } from '../uapi/errno.js';
-import { placeName } from './access-checks.js';
+import { checkRegionAccess, placeName } from './access-checks.js';
 import type { RegionDescriptor } from './descriptor.js';
+import type { StepFacts } from './program-slots.js';
 
 /** vfio-pci answers EIO while the device does not decode its memory. Source: vfio_pci_bar_rw */
 const MEMORY_DECODE_HINT =
@@ -53,4 +54,17 @@ export function operationError(region: RegionDescriptor, offset: number, status:
     device: region.device,
     ...(name === 'EIO' || name === 'ESTALE' ? { hint: MEMORY_DECODE_HINT } : {}),
   });
+}
+
+/** Makes the error of a program's step that failed. A wrong access is told as `checkRegionAccess` tells it. */
+export function stepError(region: RegionDescriptor, facts: StepFacts, status: number): Error {
+  const { op, width, offset, length } = facts;
+  const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
+  try {
+    // A barrier accesses nothing.
+    if (op !== Op.barrier) checkRegionAccess(region, offset, width, length, write);
+  } catch (error) {
+    return error as Error;
+  }
+  return operationError(region, offset, status, OPERATION_NAMES[op]);
 }

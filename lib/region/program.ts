@@ -1,7 +1,7 @@
 import { isUint32, requireBits, requireWhole } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
-import { type Operation, Op, SLOT } from '../layout/slot.js';
+import { highWord, type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
 import type { BufferHandle } from '../native/lane.js';
 import { ECANCELED } from '../uapi/errno.js';
@@ -9,14 +9,21 @@ import { checkRegionAccess, requireLongBits, type Width } from './access-checks.
 import { bufferHandle, checkBufferRange } from './copy-buffers.js';
 import { type RegionDescriptor, requireDescriptor } from './descriptor.js';
 import { type AnswerReader, submitToLane } from './lane-submission.js';
-import { OPERATION_NAMES, operationError } from './operation-error.js';
+import { stepError } from './operation-error.js';
 import {
   monotonicMicroseconds,
   normalizeCondition,
   type PollCondition,
   timeoutMicroseconds,
 } from './poll-condition.js';
-import { ProgramMemory } from './program-memory.js';
+import {
+  allocateSlots,
+  type ProgramSlots,
+  readStep,
+  writeCondition,
+  writeCopy,
+  writeDeadline,
+} from './program-slots.js';
 import { StepRegions } from './step-regions.js';
 
 const { programRun } = addon;
@@ -31,6 +38,13 @@ interface PollStep {
   readonly step: number;
   readonly timeoutMicroseconds: number;
 }
+
+// Offsets in a slot, in words of 32 bits. They are constants of this module, because V8 does not fold those of another one.
+const WORDS = SLOT.size / 4;
+const REGION = SLOT.region / 4;
+const OFFSET = SLOT.offset / 4;
+const VALUE = SLOT.value / 4;
+const STATUS = SLOT.status / 4;
 
 const NO_BUFFER = new SharedArrayBuffer(0);
 /** A slot has 32 bits for the bytes of a program, 64 a step. */
@@ -49,7 +63,9 @@ const MOST_STEPS = 2 ** 26 - 1;
  * `Region.run` where an event loop runs.
  */
 export class Program {
-  readonly #memory: ProgramMemory;
+  readonly #slots: ProgramSlots;
+  /** Those of `#slots`. */
+  readonly #words: Uint32Array;
   readonly #regions: StepRegions;
   readonly #polls: PollStep[] = [];
   /** The buffers of the copies. A buffer's handle is valid while the buffer is not collected. */
@@ -76,7 +92,8 @@ export class Program {
   ) {
     requireWhole('capacity', capacity, 1, MOST_STEPS);
     requireDescriptor(target?.descriptor);
-    this.#memory = new ProgramMemory(capacity);
+    this.#slots = allocateSlots(capacity);
+    this.#words = this.#slots.words;
     this.#region = target.descriptor;
     this.#handle = this.#region.handle;
     this.#regions = new StepRegions(this.#region);
@@ -137,7 +154,7 @@ export class Program {
   write64(offset: number, value: bigint): number {
     requireLongBits('value', value);
     const step = this.#add(Op.write, 8, offset);
-    this.#memory.writeLongValue(step, value);
+    this.#slots.longs[(step * WORDS + VALUE) / 2] = value;
     return step;
   }
 
@@ -156,7 +173,7 @@ export class Program {
     requireBits('mask', mask);
     requireBits('value', value);
     const step = this.#add(Op.modify, 4, offset);
-    this.#memory.writeCondition(step, mask >>> 0, value >>> 0);
+    writeCondition(this.#slots, step, mask >>> 0, value >>> 0);
     return step;
   }
 
@@ -170,7 +187,7 @@ export class Program {
     const microseconds = timeoutMicroseconds(timeoutMs);
     const { width, mask, value } = normalizeCondition(condition);
     const step = this.#add(Op.poll, width, offset);
-    this.#memory.writeCondition(step, mask, value);
+    writeCondition(this.#slots, step, mask, value);
     this.#polls.push({ step, timeoutMicroseconds: microseconds });
     return step;
   }
@@ -213,7 +230,7 @@ export class Program {
    */
   run(): void {
     this.#prepareRun();
-    let ran = programRun(this.#memory.bytes, this.#length);
+    let ran = programRun(this.#slots.bytes, this.#length);
     while (ran < 0) ran = this.#continueRun(~ran);
     if (ran > 0 && this.status(ran - 1) !== 0) throw this.#stepError(ran - 1);
   }
@@ -225,9 +242,9 @@ export class Program {
   async runOn(lane: AsyncLane, signal?: AbortSignal): Promise<void> {
     this.#prepareRun();
     // If the worker dies or the run is aborted, each step tells whether it ran.
-    this.#memory.markNotRun(this.#length);
+    for (let step = 0; step < this.#length; step++) this.#words[step * WORDS + STATUS] = -ECANCELED;
     const length = this.#length * SLOT.size;
-    const operation = { op: Op.program, buffer: bufferHandle(this.#memory.bytes.buffer), length };
+    const operation = { op: Op.program, buffer: bufferHandle(this.#slots.bytes.buffer), length };
     this.#underWay = true;
     try {
       await submitToLane(lane, operation, signal, this.#answerReader);
@@ -238,24 +255,29 @@ export class Program {
 
   /** Returns a step's status: 0, or a negative errno; -125 (ECANCELED) if the step did not run. */
   status(step: number): number {
-    return this.#memory.status(step);
+    return (this.#words[step * WORDS + STATUS] ?? -ECANCELED) | 0;
   }
 
   /** Returns the low 32 bits of a step's value: what a read read. */
   value(step: number): number {
-    return this.#memory.value(step);
+    return this.#words[step * WORDS + VALUE] ?? 0;
   }
 
   /** Returns all 64 bits of a step's value. */
   value64(step: number): bigint {
-    return this.#memory.longValue(step);
+    return this.#slots.longs[(step * WORDS + VALUE) / 2] ?? 0n;
   }
 
   #add(op: Operation['op'], width: number, offset: number): number {
     const step = this.#length;
     if (step >= this.capacity) throw programFull(this.capacity);
-    if (!isUint32(offset)) this.#requireOffset(offset, width);
-    this.#memory.writeStep(step, op, width, this.#handle, offset);
+    const high = isUint32(offset) ? 0 : this.#highWordOf(offset, width);
+    const words = this.#words;
+    const at = step * WORDS;
+    words[at] = op | (width << 8);
+    words[at + REGION] = this.#handle;
+    words[at + OFFSET] = offset;
+    words[at + OFFSET + 1] = high;
     this.#length = step + 1;
     return step;
   }
@@ -263,7 +285,8 @@ export class Program {
   #addWrite(op: Operation['op'], width: number, offset: number, value: number): number {
     requireBits('value', value);
     const step = this.#add(op, width, offset);
-    this.#memory.writeValue(step, value);
+    this.#words[step * WORDS + VALUE] = value;
+    this.#words[step * WORDS + VALUE + 1] = 0;
     return step;
   }
 
@@ -279,7 +302,7 @@ export class Program {
     if (buffer !== this.#buffer) this.#holdBuffer(buffer);
     checkBufferRange(this.#bufferBytes, bufferOffset, length, width);
     const step = this.#add(op, width, offset);
-    this.#memory.writeCopy(step, this.#bufferHandle, bufferOffset, length);
+    writeCopy(this.#slots, step, this.#bufferHandle, bufferOffset, length);
     return step;
   }
 
@@ -295,9 +318,10 @@ export class Program {
     this.#buffers.clear();
   }
 
-  /** Rejects an offset that no region has. @throws ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE */
-  #requireOffset(offset: number, width: number): void {
+  /** Returns the bits of an offset above 32. @throws ERR_INVALID_ARGUMENT or ERR_OUT_OF_RANGE if no region has the offset */
+  #highWordOf(offset: number, width: number): number {
     if (!Number.isSafeInteger(offset) || offset < 0) checkRegionAccess(this.#region, offset, width, width, false);
+    return highWord(offset);
   }
 
   #prepareRun(): void {
@@ -306,19 +330,19 @@ export class Program {
   }
 
   #forgetPolls(): void {
-    for (const { step } of this.#polls) this.#memory.writeDeadline(step, 0);
+    for (const { step } of this.#polls) writeDeadline(this.#slots, step, 0);
     this.#polls.length = 0;
   }
 
   /** A function of its own, because V8 terminates a thread at the start of a function, and in a loop only after many rounds. */
   #continueRun(ran: number): number {
-    return programRun(this.#memory.bytes, this.#length, ran);
+    return programRun(this.#slots.bytes, this.#length, ran);
   }
 
   #setDeadlines(): void {
     const now = monotonicMicroseconds();
     for (const { step, timeoutMicroseconds } of this.#polls) {
-      this.#memory.writeDeadline(step, now + timeoutMicroseconds);
+      writeDeadline(this.#slots, step, now + timeoutMicroseconds);
     }
   }
 
@@ -335,16 +359,7 @@ export class Program {
   }
 
   #stepError(step: number, status = this.status(step)): Error {
-    const region = this.#regions.of(step);
-    const { op, width, offset, length } = this.#memory.factsOf(step);
-    const write = op === Op.write || op === Op.modify || op === Op.copyIn || op === Op.doorbell;
-    try {
-      // A barrier accesses nothing.
-      if (op !== Op.barrier) checkRegionAccess(region, offset, width, length, write);
-    } catch (error) {
-      return error as Error;
-    }
-    return operationError(region, offset, status, OPERATION_NAMES[op]);
+    return stepError(this.#regions.of(step), readStep(this.#slots, step), status);
   }
 }
 

@@ -59,7 +59,7 @@ describe('a producer of a lane', () => {
 
   it('waits for its own answer, not for the answer of an earlier producer', () => {
     const earlier = new SyncLane(descriptor, { timeoutMs: 10 });
-    assert.throws(() => earlier.run(poll(300)), { code: 'ERR_TIMEOUT' });
+    assert.throws(() => earlier.run(poll(1000)), { code: 'ERR_TIMEOUT' });
     memory.region.accessor.write32(128, 5);
     const next = new SyncLane(descriptor, { timeoutMs: 5000 });
     const position = next.read(region, 4, 128);
@@ -79,10 +79,12 @@ describe('a producer of a lane', () => {
   });
 
   it('can use a slot again after the operation that timed out was answered', async () => {
-    const lane = new SyncLane(descriptor, { timeoutMs: 10 });
-    assert.throws(() => lane.run(poll(500)), { code: 'ERR_TIMEOUT' });
+    const lane = new SyncLane(descriptor, { timeoutMs: 100 });
+    memory.region.accessor.write32(0, 0);
+    assert.throws(() => lane.run(poll(20_000)), { code: 'ERR_TIMEOUT' });
     assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_TIMEOUT' });
     assert.throws(() => lane.read(region, 4, 0), { code: 'ERR_LANE_FULL' });
+    memory.region.accessor.write32(0, 1); // ends the poll
     const words = new Int32Array(addon.laneView(descriptor.lane));
     while (Atomics.load(words, LANE.completed >> 2) < CAPACITY) await new Promise((resolve) => setTimeout(resolve, 5));
     for (let round = 0; round < 3; round++) assert.equal(lane.slots.status(lane.read(region, 4, 0)), 0);
