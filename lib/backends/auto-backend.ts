@@ -4,7 +4,7 @@ import { plainMessage, VfioError } from '../base/errors.js';
 import type { AttachedDevice, AttachRequest, Backend } from './backend.js';
 
 /** The message of `vfio-engine:backend-left`: the backend `auto` goes on with the next backend, because of the error. */
-export interface BackendLeftMessage {
+interface BackendLeftMessage {
   readonly device: string;
   readonly backend: string;
   readonly error: unknown;

@@ -42,17 +42,20 @@ export function started<T>(section: () => Promise<T> | T): Promise<T> {
   }
 }
 
-/** Sections that run side by side, and ones that run alone. One that is to run alone is not overtaken. Thread: one. */
+/**
+ * Runs shared sections side by side and exclusive sections alone. A shared section does not overtake an exclusive one that
+ * waits. Thread: the one that made it.
+ */
 export class Gate {
   readonly #alone = new Mutex();
-  /** How many run side by side now. */
+  /** How many shared sections run now. */
   #running = 0;
-  /** How many are to run alone, or do. */
+  /** How many exclusive sections wait or run. */
   #waiting = 0;
-  /** Tells the first of those that nothing else runs. */
+  /** Resolves when the last shared section has ended; an exclusive section waits for it. */
   #quiet: (() => void) | undefined;
 
-  /** Runs a section beside other shared ones, and never beside one that runs alone. */
+  /** Runs a section beside other shared sections, but not beside an exclusive one. */
   async shared<T>(section: () => Promise<T>): Promise<T> {
     while (this.#waiting > 0) await this.#alone.run(() => Promise.resolve());
     this.#running += 1;
@@ -64,7 +67,7 @@ export class Gate {
     }
   }
 
-  /** Runs a section when no other one runs. */
+  /** Runs a section alone, after all sections that run now. */
   async exclusive<T>(section: () => Promise<T>): Promise<T> {
     this.#waiting += 1;
     try {

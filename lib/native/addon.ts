@@ -9,15 +9,15 @@ import type { LinuxAddon } from './linux.js';
 import type { MemoryAddon } from './memory.js';
 import type { VfioUserAddon } from './vfio-user.js';
 
-/** All of the addon's functions; each part of the interface has the name of its folder under `native/`. */
+/** All functions of the addon. Each part of the interface has the name of its folder below `native/`. */
 export type Addon = LinuxAddon & MemoryAddon & EventAddon & VfioUserAddon & LaneAddon;
 
 interface LoadedAddon extends Addon {
-  /** Tells the addon how to make the error of a failed system call, so that native code throws a VfioError itself. */
+  /** Sets the function that makes the error of a failed system call: native code then throws a VfioError itself. */
   setErrorFactory(factory: typeof systemError): void;
 }
 
-/** The addon. This is its only loader. */
+/** The addon. This file is its only loader. */
 export const addon: Addon = load();
 
 function load(): Addon {
@@ -32,7 +32,7 @@ function load(): Addon {
   } catch (cause) {
     throw new VfioError('the addon vfio_engine cannot be loaded', {
       code: 'ERR_NOT_SUPPORTED',
-      hint: 'build it by `npm run build:native`, with the Node.js that runs it',
+      hint: 'build it with `npm run build:native`, with the Node.js that runs it',
       path: root,
       cause,
     });

@@ -1,31 +1,32 @@
 import type { Fd } from '../kernel/kernel.js';
 
-/** Source: native/event. File descriptors and eventfds. */
+/** File descriptors and eventfds. Source: native/event. */
 export interface EventAddon {
-  /** Tells whether a descriptor of the process is open. fcntl(F_GETFD) */
+  /** fcntl(F_GETFD): tells whether a descriptor of the process is open. */
   isOpenFd(fd: Fd): boolean;
   /** close(2) on this thread. @throws EBADF */
   closeFdSync(fd: Fd): void;
-  /** close(2) off the event loop, for files whose release sleeps. @throws EBADF */
+  /** close(2) on the thread pool, for files whose release can sleep. @throws EBADF */
   closeFd(fd: Fd): Promise<void>;
-  /** fcntl(F_DUPFD_CLOEXEC) */
+  /** fcntl(F_DUPFD_CLOEXEC): duplicates a descriptor. @throws EBADF */
   dupFd(fd: Fd): Fd;
-  /** eventfd(2), non-blocking, close-on-exec. */
+  /** eventfd(2): makes a non-blocking eventfd, closed on exec. */
   eventfdCreate(): Fd;
-  /** Adds to the count. @throws EBADF, EINVAL for a file of another kind */
+  /** Adds to the count of an eventfd. @throws EBADF; EINVAL if the file is not an eventfd */
   eventfdWrite(fd: Fd, value: number): void;
-  /** Takes the count; 0 when there was none. Never blocks. */
+  /** Takes the count of an eventfd. Never blocks. @returns the count; 0 if there was none */
   eventfdRead(fd: Fd): number;
   /**
-   * Waits for a count and takes it; 0 when `timeoutMs` passed. Blocks: for worker threads.
-   * @param spinMicroseconds how long to look before sleeping, up to 1000; default 0
+   * Waits for a count and takes it. Blocks: for worker threads only.
+   * @param spinMicroseconds how long to poll before sleeping, 0 to 1000; default 0
+   * @returns the count; 0 after `timeoutMs`
    */
   eventfdWait(fd: Fd, timeoutMs: number, spinMicroseconds?: number): number;
-  /** Calls back on this thread's event loop with each count taken from an eventfd; the descriptor stays the caller's. */
+  /** Makes a watcher: it takes each count of an eventfd and calls back on this thread's event loop. The caller closes `fd`. */
   watcherCreate(fd: Fd, callback: (count: number) => void): WatcherHandle;
-  /** Lets the event loop end although the watcher lives (or not). */
+  /** Makes a watcher keep the event loop alive, or not. */
   watcherSetRef(watcher: WatcherHandle, ref: boolean): void;
-  /** Stops; no call back follows. Closing twice does nothing. */
+  /** Closes a watcher: it does not call back any more. A second close does nothing. */
   watcherClose(watcher: WatcherHandle): void;
 }
 

@@ -6,21 +6,21 @@ export type RegionHandle = number;
 export type BufferHandle = number;
 /** A ring of operations (native/lane/lane.h). */
 export type LaneHandle = number;
-/** What one I/O worker thread serves (native/lane/io_worker.h). */
+/** An I/O worker: the lanes that one thread serves (native/lane/io_worker.h). */
 export type IoWorkerHandle = number;
 /** An object of this thread's environment (native/lane/notifier.h). */
 export type NotifierHandle = object;
 
-/** Source: native/lane. The region path: the table of regions, accesses, and the lanes that workers drain. */
+/** Regions, accesses to them, and the lanes that I/O workers serve. Source: native/lane. */
 export interface LaneAddon {
   /**
-   * Makes a region known to every thread.
+   * Adds a region to the table that all threads share.
    * @param size bytes
    * @param flags VFIO_REGION_INFO_FLAG_READ and _WRITE
-   * @param fd the device's file for pread and pwrite (duplicated), or -1
-   * @param connection a vfio-user connection instead, or 0
-   * @param areas what is mapped: offset and size in bytes, and the mapping, which the region keeps
-   * @throws EBADF, EMFILE with 65,536 regions open
+   * @param fd the descriptor of the device for pread and pwrite, which is duplicated; -1 if there is a connection
+   * @param connection a vfio-user connection; 0 if there is a descriptor
+   * @param areas the mapped areas: offset and size in bytes, and the mapping, which the region keeps
+   * @throws EBADF; EMFILE if 65,536 regions are open
    */
   regionCreate(
     size: number,
@@ -31,12 +31,17 @@ export interface LaneAddon {
     regionIndex: number,
     areas: readonly (readonly [offset: number, size: number, mapping: MappingHandle])[],
   ): RegionHandle;
-  /** Takes it away, waits until no thread is inside, lets the device's memory go (0xFF under the views). @throws EBADF */
+  /**
+   * Removes a region, waits until no thread is inside, and puts 0xFF under its views.
+   * @returns undefined if no thread was inside
+   * @throws EBADF
+   */
   regionClose(region: RegionHandle): Promise<void> | undefined;
   // Properties and not methods, because hot paths take these functions out of the addon.
   /**
-   * One checked access on this thread: a load or store where the region is mapped, else a transfer.
-   * @throws EBADF (no such region), EINVAL (alignment), ERANGE (outside), EACCES (flags), ENODATA (short), the transfer's
+   * Makes one checked access on this thread: a load or store if the region is mapped there, else a transfer.
+   * @throws EBADF (no such region), EINVAL (alignment), ERANGE (outside), EACCES (flags), ENODATA (short), or the error of the
+   *   transfer
    */
   readonly regionRead8: (region: RegionHandle, offset: number) => number;
   readonly regionRead16: (region: RegionHandle, offset: number) => number;
@@ -46,60 +51,73 @@ export interface LaneAddon {
   readonly regionWrite16: (region: RegionHandle, offset: number, value: number) => void;
   readonly regionWrite32: (region: RegionHandle, offset: number, value: number) => void;
   readonly regionWrite64: (region: RegionHandle, offset: number, value: bigint) => void;
-  /** A barrier and a write. */
+  /** Makes a barrier, then a write. */
   readonly regionDoorbell32: (region: RegionHandle, offset: number, value: number) => void;
-  /** Orders all memory accesses before it with those after it, on device memory too. */
+  /** Orders all memory accesses before it with those after it, also on device memory. */
   barrier(): void;
   /**
-   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; those after it get ECANCELED. It comes back after
-   * 4096 of them, and after 50 ms of polling, so that a thread that is to end ends.
-   * @param ran how many ran before; 0 when it is left out
-   * @returns how many have run, the failed one included; the complement of it, below 0, when the program has not ended
+   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; the slots after it get ECANCELED. Returns after
+   * 4096 slots and after 50 ms of polling, so that the thread can still be terminated.
+   * @param ran how many slots earlier calls ran; default 0
+   * @returns how many slots have run, with the failed one; its bitwise complement, below 0, if the program has not ended
    */
   readonly programRun: (slots: Uint8Array, count: number, ran?: number) => number;
 
-  /** Makes a buffer's memory known to every thread and keeps it until bufferClose. */
+  /** Adds a buffer to the table that all threads share, which keeps its memory. */
   bufferRegister(buffer: SharedArrayBuffer): BufferHandle;
+  /** Removes a buffer from the table. @throws EBADF */
   bufferClose(buffer: BufferHandle): void;
 
   /** Makes a lane of `capacity` slots, a power of two from 2 to 65,536. */
   laneCreate(capacity: number): LaneHandle;
+  /** Returns the memory of a lane: lib/layout/lane.ts. */
   laneView(lane: LaneHandle): SharedArrayBuffer;
-  /** Drops the handle; a worker that serves the lane keeps it until it is removed. */
+  /** Closes the handle. A worker that serves the lane keeps it until the lane is removed from it. */
   laneClose(lane: LaneHandle): void;
-  /** Looks until the completed index is no longer `seen`, `looks` times at most. @returns whether it changed */
+  /** Polls until the completed index differs from `seen`, at most `looks` times. @returns whether it changed */
   laneSpin(lane: LaneHandle, seen: number, looks: number): boolean;
-  /** Sleeps until the completed index is no longer `seen`. Blocks: for worker threads. */
+  /** Sleeps until the completed index differs from `seen`. Blocks: for worker threads only. */
   laneWait(lane: LaneHandle, seen: number, timeoutMicroseconds: number): void;
-  /** Has the worker call back here when operations complete and the lane's notify word is set. */
+  /** Sets the notifier that the worker signals when operations complete and the notify word of the lane is set. */
   laneSetNotifier(lane: LaneHandle, notifier: NotifierHandle): void;
-  /** Calls back on this thread's event loop, once for any number of signals; does not keep the loop alive. */
+  /** Makes a notifier: it calls back on this thread's event loop, once for several signals. It does not keep the loop alive. */
   notifierCreate(callback: () => void): NotifierHandle;
+  /** Makes a notifier keep the event loop alive, or not. */
   notifierSetRef(notifier: NotifierHandle, ref: boolean): void;
+  /** Closes a notifier: it does not call back any more. */
   notifierClose(notifier: NotifierHandle): void;
 
-  /** The CPUs that the calling thread may run on, ascending. */
+  /** Returns the CPUs that the calling thread may run on, ascending. */
   threadCpus(): number[];
-  /** Keeps the calling thread on CPUs, 0 to 8191. @throws EINVAL where the process may use none of them */
+  /** Binds the calling thread to CPUs, 0 to 8191. @throws EINVAL if the process may use none of them */
   threadSetCpus(cpus: readonly number[]): void;
-  /** Throws what `threadSetCpus` would; changes nothing. */
+  /** Checks CPUs as `threadSetCpus` does, without a change. @throws EINVAL */
   cpusCheck(cpus: readonly number[]): void;
 
+  /** Makes an I/O worker without a thread. */
   workerCreate(): IoWorkerHandle;
+  /** Returns the control block of a worker: lib/layout/lane.ts. */
   workerView(worker: IoWorkerHandle): SharedArrayBuffer;
   /**
-   * Serves the worker's lanes on this thread for `maxMilliseconds`, spinning `spinMicroseconds` before it sleeps.
-   * @returns false when it was told to stop. @throws EBUSY when another thread serves
+   * Serves the lanes of a worker on this thread. Blocks.
+   * @param maxMilliseconds after this time it returns
+   * @param spinMicroseconds how long it polls for work before it sleeps
+   * @returns false after `workerStop`
+   * @throws EBUSY if another thread serves
    */
   workerServe(worker: IoWorkerHandle, maxMilliseconds: number, spinMicroseconds: number): boolean;
+  /** Adds a lane to a worker. */
   workerAddLane(worker: IoWorkerHandle, lane: LaneHandle): void;
-  /** Resolves when the worker is outside of the lane and stays so. */
+  /** Removes a lane from a worker. Resolves when the worker no longer uses it. */
   workerRemoveLane(worker: IoWorkerHandle, lane: LaneHandle): Promise<void>;
+  /** Wakes a worker that sleeps. */
   workerWake(worker: IoWorkerHandle): void;
+  /** Makes `workerServe` return false. */
   workerStop(worker: IoWorkerHandle): void;
-  /** After its thread died: answers what it had begun with EOWNERDEAD. */
+  /** Completes the operation that a dead thread had begun with EOWNERDEAD. Call it after the thread died. */
   workerRecover(worker: IoWorkerHandle): void;
-  /** Once no thread serves it any more: answers all there is, and what will be published, with EOWNERDEAD. */
+  /** Completes all operations, and all later ones, with EOWNERDEAD. Call it when no thread will serve the worker again. */
   workerFail(worker: IoWorkerHandle): void;
+  /** Closes the handle of a worker. */
   workerClose(worker: IoWorkerHandle): void;
 }

@@ -1,16 +1,16 @@
 import type { HotResetInfo } from '../kernel/device-extras.js';
 import type { Fd } from '../kernel/kernel.js';
 
-/** How many bytes were unmapped, and a bitmap of the pages written where one was asked for. */
+/** How many bytes were unmapped, with the dirty bitmap if the call asked for it. */
 export type Unmapped = bigint | readonly [size: bigint, bitmap: Uint8Array];
 
 /**
- * Source: native/linux. One function a system call of the container, group, device and iommufd interfaces.
+ * One function for each system call of the container, group, device and iommufd interfaces. Source: native/linux.
  *
- * All throw, or reject with, a VfioError of the kernel's errno. Descriptors that are resolved to are the caller's to
- * close. Those that return a promise may sleep in the kernel and run on the thread pool. A buffer is copied at the call.
- * `sleeps` says which thread: where nothing is mapped there is nothing to wait for, and a thread of the pool costs more.
- * `argsz` undefined is the structure's own size; given, it goes to the kernel as it is (at most 1 MiB).
+ * All throw, or reject with, a VfioError of the kernel's errno. The caller closes the descriptors that it gets. A function with a
+ * promise may sleep in the kernel and runs on the thread pool. Buffers are copied at the call.
+ * With `sleeps` true the call runs on the thread pool; otherwise on the calling thread, where it must have nothing to wait for.
+ * Without `argsz` it is the size of the structure. A given `argsz`, at most 1 MiB, goes to the kernel as it is.
  */
 export interface LinuxAddon {
   /** open(/dev/vfio/vfio) */
@@ -19,9 +19,9 @@ export interface LinuxAddon {
   containerCheckExtension(container: Fd, extension: number): number;
   containerSetIommu(container: Fd, type: number): void;
 
-  /** ioctl(VFIO_IOMMU_GET_INFO). @returns struct vfio_iommu_type1_info as the kernel left it, in `argsz` bytes or more */
+  /** ioctl(VFIO_IOMMU_GET_INFO). @returns struct vfio_iommu_type1_info as the kernel left it, `argsz` bytes or more */
   type1GetInfo(container: Fd, argsz?: number): Uint8Array;
-  /** @param sleeps runs it on the pool; else it answers, or throws, at once */
+  /** ioctl(VFIO_IOMMU_MAP_DMA) */
   type1MapDma(
     container: Fd,
     flags: number,
@@ -32,9 +32,9 @@ export interface LinuxAddon {
     argsz?: number,
   ): Promise<undefined> | undefined;
   /**
-   * Maps equal pieces one after the other, those that are neighbours in memory as one.
-   * @param offsets of the pieces from `vaddr` on. @param sleeps as for `type1MapDma`
-   * @returns how many pieces are mapped: all, or those before the first that was refused
+   * Maps pieces of equal size one after the other; pieces that are adjacent in memory become one mapping.
+   * @param offsets the offsets of the pieces from `vaddr`, bytes
+   * @returns how many pieces were mapped: all, or those before the first that failed
    */
   type1MapPieces(
     container: Fd,
@@ -46,8 +46,9 @@ export interface LinuxAddon {
     sleeps: boolean,
   ): Promise<number> | number;
   /**
-   * @param sleeps as for `type1MapDma`. @param bitmapSize bytes, a multiple of 8
-   * @returns the size; the bitmap with it, where VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP asks for one
+   * ioctl(VFIO_IOMMU_UNMAP_DMA)
+   * @param bitmapSize bytes, a multiple of 8
+   * @returns the size; with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP the size and the bitmap
    */
   type1UnmapDma(
     container: Fd,
@@ -74,7 +75,7 @@ export interface LinuxAddon {
   sysfsExists(path: string): boolean;
   sysfsReaddir(path: string): string[];
   sysfsReadlink(path: string): string;
-  /** All of a file, at most 1 MiB. @throws EFBIG */
+  /** Reads a whole file of at most 1 MiB. @throws EFBIG */
   sysfsRead(path: string): Uint8Array;
 
   /** open(/dev/vfio/NAME) */
@@ -89,13 +90,13 @@ export interface LinuxAddon {
   /** ioctl(VFIO_DEVICE_GET_REGION_INFO). @returns struct vfio_region_info as the kernel left it */
   deviceGetRegionInfo(device: Fd, regionIndex: number, argsz?: number): Uint8Array;
   deviceGetIrqInfo(device: Fd, irqIndex: number, argsz?: number): { index: number; flags: number; count: number };
-  /** All regions and interrupts: what `parseDeviceInfos` takes. */
+  /** Queries all regions and interrupts. `parseDeviceInfos` decodes the result. */
   deviceGetInfos(
     device: Fd,
     numRegions: number,
     numIrqs: number,
   ): [regions: BigUint64Array, whole: Record<number, Uint8Array>, irqs: BigUint64Array];
-  /** @param data what follows the structure: nothing, a byte an interrupt, or an int32 descriptor an interrupt */
+  /** ioctl(VFIO_DEVICE_SET_IRQS). @param data what follows the structure: nothing, a byte or an int32 for each interrupt */
   deviceSetIrqs(
     device: Fd,
     argsz: number | undefined,
@@ -109,20 +110,20 @@ export interface LinuxAddon {
   deviceReset(device: Fd): Promise<void>;
   devicePread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array>;
   devicePwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number>;
-  /** ioctl(VFIO_DEVICE_IOEVENTFD). @param width 1, 2, 4 or 8 bytes @param eventfd -1 takes the pairing away */
+  /** ioctl(VFIO_DEVICE_IOEVENTFD). @param width 1, 2, 4 or 8 bytes @param eventfd -1 removes the pair */
   deviceIoeventfd(device: Fd, fileOffset: bigint, width: number, data: bigint, eventfd: Fd): Promise<void>;
 
   /** ioctl(VFIO_DEVICE_FEATURE, PROBE). @param ways VFIO_DEVICE_FEATURE_GET, _SET, both or 0 @throws ENOTTY, EINVAL */
   deviceFeatureProbe(device: Fd, feature: number, ways: number): void;
-  /** @param payload as long as the feature's structure, with its arguments where it has any @returns it, filled in */
+  /** @param payload the structure of the feature, with its arguments @returns the structure as the kernel filled it in */
   deviceFeatureGet(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
   deviceFeatureSet(device: Fd, feature: number, payload: Uint8Array): Promise<Uint8Array>;
 
   deviceGetPciHotResetInfo(device: Fd): HotResetInfo;
-  /** @param groups descriptors of the groups that own all affected devices; none for a device bound to an iommufd */
+  /** @param groups the descriptors of the groups of all affected devices; empty for a device bound to an iommufd */
   devicePciHotReset(device: Fd, groups: Int32Array): Promise<void>;
 
-  /** open(/dev/vfio/devices/NAME), where the name is `vfio0` */
+  /** open(/dev/vfio/devices/NAME). @param name such as `vfio0` */
   cdevOpen(name: string): Promise<Fd>;
   /** ioctl(VFIO_DEVICE_BIND_IOMMUFD). @returns the device's id within the iommufd */
   cdevBindIommufd(device: Fd, iommufd: Fd): Promise<number>;
@@ -135,9 +136,9 @@ export interface LinuxAddon {
   iommuDestroy(iommufd: Fd, id: number, sleeps: boolean): Promise<void> | undefined;
   ioasAlloc(iommufd: Fd): number;
   ioasIovaRanges(iommufd: Fd, ioasId: number): { iovaAlignment: bigint; ranges: { start: bigint; last: bigint }[] };
-  /** @param ranges start and last (inclusive) in turn */
+  /** @param ranges start and last of each range in turn */
   ioasAllowIovas(iommufd: Fd, ioasId: number, ranges: BigUint64Array): void;
-  /** @param sleeps as for `type1MapDma`, in the two that follow as well. @returns the iova */
+  /** ioctl(IOMMU_IOAS_MAP). @returns the IOVA */
   ioasMap(
     iommufd: Fd,
     ioasId: number,
@@ -178,11 +179,11 @@ export interface LinuxAddon {
     fromIova: bigint,
     length: bigint,
   ): Promise<bigint>;
-  /** ioctl(IOMMU_OPTION). @returns the value that holds */
+  /** ioctl(IOMMU_OPTION). @returns the value of the option */
   iommuOption(iommufd: Fd, set: boolean, optionId: number, objectId: number, value: bigint): bigint;
   hwptAlloc(iommufd: Fd, flags: number, deviceId: number, ioasId: number): Promise<number>;
   hwptSetDirtyTracking(iommufd: Fd, hwptId: number, enabled: boolean): Promise<void>;
-  /** @param bitmapSize bytes, a bit for each page of the range or more */
+  /** @param bitmapSize bytes, at least a bit for each page of the range */
   hwptGetDirtyBitmap(
     iommufd: Fd,
     hwptId: number,

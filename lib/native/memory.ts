@@ -1,44 +1,46 @@
 import type { Fd, MappingHandle } from '../kernel/kernel.js';
 
-/** An address space in the table of pins: opaque. */
+/** An address space in the table of pins. Opaque. */
 type PinSpace = object & { readonly pinSpace: never };
 
-/** Source: native/memory. Memory that devices, threads and processes share. */
+/** Memory that devices, threads and processes share. Source: native/memory. */
 export interface MemoryAddon {
-  /** The size of the machine's ordinary pages, bytes: sysconf(_SC_PAGESIZE). Callers use `PAGE_SIZE` of page-size.ts. */
+  /** sysconf(_SC_PAGESIZE): the size of an ordinary page, bytes. Use `PAGE_SIZE` of page-size.ts. */
   pageSize(): number;
-  /** mmap(2) with MAP_SHARED; `prot` is PROT_READ (1), PROT_WRITE (2) or both. The descriptor stays the caller's. */
+  /** mmap(2) with MAP_SHARED. The caller keeps the descriptor. @param prot PROT_READ, PROT_WRITE or both */
   mappingCreate(fd: Fd, fileOffset: bigint, length: number, prot: number): MappingHandle;
-  /** Gives a SharedArrayBuffer over the whole mapping; it keeps the memory mapped while any thread holds it. */
+  /** Returns a SharedArrayBuffer over the whole mapping. The memory stays mapped while any thread references it. */
   mappingView(mapping: MappingHandle): SharedArrayBuffer;
-  /** Lets the file go for good and leaves memory of 0xFF under every view. @throws EINVAL for memory that is not a file's */
+  /** Releases the file for good and puts 0xFF under every view. @throws EINVAL if the memory has no file */
   mappingRevoke(mapping: MappingHandle): void;
   /**
-   * Maps the file again, at the same address, where a fault has revoked the mapping; else does nothing. When it fails, the
-   * mapping stays revoked. @throws EBADF (after `mappingRevoke`, or a closed descriptor), EINVAL
+   * Maps the file again at the same address if a fault has revoked the mapping; otherwise does nothing. After a failure the
+   * mapping stays revoked. @throws EBADF after `mappingRevoke` or for a closed descriptor; EINVAL
    */
   mappingRestore(mapping: MappingHandle, fd: Fd, fileOffset: bigint): Promise<void>;
   /**
-   * Gives the state of a mapping, 64 bytes that every thread shares. The first 32-bit word is its epoch: even while it is mapped,
-   * odd while it is revoked (its memory reads as 0xFF), all ones once it is closed; each change adds one.
+   * Returns the state of a mapping: 64 bytes that all threads share. The first word of 32 bits is its epoch: even while it is
+   * mapped, odd while it is revoked (its memory reads as 0xFF), all ones after the close. Each change adds one.
    */
   mappingState(mapping: MappingHandle): SharedArrayBuffer;
-  /** Gives this thread's eventfd, in which each revocation of a mapping that this thread made counts. It stays the addon's. */
+  /** Returns an eventfd that counts the revocations of the mappings that this thread made. The addon closes it. */
   revocationEventfd(): Fd;
-  /** Drops the handle; the memory is unmapped with its last view. */
+  /** Closes the handle. The memory is unmapped with its last view. */
   mappingClose(mapping: MappingHandle): void;
-  /** Closes it, and turns the views that are left to 0xFF. */
+  /** Closes the handle and puts 0xFF under the views that are left. */
   mappingEnd(mapping: MappingHandle): void;
-  /** memfd_create(2), sealed against shrinking, of `size` bytes; `hugePageSize` 0, 2 MiB or 1 GiB in bytes. */
+  /** memfd_create(2): makes a memfd that cannot shrink. @param size bytes @param hugePageSize 0, 2 MiB or 1 GiB, in bytes */
   memfdCreate(name: string, size: bigint, hugePageSize: number): Fd;
   /**
-   * Maps a file from its start on (zeroed anonymous memory where `fd` is -1), for reading and writing, and gives the only
-   * hold on it. The descriptor stays the caller's.
-   * @param size bytes, of whole pages of the file. @param alignment of the address, bytes, a power of two; 0: a page
-   * @param guards whether touching the page before it, or after it, ends the process by SIGSEGV
-   * @param node the NUMA node that its pages are taken from; -1: as the thread's policy says
-   * @param populate whether all pages are taken now, on a thread of the pool
-   * @throws ENOMEM; of mbind ENOSYS without NUMA, EINVAL for no such node; EOPNOTSUPP for `populate` before Linux 5.14
+   * Maps a file from its start, for reading and writing. The returned buffer is the only reference. The caller keeps the
+   * descriptor.
+   * @param fd the file; -1 for zeroed anonymous memory
+   * @param size bytes, whole pages of the file
+   * @param alignment the alignment of the address, bytes, a power of two; 0 for a page
+   * @param guards whether an access to the page before or after the memory ends the process by SIGSEGV
+   * @param node the NUMA node for its pages; -1 for the policy of the thread
+   * @param populate whether to allocate all pages now, on the thread pool
+   * @throws ENOMEM; from mbind ENOSYS without NUMA and EINVAL for an unknown node; EOPNOTSUPP for `populate` before Linux 5.14
    */
   memoryPlace(
     fd: Fd,
@@ -49,10 +51,11 @@ export interface MemoryAddon {
     populate: boolean,
   ): SharedArrayBuffer | Promise<SharedArrayBuffer>;
   /**
-   * Gives whole pages of shared memory back to the kernel, off the event loop; they then read as zeroes, for every process
-   * that shares them. @throws EINVAL
-   * @param vouched whether the mediated devices have pinned none of it
-   * @returns a promise; or, where devices have it pinned, how many of those that pin all, and how many mediated ones
+   * Returns whole pages of shared memory to the kernel, on the thread pool. They then read as zeroes in every process that shares
+   * them.
+   * @param vouched whether the caller knows that mediated devices have pinned none of it
+   * @returns a promise; or, if devices may have pinned it, how many ordinary and how many mediated devices
+   * @throws EINVAL
    */
   memoryDiscard(
     memory: SharedArrayBuffer,
@@ -60,27 +63,28 @@ export interface MemoryAddon {
     length: number,
     vouched: boolean,
   ): Promise<void> | [devices: number, mediated: number];
-  /** Makes an address space of the process's table of pins; it goes with the last one who has it. Thread: any. */
+  /** Makes an address space in the process's table of pins. It ends with its last reference. Thread: any. */
   pinSpaceCreate(): PinSpace;
-  /** Says how many devices reach a space, and how many of them are mediated. */
+  /** Sets how many devices reach a space, and how many of them are mediated. */
   pinSpaceCount(space: PinSpace, devices: number, mediated: number): void;
-  /** Tells whether something that a space maps is being given back. */
+  /** Tells whether memory that a space maps is being discarded. */
   pinSpaceIsGivingBack(space: PinSpace): boolean;
-  /** Says that a space maps memory. @returns an id for `pinRemove`; 0 while some of it is being given back */
+  /** Notes that a space maps memory. @returns an id for `pinRemove`; 0 while part of the memory is being discarded */
   pinAdd(space: PinSpace, vaddr: bigint, size: bigint): number;
+  /** Notes that the memory of an id is no longer mapped. */
   pinRemove(id: number): void;
-  /** Gives the address of a byte of a buffer, for VFIO_IOMMU_MAP_DMA. The caller keeps the buffer alive. */
+  /** Returns the address of a byte of a buffer, for VFIO_IOMMU_MAP_DMA. The caller must keep the buffer alive. */
   bufferAddress(buffer: ArrayBufferView<ArrayBufferLike> | ArrayBufferLike, byteOffset: number): bigint;
   /**
-   * Takes a hold on a buffer's bytes: they stay where they are until it is collected, though the buffer is transferred or the
-   * WebAssembly memory that it belongs to grows. @throws ERR_INVALID_ARGUMENT
+   * Keeps the bytes of a buffer in place while the returned object lives, even if the buffer is transferred or its WebAssembly
+   * memory grows. @throws ERR_INVALID_ARGUMENT
    */
   bufferHold(buffer: ArrayBufferLike): object;
-  /** Whether an ArrayBuffer can be transferred: that of a WebAssembly memory cannot. */
+  /** Tells whether an ArrayBuffer can be transferred. That of a WebAssembly memory cannot. */
   bufferIsDetachable(buffer: ArrayBuffer): boolean;
   /**
-   * Finds the first piece that does not begin at a multiple of `unit`, or does not lie in the memory. All sizes in bytes.
-   * @returns its index; -1 where there is none
+   * Finds the first piece that does not begin at a multiple of `unit` or does not lie in the memory. All sizes are bytes.
+   * @returns the index of the piece; -1 if all are right
    */
   piecesFindWrong(offsets: Float64Array, memorySize: number, pieceSize: number, unit: number): number;
   /**

@@ -3,28 +3,28 @@ import type { ConnectionHandle, Fd } from '../kernel/kernel.js';
 /** A software IOMMU's domain in the addon's table (native/vfio_user/domain.h). */
 export type DomainHandle = number;
 
-/** A device's access that no mapping allowed. */
+/** A DMA access of a device that no mapping allowed. */
 export interface DmaFault {
   readonly iova: bigint;
   readonly size: bigint;
   readonly write: boolean;
 }
 
-/** The reply to a vfio-user command. The descriptors are the receiver's to close. */
+/** The reply to a vfio-user command. The receiver closes the descriptors. */
 export interface ConnectionReply {
   readonly payload: Uint8Array;
   readonly fds: Fd[];
 }
 
-/** Source: native/vfio_user. The vfio-user protocol's transport, both ends, and the IOMMU domain behind a client. */
+/** The transport of the vfio-user protocol, both ends, and the IOMMU domain of a client. Source: native/vfio_user. */
 export interface VfioUserAddon {
   /** socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC) */
   socketPair(): [Fd, Fd];
   /** Binds and listens. @throws EADDRINUSE, ENAMETOOLONG */
   unixListen(path: string, backlog: number): Fd;
-  /** accept4(2); -1 when `timeoutMs` passed. Blocks: for a server's thread. */
+  /** accept4(2). Blocks: for a server's thread. @returns the socket; -1 after `timeoutMs` */
   unixAccept(listener: Fd, timeoutMs: number): Fd;
-  /** connect(2) off the event loop. @throws ENOENT, ECONNREFUSED */
+  /** connect(2) on the thread pool. @throws ENOENT, ECONNREFUSED */
   unixConnect(path: string): Promise<Fd>;
 
   /**

@@ -67,7 +67,7 @@ export async function queryReservedRanges(sysfs: Sysfs, groupId: string): Promis
 }
 
 /** Parses lines of `0xSTART 0xLAST TYPE`. @throws EINVAL if a line has another form */
-export function parseReservedRanges(text: string): ReservedRange[] {
+function parseReservedRanges(text: string): ReservedRange[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map((line) => {
     const [, start, last, type] = /^\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+(\S+)\s*$/i.exec(line) ?? [];

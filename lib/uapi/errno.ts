@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
 
-/** The names of Linux's error numbers, as `os.constants.errno` spells them (without the `OK` of other systems). */
+/** The names of Linux's error numbers, as `os.constants.errno` has them. */
 export type ErrnoName = keyof typeof constants.errno | 'EBADFD';
 
-/** EBADFD, which VFIO answers for a descriptor of the wrong kind, is missing from Node's table. Source: asm-generic/errno.h */
+/** The errno of VFIO for a descriptor of the wrong kind. The table of Node.js lacks it. Source: asm-generic/errno.h */
 const EBADFD = 77;
 
 /** The status of an operation on a region that is closed. Source: asm-generic/errno-base.h */
@@ -20,22 +20,22 @@ export const EOWNERDEAD = 130;
 
 const numbers: Readonly<Record<string, number>> = { ...constants.errno, EBADFD };
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as ErrnoName]));
-// Its other name, EWOULDBLOCK, comes later in the table.
+// EWOULDBLOCK has the same number and comes later in the table.
 names.set(constants.errno.EAGAIN, 'EAGAIN');
 
-/** Gives the positive number of an errno name. @throws TypeError when the name is none of Linux's. */
+/** Returns the positive number of an errno name. @throws TypeError if Linux has no such name */
 export function errnoNumber(name: ErrnoName): number {
   const number = numbers[name];
   if (number === undefined) throw new TypeError(`${name} is not an errno name`);
   return number;
 }
 
-/** Gives the name of a positive errno number, or `EIO` for a number this system does not name. */
+/** Returns the name of a positive errno number; `EIO` for a number without a name. */
 export function errnoName(number: number): ErrnoName {
   return names.get(number) ?? 'EIO';
 }
 
-/** Whether a text is an errno name of this system's. */
+/** Tells whether a text is an errno name. */
 export function isErrnoName(text: string): text is ErrnoName {
   return text in numbers;
 }
