@@ -21,7 +21,7 @@ export function argumentError(name: string, requirement: string, received: unkno
  * @param high the greatest value allowed; default the greatest safe integer
  * @throws ERR_INVALID_ARGUMENT
  */
-export function requireWhole(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
+export function requireInteger(name: string, value: number, low: number, high = Number.MAX_SAFE_INTEGER): void {
   if (Number.isSafeInteger(value) && value >= low && value <= high) return;
   const atLeast = low === Number.MIN_SAFE_INTEGER ? 'an integer' : `an integer of at least ${low}`;
   const bounds = high === Number.MAX_SAFE_INTEGER ? atLeast : `an integer from ${low} to ${high}`;
@@ -62,7 +62,7 @@ export function requireBoolean(name: string, value: boolean | undefined): void {
 }
 
 /** Checks that a value is a string. @throws ERR_INVALID_ARGUMENT */
-export function requireText(name: string, value: string): void {
+export function requireString(name: string, value: string): void {
   if (typeof value !== 'string') throw argumentError(name, 'a string', value);
 }
 

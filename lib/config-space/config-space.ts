@@ -1,4 +1,4 @@
-import { argumentError, requireBits, requireObject, requireWhole } from '../base/arguments.js';
+import { argumentError, requireBits, requireObject, requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
 import type { Liveness } from '../kernel/liveness.js';
@@ -139,7 +139,7 @@ export class ConfigSpace {
   /** Shows other ids than those of the device. @throws ERR_INVALID_ARGUMENT if an id has more than 16 bits */
   overrideIds(ids: IdOverrides): void {
     requireObject('ids', ids);
-    for (const name of ID_NAMES) if (ids[name] !== undefined) requireWhole(name, ids[name], 0, LAST_ID);
+    for (const name of ID_NAMES) if (ids[name] !== undefined) requireInteger(name, ids[name], 0, LAST_ID);
     for (const name of ID_NAMES) {
       const value = ids[name];
       if (value !== undefined) this.emulate({ offset: ID_OFFSETS[name], width: 2, value });

@@ -1,4 +1,4 @@
-import { requireBits, requireObject, requireOneOf, requireWhole } from '../base/arguments.js';
+import { requireBits, requireObject, requireOneOf, requireInteger } from '../base/arguments.js';
 
 /** Bits of config space that are emulated. */
 export interface EmulatedField {
@@ -35,8 +35,8 @@ export class ConfigOverlay {
     requireObject('field', field);
     const { offset, width, value, mask = ALL_BITS, writable = 0 } = field;
     requireOneOf('width', width, [1, 2, 4]);
-    requireWhole('offset', offset, 0, this.#size - width);
-    requireWhole('value', value, 0, 2 ** (8 * width) - 1);
+    requireInteger('offset', offset, 0, this.#size - width);
+    requireInteger('value', value, 0, 2 ** (8 * width) - 1);
     requireBits('mask', mask);
     requireBits('writable', writable);
     const bytes = (this.#bytes ??= overlayBytes(this.#size));

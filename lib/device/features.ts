@@ -1,4 +1,4 @@
-import { argumentError, requireFd, requireOptions, requireWhole } from '../base/arguments.js';
+import { argumentError, requireFd, requireOptions, requireInteger } from '../base/arguments.js';
 import { VfioError, withContext } from '../base/errors.js';
 import { hasDeviceExtras, type DeviceExtras } from '../kernel/device-extras.js';
 import type { Fd } from '../kernel/kernel.js';
@@ -145,5 +145,5 @@ export class DeviceFeatures {
 }
 
 function requireFeature(feature: number): void {
-  requireWhole('feature', feature, 0, VFIO_DEVICE_FEATURE_MASK);
+  requireInteger('feature', feature, 0, VFIO_DEVICE_FEATURE_MASK);
 }

@@ -1,4 +1,4 @@
-import { requireBoolean, requireOptions, requireWhole } from '../base/arguments.js';
+import { requireBoolean, requireOptions, requireInteger } from '../base/arguments.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -58,8 +58,8 @@ export class DmaBuffer extends DmaMapping {
     requireOptions(options);
     const { vouched = false } = options;
     requireBoolean('vouched', vouched);
-    requireWhole('offset', offset, Number.MIN_SAFE_INTEGER);
-    requireWhole('length', length, Number.MIN_SAFE_INTEGER);
+    requireInteger('offset', offset, Number.MIN_SAFE_INTEGER);
+    requireInteger('length', length, Number.MIN_SAFE_INTEGER);
     if (offset % this.pageSize !== 0 || length % this.pageSize !== 0) {
       const must = `must be multiples of the buffer's page size, ${this.pageSize}`;
       throw invalidArgument(`\`offset\` and \`length\` ${must}. Received ${offset} and ${length}`);

@@ -1,4 +1,4 @@
-import { requireWhole } from '../base/arguments.js';
+import { requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { PAGE_SIZE_BIGINT } from '../native/page-size.js';
 import type { MappingRecord } from './space/mapping-table.js';
@@ -42,7 +42,7 @@ export class DmaMapping {
    */
   iovaOf(byteOffset: number): bigint {
     const { size, iova, memory } = this.#live();
-    requireWhole('byteOffset', byteOffset, Number.MIN_SAFE_INTEGER);
+    requireInteger('byteOffset', byteOffset, Number.MIN_SAFE_INTEGER);
     const offset = memory.offset + BigInt(byteOffset);
     if (byteOffset < 0 || offset >= size) {
       const message = `\`byteOffset\` must be from 0 to ${size - memory.offset - 1n}, inside the mapping. Received ${byteOffset}`;

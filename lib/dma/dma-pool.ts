@@ -1,4 +1,4 @@
-import { argumentError, isPowerOfTwo, requireOptions, requireWhole } from '../base/arguments.js';
+import { argumentError, isPowerOfTwo, requireOptions, requireInteger } from '../base/arguments.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { Once } from '../base/once.js';
 import type { DmaBuffer } from './dma-buffer.js';
@@ -34,9 +34,9 @@ const CACHE_LINE = 64;
 export function poolStride(shape: DmaPoolShape): number {
   requireOptions(shape);
   const { bufferSize, count, bufferAlignment = CACHE_LINE } = shape;
-  requireWhole('count', count, 1);
-  requireWhole('bufferSize', bufferSize, 1);
-  requireWhole('bufferAlignment', bufferAlignment, 1);
+  requireInteger('count', count, 1);
+  requireInteger('bufferSize', bufferSize, 1);
+  requireInteger('bufferAlignment', bufferAlignment, 1);
   if (!isPowerOfTwo(bufferAlignment)) {
     throw argumentError('bufferAlignment', 'a power of two', bufferAlignment);
   }

@@ -1,4 +1,4 @@
-import { requireBoolean, requireOptions, requireUint64, requireWhole } from '../base/arguments.js';
+import { requireBoolean, requireOptions, requireUint64, requireInteger } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
 import type { IovaRange } from '../base/iova-range.js';
 import { throwFirst } from '../base/unwinding.js';
@@ -79,8 +79,8 @@ export class DmaSpace {
   async createPool(options: DmaPoolOptions): Promise<DmaPool> {
     const size = poolStride(options) * options.count;
     const { bufferAlignment = 0, memoryAlignment = 0, alignment = 0 } = options;
-    requireWhole('alignment', alignment, 0);
-    requireWhole('memoryAlignment', memoryAlignment, 0);
+    requireInteger('alignment', alignment, 0);
+    requireInteger('memoryAlignment', memoryAlignment, 0);
     // Memory and IOVA are aligned to a page in any case.
     if (bufferAlignment <= PAGE_SIZE) return new DmaPool(await this.allocate(size, options), options);
     const aligned = {

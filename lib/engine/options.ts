@@ -5,8 +5,8 @@ import {
   requireObject,
   requireOneOf,
   requireOptions,
-  requireText,
-  requireWhole,
+  requireString,
+  requireInteger,
 } from '../base/arguments.js';
 import { BACKEND_NAMES, type BackendName } from '../backends/backend.js';
 import type { IdOverrides } from '../config-space/config-space.js';
@@ -78,7 +78,7 @@ export function requireEngineOptions(options: EngineOptions): void {
 
 /** Checks the arguments of an attach before it begins. @throws ERR_INVALID_ARGUMENT */
 export function requireAttach(name: string, options: AttachOptions): void {
-  requireText('name', name);
+  requireString('name', name);
   requireOptions(options);
   const { backend = 'auto', dma, reset, busMaster, onRequest = 'detach', trap = false, ids = {} } = options;
   requireOneOf('backend', backend, BACKEND_CHOICES);
@@ -95,5 +95,5 @@ export function requireAttach(name: string, options: AttachOptions): void {
 function requireTrap(trap: TrapRegions): void {
   if (typeof trap === 'boolean') return;
   if (!Array.isArray(trap)) throw argumentError('trap', 'true, false or an array of region indexes', trap);
-  trap.forEach((regionIndex: number, i) => requireWhole(`trap[${i}]`, regionIndex, 0));
+  trap.forEach((regionIndex: number, i) => requireInteger(`trap[${i}]`, regionIndex, 0));
 }

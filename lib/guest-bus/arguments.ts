@@ -4,7 +4,7 @@ import {
   requireFunction,
   requireOptions,
   requireUint64,
-  requireWhole,
+  requireInteger,
   shown,
 } from '../base/arguments.js';
 import { invalidArgument } from '../base/errors.js';
@@ -62,7 +62,7 @@ export function requireAddress(address: GuestAddress): void {
 
 /** Checks the number of an I/O port. @throws ERR_INVALID_ARGUMENT */
 export function requirePort(port: number): void {
-  requireWhole('port', port, 0, PORT_COUNT - 1);
+  requireInteger('port', port, 0, PORT_COUNT - 1);
 }
 
 /** Checks the settings of a placement. @throws ERR_INVALID_ARGUMENT */

@@ -1,4 +1,4 @@
-import { requireBits, requireUint64, requireWhole, shown } from '../base/arguments.js';
+import { requireBits, requireUint64, requireInteger, shown } from '../base/arguments.js';
 import { invalidArgument, VfioError } from '../base/errors.js';
 import { PORT_COUNT, requirePort } from './arguments.js';
 import type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
@@ -57,7 +57,7 @@ export class SimpleBus implements GuestBus {
   /** Adds a range of ports. @throws ERR_INVALID_ARGUMENT for a range beyond port 0xffff; EEXIST for an overlap */
   registerPio(port: number, size: number, handlers: AccessHandlers): void {
     requirePort(port);
-    requireWhole('size', size, 1, PORT_COUNT - port);
+    requireInteger('size', size, 1, PORT_COUNT - port);
     this.#ports.add({ start: BigInt(port), size, handlers });
   }
 
@@ -134,13 +134,13 @@ function requireGpa(gpa: bigint): void {
 
 function requireAccess(gpa: bigint, length: number): void {
   requireGpa(gpa);
-  requireWhole('length', length, 1, 8);
+  requireInteger('length', length, 1, 8);
 }
 
 /** Passes a length of 3 on: the handlers report it as a fault. */
 function requirePortAccess(port: number, length: number): void {
   requirePort(port);
-  requireWhole('length', length, 1, 4);
+  requireInteger('length', length, 1, 4);
 }
 
 function hexadecimal(address: bigint): string {

@@ -1,4 +1,4 @@
-import { argumentError, isObject, isUint32, requireBits, requireNumber, requireWhole } from '../base/arguments.js';
+import { argumentError, isObject, isUint32, requireBits, requireNumber, requireInteger } from '../base/arguments.js';
 import { Op, type Operation } from '../layout/slot.js';
 
 const LAST_UINT32 = 0xffff_ffff;
@@ -11,8 +11,8 @@ const LAST_UINT32 = 0xffff_ffff;
 export function requireOperation(operation: Operation): void {
   if (!isObject(operation)) throw argumentError('operation', 'an object with an `op`', operation);
   const { op, width = 0, region = 0, offset = 0, value = 0, mask = 0 } = operation;
-  requireWhole('op', op, Op.read, Op.program);
-  requireWhole('width', width, 0, 8);
+  requireInteger('op', op, Op.read, Op.program);
+  requireInteger('width', width, 0, 8);
   requirePlace(region, offset);
   if (typeof value !== 'bigint') requireBits('value', value);
   if (typeof mask !== 'bigint') requireBits('mask', mask);
@@ -33,12 +33,12 @@ export function requireShortAccess(region: number, width: number, offset: number
 }
 
 function requirePlace(region: number, offset: number): void {
-  if (!isUint32(region)) requireWhole('region', region, 0, LAST_UINT32);
-  if (!isUint32(offset)) requireWhole('offset', offset, 0);
+  if (!isUint32(region)) requireInteger('region', region, 0, LAST_UINT32);
+  if (!isUint32(offset)) requireInteger('offset', offset, 0);
 }
 
 function requireCopyMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {
-  requireWhole('buffer', buffer, 0, LAST_UINT32);
-  requireWhole('bufferOffset', bufferOffset, 0);
-  requireWhole('length', length, 0, LAST_UINT32);
+  requireInteger('buffer', buffer, 0, LAST_UINT32);
+  requireInteger('bufferOffset', bufferOffset, 0);
+  requireInteger('length', length, 0, LAST_UINT32);
 }

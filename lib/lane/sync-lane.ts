@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import { LONGEST_WAIT_MS, requireArray, requireNumber, requireOptions, requireWhole } from '../base/arguments.js';
+import { LONGEST_WAIT_MS, requireArray, requireNumber, requireOptions, requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import type { LaneDescriptor } from './descriptor.js';
@@ -42,7 +42,7 @@ export class SyncLane {
     requireOptions(options);
     this.#spins = options.spins ?? (availableParallelism() > 1 ? DEFAULT_SPINS : 0);
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS;
-    requireWhole('spins', this.#spins, 0, MOST_SPINS);
+    requireInteger('spins', this.#spins, 0, MOST_SPINS);
     requireNumber('timeoutMs', this.#timeoutMs, 0, LONGEST_WAIT_MS);
     this.#producer = new LaneProducer(descriptor);
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { argumentError, requireArray, requireWhole } from '../base/arguments.js';
+import { argumentError, requireArray, requireInteger } from '../base/arguments.js';
 import { invalidArgument, systemError, VfioError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 
@@ -45,7 +45,7 @@ function listsOf({ cpus, numaNode }: CpuOptions, nodes: string): (readonly numbe
  * @internal Exported for its tests.
  */
 export function cpusOfNode(node: number, nodes = NODES): number[] {
-  requireWhole('numaNode', node, 0);
+  requireInteger('numaNode', node, 0);
   const path = `${nodes}/node${node}/cpulist`;
   const cpus = parseCpuList(readNode(node, path, nodes));
   if (cpus.length === 0) throw invalidArgument(`NUMA node ${node} has no CPU that is online`, `see ${nodes}/has_cpu`);

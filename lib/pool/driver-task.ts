@@ -1,4 +1,4 @@
-import { requireArray, requireObject, requireText } from '../base/arguments.js';
+import { requireArray, requireObject, requireString } from '../base/arguments.js';
 import { type RegionDescriptor, requireDescriptor } from '../region/descriptor.js';
 
 /** What the thread of a driver function gets. Structured clone copies it. */
@@ -16,7 +16,7 @@ export interface DriverTask {
 /** Rejects a task that no driver function can run. @throws ERR_INVALID_ARGUMENT */
 export function requireDriverTask(task: DriverTask): void {
   requireObject('task', task);
-  requireText('module', task.module);
+  requireString('module', task.module);
   requireArray('regions', task.regions);
   task.regions.forEach(requireDescriptor);
   requireObject('buffers', task.buffers);

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import { requireOptions, requireWhole } from '../base/arguments.js';
+import { requireOptions, requireInteger } from '../base/arguments.js';
 import { requireLaneCapacity } from '../lane/descriptor.js';
 import { placeWorkers, type CpuChoice } from './cpus.js';
 
@@ -56,9 +56,9 @@ export function poolSettings(options: PoolOptions = {}): PoolSettings {
     laneCapacity: options.laneCapacity ?? 1024,
     drivers: options.drivers ?? 4,
   };
-  requireWhole('workers', settings.workers, 1, 64);
-  requireWhole('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
+  requireInteger('workers', settings.workers, 1, 64);
+  requireInteger('spinMicroseconds', settings.spinMicroseconds, 0, 1_000_000);
   requireLaneCapacity('laneCapacity', settings.laneCapacity);
-  requireWhole('drivers', settings.drivers, 0, 64);
+  requireInteger('drivers', settings.drivers, 0, 64);
   return { ...settings, placement: placeWorkers(settings.workers, options) };
 }

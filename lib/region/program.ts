@@ -1,4 +1,4 @@
-import { isUint32, requireBits, requireWhole } from '../base/arguments.js';
+import { isUint32, requireBits, requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { highWord, type Operation, Op, SLOT } from '../layout/slot.js';
@@ -90,7 +90,7 @@ export class Program {
     /** The most steps that fit. */
     readonly capacity = 64,
   ) {
-    requireWhole('capacity', capacity, 1, MOST_STEPS);
+    requireInteger('capacity', capacity, 1, MOST_STEPS);
     requireDescriptor(target?.descriptor);
     this.#slots = allocateSlots(capacity);
     this.#words = this.#slots.words;

@@ -1,4 +1,4 @@
-import { argumentError, LONGEST_WAIT_MS, requireNumber, requireText } from '../base/arguments.js';
+import { argumentError, LONGEST_WAIT_MS, requireNumber, requireString } from '../base/arguments.js';
 import { systemError, VfioError } from '../base/errors.js';
 import { ifFound } from '../kernel/hints.js';
 import type { Sysfs } from '../kernel/sysfs.js';
@@ -37,7 +37,7 @@ export class BindableFunction {
   /** Finds a function. @throws (rejects) ERR_INVALID_ARGUMENT for a wrong argument; ENODEV if the function does not exist */
   static async find(device: string, options: BindTarget): Promise<BindableFunction> {
     const { sysfs = linuxSysfs, timeoutMs = DEFAULT_BIND_TIMEOUT_MS } = options;
-    requireText('device', device);
+    requireString('device', device);
     requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
     requireSysfs(sysfs, BIND_METHODS);
     const id = parseDeviceId(device);

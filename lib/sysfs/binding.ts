@@ -1,4 +1,4 @@
-import { requireOptions, requireText } from '../base/arguments.js';
+import { requireOptions, requireString } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { Unwinding } from '../base/unwinding.js';
 import { BindableFunction, type BindTarget } from './bindable-function.js';
@@ -34,7 +34,7 @@ const USER_SPACE_DRIVERS = /vfio|^pci-stub$/;
 export async function bindDriver(device: string, options: BindOptions = {}): Promise<DriverChange> {
   requireOptions(options);
   const { driver = 'vfio-pci' } = options;
-  requireText('driver', driver);
+  requireString('driver', driver);
   const pci = await BindableFunction.find(device, options);
   await pci.requireDriver(driver);
   const before = await pci.driver();

@@ -2,7 +2,7 @@ import { isAnyArrayBuffer, isBigInt64Array, isBigUint64Array, isTypedArray } fro
 import { markAsUntransferable } from 'node:worker_threads';
 
 import type { MemoryFile } from '../../backends/dma-target.js';
-import { argumentError, requireArray, requireBoolean, requireWhole } from '../../base/arguments.js';
+import { argumentError, requireArray, requireBoolean, requireInteger } from '../../base/arguments.js';
 import { invalidArgument, type VfioError } from '../../base/errors.js';
 import type { DmaPieces } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
@@ -97,7 +97,7 @@ export function locateList(memories: readonly DmaMemory[]): LocatedMemory {
  */
 export function locatePieces(memory: DmaMemory, offsets: ArrayLike<number>, pieceSize: number): LocatedMemory {
   const whole = locateMemory(memory);
-  requireWhole('pieceSize', pieceSize, PAGE_SIZE);
+  requireInteger('pieceSize', pieceSize, PAGE_SIZE);
   if (pieceSize % PAGE_SIZE !== 0) {
     throw argumentError('pieceSize', `a multiple of the page size, ${PAGE_SIZE}`, pieceSize);
   }

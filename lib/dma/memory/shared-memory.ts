@@ -1,4 +1,4 @@
-import { argumentError, isPowerOfTwo, requireBoolean, requireOneOf, requireWhole } from '../../base/arguments.js';
+import { argumentError, isPowerOfTwo, requireBoolean, requireOneOf, requireInteger } from '../../base/arguments.js';
 import { VfioError, withContext } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
@@ -103,7 +103,7 @@ function checkPlacement({ memoryAlignment = PAGE_SIZE, node = 0, prefault, guard
   if (!Number.isSafeInteger(memoryAlignment) || memoryAlignment < PAGE_SIZE || !isPowerOfTwo(memoryAlignment)) {
     throw argumentError('memoryAlignment', `a power of two, ${PAGE_SIZE} at least`, memoryAlignment);
   }
-  requireWhole('node', node, 0, LARGEST_NODE);
+  requireInteger('node', node, 0, LARGEST_NODE);
   requireBoolean('prefault', prefault);
   requireBoolean('guardPages', guardPages);
 }

@@ -7,7 +7,7 @@ import {
   requireOptions,
   requireSignal,
   requireUint64,
-  requireWhole,
+  requireInteger,
 } from '../../base/arguments.js';
 import { invalidArgument } from '../../base/errors.js';
 import { PAGE_SIZE, PAGE_SIZE_BIGINT } from '../../native/page-size.js';
@@ -75,7 +75,7 @@ export function mapRequest(memory: LocatedMemory, options: DmaMapOptions): MapRe
   if (iova !== undefined) requireUint64('iova', iova);
   requireUint64('limit', limit);
   requireBoolean('below4G', below4G);
-  if (alignment !== undefined) requireWhole('alignment', alignment, PAGE_SIZE);
+  if (alignment !== undefined) requireInteger('alignment', alignment, PAGE_SIZE);
   requireSignal(signal);
   if (onProgress !== undefined) requireFunction('onProgress', onProgress);
   const chunkSize = chunkSizeOf(options);

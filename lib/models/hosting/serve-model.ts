@@ -1,4 +1,4 @@
-import { requireObject, requireSignal, requireText } from '../../base/arguments.js';
+import { requireObject, requireSignal, requireString } from '../../base/arguments.js';
 import { VfioError } from '../../base/errors.js';
 import { addon } from '../../native/addon.js';
 import type { ModelDescription } from './model-description.js';
@@ -36,7 +36,7 @@ export async function serveModel(spec: ModelSpec, where: ServeOptions): Promise<
   const moduleUrl = moduleUrlOf(spec);
   requireObject('where', where);
   const { path, signal } = where;
-  requireText('path', path);
+  requireString('path', path);
   requireSignal(signal);
   checkNotAborted(signal);
   const listener = addon.unixListen(path, 1);

@@ -7,9 +7,9 @@ import {
   requireObject,
   requireOneOf,
   requireOptions,
-  requireText,
+  requireString,
   requireUint64,
-  requireWhole,
+  requireInteger,
 } from '../../base/arguments.js';
 import type { ReservedRange } from '../../base/iova-range.js';
 import type { DeviceOptions, MachineOptions, ProcessOptions } from './machine-options.js';
@@ -18,7 +18,7 @@ import type { DeviceOptions, MachineOptions, ProcessOptions } from './machine-op
 export function checkMachineOptions(options: MachineOptions): void {
   requireOptions(options);
   requireBooleans(options, ['iommu', 'interruptRemapping', 'allowUnsafeInterrupts', 'noiommu', 'iommufdCompat']);
-  checkOptional('dmaEntryLimit', options.dmaEntryLimit, (name, value) => requireWhole(name, value, 0));
+  checkOptional('dmaEntryLimit', options.dmaEntryLimit, (name, value) => requireInteger(name, value, 0));
   checkOptional('addressWidth', options.addressWidth, requireAddressWidth);
   checkOptional('reservedRegions', options.reservedRegions, requireRanges);
   checkOptional('pageSizes', options.pageSizes, (name, value) => {
@@ -39,21 +39,21 @@ export function checkProcessOptions(options: ProcessOptions): void {
 /** Checks the options of a device, except for its model, which is checked when it is loaded. @throws ERR_INVALID_ARGUMENT */
 export function checkDeviceOptions(options: DeviceOptions): void {
   requireOptions(options);
-  requireText('name', options.name);
+  requireString('name', options.name);
   requireBooleans(options, ['isolatedInterrupts', 'enforcesCoherency']);
-  checkOptional('group', options.group, (name, value) => requireWhole(name, value, 0));
+  checkOptional('group', options.group, (name, value) => requireInteger(name, value, 0));
   checkOptional('placement', options.placement, (name, value) => requireOneOf(name, value, ['thread', 'process']));
-  if (options.driver !== null) checkOptional('driver', options.driver, requireText);
-  checkOptional('nativeDriver', options.nativeDriver, requireText);
+  if (options.driver !== null) checkOptional('driver', options.driver, requireString);
+  checkOptional('nativeDriver', options.nativeDriver, requireString);
   checkOptional('addressWidth', options.addressWidth, requireAddressWidth);
   checkOptional('reservedRegions', options.reservedRegions, requireRanges);
   checkOptional('start', options.start, requireFunction);
   checkOptional('match', options.match, requireFunction);
   checkOptional('identity', options.identity, (name, identity) => {
     requireObject(name, identity);
-    requireWhole('identity.vendorId', identity.vendorId, 0, 0xffff);
-    requireWhole('identity.deviceId', identity.deviceId, 0, 0xffff);
-    requireWhole('identity.classCode', identity.classCode, 0, 0xffffff);
+    requireInteger('identity.vendorId', identity.vendorId, 0, 0xffff);
+    requireInteger('identity.deviceId', identity.deviceId, 0, 0xffff);
+    requireInteger('identity.classCode', identity.classCode, 0, 0xffffff);
   });
 }
 
@@ -66,7 +66,7 @@ function requireBooleans<K extends string>(options: { readonly [key in K]?: bool
 }
 
 function requireAddressWidth(name: string, value: number): void {
-  requireWhole(name, value, 1, 64);
+  requireInteger(name, value, 1, 64);
 }
 
 function requireRanges(name: string, ranges: readonly ReservedRange[]): void {
@@ -76,7 +76,7 @@ function requireRanges(name: string, ranges: readonly ReservedRange[]): void {
     requireObject(item, range);
     requireUint64(`${item}.start`, range.start);
     requireUint64(`${item}.last`, range.last);
-    requireText(`${item}.type`, range.type);
+    requireString(`${item}.type`, range.type);
     if (range.last < range.start)
       throw argumentError(`${item}.last`, `at least ${range.start}n, its start`, range.last);
   });

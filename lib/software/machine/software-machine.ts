@@ -1,4 +1,4 @@
-import { requireText } from '../../base/arguments.js';
+import { requireString } from '../../base/arguments.js';
 import { addon } from '../../native/addon.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
 import { checkDeviceOptions, checkMachineOptions, checkProcessOptions } from './check-options.js';
@@ -101,7 +101,7 @@ export class SoftwareMachine {
    * @throws ENODEV, ERR_INVALID_ARGUMENT if `name` is not a string
    */
   async removeDevice(name: string): Promise<void> {
-    requireText('name', name);
+    requireString('name', name);
     return runSyscallAsync('removeDevice', { device: name }, async () => {
       const device = this.device(name);
       await device.lock.run(() => this.#unbindLocked(device));
@@ -118,8 +118,8 @@ export class SoftwareMachine {
    *   device has no IOMMU group; ERR_INVALID_ARGUMENT
    */
   async bindDriver(name: string, driver: string): Promise<void> {
-    requireText('name', name);
-    requireText('driver', driver);
+    requireString('name', name);
+    requireString('driver', driver);
     return runSyscallAsync('bind', { device: name }, () => this.#bind(this.device(name), driver));
   }
 
@@ -128,7 +128,7 @@ export class SoftwareMachine {
    * @throws ENODEV if it has no driver, ERR_INVALID_ARGUMENT if `name` is not a string
    */
   async unbindDriver(name: string): Promise<void> {
-    requireText('name', name);
+    requireString('name', name);
     return runSyscallAsync('unbind', { device: name }, () => this.#unbind(this.device(name)));
   }
 
@@ -139,8 +139,8 @@ export class SoftwareMachine {
 
   /** Gives a device a short name, which `Engine.attach` accepts. @throws ERR_INVALID_ARGUMENT */
   setAlias(alias: string, name: string): void {
-    requireText('alias', alias);
-    requireText('name', name);
+    requireString('alias', alias);
+    requireString('name', name);
     this.#aliases.set(alias, name);
   }
 
