@@ -46,9 +46,9 @@ export interface DriverOptions {
 
 /** The events of a device. A listener gets one object. */
 export interface DeviceEvents {
-  /** A mapping was revoked: the device did not answer an access. See `Region.revoked`. */
+  /** The mapping of a region was revoked, because the device did not answer an access. See `Region.revoked`. */
   revoked: [RevocationEvent];
-  /** It is mapped again. */
+  /** The region is mapped again. */
   restored: [RevocationEvent];
 }
 

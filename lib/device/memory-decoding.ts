@@ -10,31 +10,34 @@ import {
   PCI_VENDOR_ID,
 } from '../uapi/pci.js';
 
-/** The vendor id that the bus answers for a function that is not there. */
-const ABSENT = 0xffff;
+/** Every register of a function that does not answer reads as all ones. */
+const ALL_ONES = 0xffff;
 
-/** Whether a PCI function answers at its BARs, as its config space says. Thread: the one that attached the device. */
+/** Tells from config space whether a PCI function answers at its memory BARs. Thread: the one that attached the device. */
 export class MemoryDecoding {
   readonly #io: ConfigIo;
-  /** Where its power management registers are; undefined until they were looked for. */
+  /** The offset of the power management capability; undefined before the first search. */
   #power: number | 'none' | undefined;
 
   constructor(io: ConfigIo) {
     this.#io = io;
   }
 
-  /** Reads the command register and the power state. @returns whether memory decoding is on and the function in D0 */
+  /**
+   * Reads the command register and the power state.
+   * @returns true if memory decoding is on and the function is in D0, which is full power
+   */
   async on(): Promise<boolean> {
-    if ((await this.#read16(PCI_VENDOR_ID)) === ABSENT) return false;
+    if ((await this.#read16(PCI_VENDOR_ID)) === ALL_ONES) return false;
     const command = await this.#read16(PCI_COMMAND);
-    if (command === ABSENT || (command & PCI_COMMAND_MEMORY) === 0) return false;
+    if (command === ALL_ONES || (command & PCI_COMMAND_MEMORY) === 0) return false;
     this.#power ??= await this.#findPower();
     if (this.#power === 'none') return true;
     const control = await this.#read16(this.#power + PCI_PM_CTRL);
     return (control & PCI_PM_CTRL_STATE_MASK) === 0;
   }
 
-  /** Whether a write to config space may have turned memory decoding on, or the power. @param length bytes */
+  /** Tells whether a write to config space may have turned on memory decoding or the power. @param length bytes */
   isTouchedBy(offset: number, length: number): boolean {
     const touches = (register: number): boolean => offset < register + 2 && offset + length > register;
     return touches(PCI_COMMAND) || (typeof this.#power === 'number' && touches(this.#power + PCI_PM_CTRL));

@@ -7,30 +7,32 @@ import type { WatcherHandle } from '../native/event.js';
 import type { Region } from '../region/region.js';
 import { MemoryDecoding } from './memory-decoding.js';
 
-/** A region's mapping was revoked, or restored. */
+/** The region whose mapping was revoked or restored. */
 export interface RevocationEvent {
+  /** The name of the device. */
   readonly device: string;
+  /** The index of the region. */
   readonly regionIndex: number;
-  /** Where an access met the device that did not answer: bytes into the region. */
+  /** The offset of the access that the device did not answer, in bytes from the start of the region. */
   readonly offset: number;
 }
 
-/** What a watch calls. */
+/** Called for each change. */
 export type RevocationListener = (change: 'revoked' | 'restored', event: RevocationEvent) => void;
 
-/** How often a revoked device is looked at, milliseconds. */
-const LOOK_EVERY_MS = 40;
+/** The interval at which a revoked device is checked, milliseconds. */
+const CHECK_INTERVAL_MS = 40;
 
 /**
- * Watches the mapped regions of a device. It tells of each revocation, and restores the mappings as soon as the device decodes
- * memory again: it then looks at the command register and the power state, never at a BAR, and never at a device that the
- * engine has put to sleep. Thread: the one that attached the device.
+ * Watches the mapped regions of a device. It reports each revocation and restores the mappings when the device decodes memory
+ * again. To find out, it reads the command register and the power state. It never reads a BAR, and never checks a device that
+ * the engine has put to sleep, because that would wake it. Thread: the one that attached the device.
  */
 export class RevocationWatch {
   readonly #device: OpenDevice;
   readonly #revoked = new Map<Region, RevocationEvent>();
   #regions: readonly Region[] = [];
-  /** Undefined for a device without config space, which is restored whenever its file can be mapped. */
+  /** Undefined for a device without config space: its mappings are restored as soon as its file can be mapped. */
   #decoding: MemoryDecoding | undefined;
   #tell: RevocationListener = () => undefined;
   #asleep = false;
@@ -42,7 +44,10 @@ export class RevocationWatch {
     this.#device = device;
   }
 
-  /** Takes the device's config space. @returns the same, whose writes restore the mappings if they turn memory decoding on */
+  /**
+   * Follows the writes to config space.
+   * @returns the transfers to use from now on; a write that turns memory decoding on restores the mappings
+   */
   follow(io: ConfigIo): ConfigIo {
     const decoding = (this.#decoding = new MemoryDecoding(io));
     return {
@@ -55,21 +60,21 @@ export class RevocationWatch {
     };
   }
 
-  /** Begins to watch. */
+  /** Begins to watch. @param tell called for each change */
   start(regions: readonly (Region | undefined)[], tell: RevocationListener): void {
     this.#regions = regions.filter((region) => region !== undefined && region.mappings.length > 0) as Region[];
     this.#tell = tell;
     if (this.#regions.length > 0) watchThread(this);
   }
 
-  /** Ends all of it; nothing is told any more. */
+  /** Ends the watch. No change is reported afterwards. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
     unwatchThread(this);
   }
 
-  /** Looks which regions were revoked since the last time, and tells of them. */
+  /** Finds the regions that were revoked since the last call, and reports them. */
   notice(): void {
     for (const region of this.#regions) {
       if (this.#revoked.has(region) || !region.revoked) continue;
@@ -80,10 +85,10 @@ export class RevocationWatch {
       announceRevocation('revoked', event);
       this.#tell('revoked', event);
     }
-    if (this.#revoked.size > 0) this.#lookLater();
+    if (this.#revoked.size > 0) this.#checkLater();
   }
 
-  /** Puts the device to sleep, which is then not looked at until `wake`: a look would wake it. @throws what `work` throws */
+  /** Puts the device to sleep by `work`. The device is not checked until `wake`. @throws what `work` throws */
   async sleep<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#asleep;
     this.#asleep = true;
@@ -95,13 +100,13 @@ export class RevocationWatch {
     }
   }
 
-  /** The device is awake: restores its mappings. */
+  /** Restores the mappings after the device has been woken up. */
   wake(): Promise<void> {
     this.#asleep = false;
     return this.restore();
   }
 
-  /** Restores the mappings if the device answers: after whatever may have woken it. Never throws. */
+  /** Restores the mappings if the device decodes memory. Called after everything that may have woken it. Never throws. */
   async restore(): Promise<void> {
     this.notice();
     if (this.#revoked.size === 0 || this.#asleep || this.#closed) return;
@@ -123,19 +128,19 @@ export class RevocationWatch {
     } catch (error) {
       if (!this.#closed && this.#device.live.open) warn('restoring a revoked mapping failed', error, this.#device.name);
     }
-    if (this.#revoked.size > 0) this.#lookLater();
+    if (this.#revoked.size > 0) this.#checkLater();
   }
 
-  #lookLater(): void {
+  #checkLater(): void {
     if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (!this.#asleep) void this.restore();
-    }, LOOK_EVERY_MS).unref();
+    }, CHECK_INTERVAL_MS).unref();
   }
 }
 
-/** The watches of this thread; native code tells of a revocation by one eventfd a thread. */
+/** The watches of this thread. Native code reports revocations by one eventfd for each thread. */
 const watches = new Set<RevocationWatch>();
 let watcher: WatcherHandle | undefined;
 

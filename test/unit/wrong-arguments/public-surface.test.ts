@@ -6,6 +6,7 @@ import { DmaSpace } from '../../../lib/dma/dma-space.js';
 import { Engine } from '../../../lib/engine/engine.js';
 import { IrqWaiter } from '../../../lib/irq/waiter.js';
 import { SoftwareMachine } from '../../../lib/software/machine/software-machine.js';
+import { listDevices } from '../../../lib/sysfs/inventory.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../lib/uapi/vfio.js';
 import { refuses } from '../../support/wrong-arguments.js';
@@ -270,6 +271,18 @@ describe('arguments that plain JavaScript gets wrong', () => {
         ],
       );
     }
+  });
+
+  describe('of listing devices', () => {
+    refuses(
+      () => ({ listDevices }),
+      [
+        ['a number', 'listDevices', [5], /^`sysfs` must be .* Received 5$/],
+        ['null', 'listDevices', [null], /^`sysfs` must be .* Received null$/],
+        ['an object without methods', 'listDevices', [{}], /^`sysfs` must be .* Received an object$/],
+        ['another kernel', 'listDevices', [undefined, 'bsd'], "`kernel` must be 'linux' or 'software'. Received 'bsd'"],
+      ],
+    );
   });
 
   describe('of a new engine', () => {
