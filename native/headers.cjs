@@ -2,7 +2,7 @@
 const { existsSync, readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 
-// Headers that lie beside node itself, as distributions and node's own archive put them: no download is needed then.
+// Finds the headers next to node, where distributions and Node.js's own archive put them. Then nothing is downloaded.
 function ownHeaders() {
   const prefix = dirname(dirname(process.execPath));
   const file = join(prefix, 'include', 'node', 'node_version.h');

@@ -1,5 +1,5 @@
 'use strict';
-// Builds the addon at `npm ci`. Its own work is to say what to install when a tool is missing, which node-gyp does not.
+// Builds the addon during `npm ci`. If a tool is missing, it names the package to install, which node-gyp does not.
 const { spawnSync } = require('node:child_process');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -12,12 +12,12 @@ const needs = [
 ];
 const missing = needs.filter(([command, args]) => spawnSync(command, args, { stdio: 'ignore' }).status !== 0);
 if (process.platform !== 'linux') {
-  console.error('vfio-engine: VFIO exists on Linux alone; this is ' + process.platform + '.');
+  console.error('vfio-engine: the operating system must be Linux, which has VFIO. This is ' + process.platform + '.');
   process.exit(1);
 }
 if (missing.length > 0) {
   console.error(
-    'vfio-engine: the addon cannot be built, this machine lacks ' + missing.map((need) => need[2]).join(', ') + '.',
+    'vfio-engine: the addon cannot be built. This machine has no ' + missing.map((need) => need[2]).join(', ') + '.',
   );
   console.error('  Debian, Ubuntu:  apt-get install ' + missing.map((need) => need[3]).join(' '));
   console.error('  Fedora:          dnf install gcc-c++ make python3');
@@ -31,7 +31,7 @@ if (header.status !== 0) {
   process.exit(1);
 }
 
-// Objects built for another Node.js would load and crash: start anew when the version changed, else build what changed.
+// Objects that were built for another version of Node.js would load and crash. So a new version builds all of them.
 const stamp = join(__dirname, 'build', 'node-version');
 const sameNode = existsSync(stamp) && readFileSync(stamp, 'utf8') === process.version;
 const steps = sameNode ? ['configure', 'build'] : ['rebuild'];

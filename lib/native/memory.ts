@@ -68,7 +68,7 @@ export interface MemoryAddon {
   /** Sets how many devices reach a space, and how many of them are mediated. */
   pinSpaceCount(space: PinSpace, devices: number, mediated: number): void;
   /** Tells whether memory that a space maps is being discarded. */
-  pinSpaceIsGivingBack(space: PinSpace): boolean;
+  pinSpaceIsDiscarding(space: PinSpace): boolean;
   /** Notes that a space maps memory. @returns an id for `pinRemove`; 0 while part of the memory is being discarded */
   pinAdd(space: PinSpace, vaddr: bigint, size: bigint): number;
   /** Notes that the memory of an id is no longer mapped. */

@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Waits until the descriptor can be read or the time is up. Returns whether it can.
+// Waits until the descriptor can be read. Returns false if the time passed.
 bool WaitReadable(int fd, Clock::time_point deadline) {
   for (;;) {
     auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline - Clock::now()).count();
@@ -36,7 +36,7 @@ bool WaitReadable(int fd, Clock::time_point deadline) {
 }  // namespace
 
 void CloseFd(int fd) {
-  // Linux has let the descriptor go even when a signal interrupted it.
+  // With EINTR Linux has closed the descriptor too.
   if (close(fd) == 0) return;
   int error_number = errno;
   if (error_number != EINTR) throw SysError(error_number, "close");
@@ -51,7 +51,7 @@ void RequireEventfd(int fd, const char* call) {
 }
 
 void EventfdAdd(int fd, uint64_t value) {
-  // A write to another kind of file would go through: eight bytes into a device's first register.
+  // Without this check a write to another file would succeed: eight bytes into a device's first register.
   RequireEventfd(fd, "write");
   ssize_t written = write(fd, &value, sizeof(value));
   int error_number = errno;
@@ -77,7 +77,7 @@ uint64_t EventfdWait(int fd, double timeout_ms, double spin_us) {
     if (count != 0) return count;
   }
   while (WaitReadable(fd, deadline)) {
-    // Another reader may have been faster: then the wait goes on.
+    // Another reader can take the count first. Then the wait goes on.
     uint64_t count = EventfdTake(fd);
     if (count != 0) return count;
   }

@@ -7,20 +7,20 @@
 
 namespace vfio_engine {
 
-// Closes a descriptor that the process owns. Throws SysError(EBADF). Thread: any; may sleep in the file's release.
+// Closes a descriptor, which the caller owned. Throws SysError(EBADF). Thread: any; the release of some files blocks.
 void CloseFd(int fd);
 
-// Throws SysError: EBADF, EINVAL for a file that is no eventfd. Thread: any.
+// Checks that a descriptor is an eventfd. Throws SysError: EBADF, or EINVAL for any other file. Thread: any.
 void RequireEventfd(int fd, const char* call);
 
-// Adds to the count. Throws SysError: EAGAIN when the count would pass 2^64 - 2. Thread: any.
+// Adds to the count of an eventfd. Throws SysError: EAGAIN if the count would pass 2^64 - 2. Thread: any.
 void EventfdAdd(int fd, uint64_t value);
 
-// Takes the count without waiting; 0 when there was none. Throws SysError. Thread: any.
+// Returns the count and sets it to 0. Does not wait. Throws SysError. Thread: any.
 uint64_t EventfdTake(int fd);
 
-// Waits for a count and takes it; 0 when the time passed. Looks for `spin_us` before it sleeps, within the time. Throws
-// SysError. Thread: any that may block.
+// Waits for a count above 0, returns it and sets it to 0. Returns 0 if the time passed. Spins for `spin_us` of the time
+// before it sleeps. Throws SysError. Thread: any that may block.
 uint64_t EventfdWait(int fd, double timeout_ms, double spin_us);
 
 }  // namespace vfio_engine

@@ -9,7 +9,7 @@ namespace vfio_engine {
 
 std::shared_ptr<Watcher> Watcher::Start(Napi::Env env, int fd, Napi::Function callback) {
   RequireEventfd(fd, "uv_poll_init");
-  // A duplicate: the caller may close its own at any time, and several watchers may look at one eventfd.
+  // A duplicate, because the caller may close its own at any time and several watchers may watch one eventfd.
   UniqueFd own(Check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw Napi::Error::New(env);
@@ -18,7 +18,7 @@ std::shared_ptr<Watcher> Watcher::Start(Napi::Env env, int fd, Napi::Function ca
   if (status < 0) throw SysError(-status, "uv_poll_init");
   watcher->poll_.data = watcher.get();
   watcher->self_ = watcher;
-  // Async, because libuv lets the descriptor go a turn of the loop after uv_close.
+  // An async hook: libuv releases the descriptor one turn of the loop after uv_close.
   napi_add_async_cleanup_hook(env, OnEnvironmentEnd, watcher.get(), &watcher->cleanup_hook_);
   watcher->callback_ = Napi::Persistent(callback);
   watcher->context_.emplace(env, "vfio-engine:watcher");
@@ -51,7 +51,7 @@ void Watcher::OnReadable(uv_poll_t* poll, int status, int events) {
     uint64_t count = EventfdTake(watcher->fd_.get());
     if (count != 0) watcher->Deliver(count);
   } catch (const SysError& error) {
-    // Nothing can be read from it any more: without the stop the loop would spin.
+    // The eventfd cannot be read any more. Without the stop the loop would spin.
     uv_poll_stop(poll);
     Napi::Env env = watcher->callback_.Env();
     Napi::HandleScope scope(env);
@@ -60,7 +60,7 @@ void Watcher::OnReadable(uv_poll_t* poll, int status, int events) {
 }
 
 void Watcher::Deliver(uint64_t count) {
-  // The callback may close the watcher.
+  // Keeps the watcher alive if the callback closes it.
   std::shared_ptr<Watcher> keep = self_;
   Napi::Env env = callback_.Env();
   Napi::HandleScope scope(env);
@@ -78,7 +78,7 @@ void Watcher::OnEnvironmentEnd(napi_async_cleanup_hook_handle handle, void* watc
 void Watcher::OnClosed(uv_handle_t* handle) {
   auto* watcher = static_cast<Watcher*>(handle->data);
   napi_remove_async_cleanup_hook(watcher->cleanup_hook_);
-  // Now, and not when the handle that JavaScript holds is collected.
+  // Closed now and not when JavaScript's handle is collected.
   watcher->fd_.Reset();
   watcher->self_.reset();
 }

@@ -1,4 +1,5 @@
-// Calls JavaScript for every count that arrives in an eventfd, from the event loop of the thread that asked.
+// Calls a JavaScript function with each count that arrives in an eventfd, from the event loop of the thread that
+// started it.
 #pragma once
 
 #include <napi.h>
@@ -11,17 +12,18 @@
 
 namespace vfio_engine {
 
-// Thread: all of it on the JavaScript thread that started it.
+// Thread: the JavaScript thread that started it, for all members.
 class Watcher {
  public:
-  // Watches a duplicate of `fd`, which stays the caller's. The event loop holds the watcher until Close or the end of
+  // Watches a duplicate of `fd`; `fd` stays the caller's. The event loop holds the watcher until Close or the end of
   // the environment. Throws SysError.
   static std::shared_ptr<Watcher> Start(Napi::Env env, int fd, Napi::Function callback);
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
+  // Sets whether the watcher keeps the event loop alive.
   void SetRef(bool ref);
-  // No call back follows. Closing twice does nothing.
+  // No callback follows. A second call does nothing.
   void Close();
 
  private:
@@ -33,7 +35,7 @@ class Watcher {
 
   UniqueFd fd_;
   uv_poll_t poll_ = {};
-  // Gone once closed: they must not outlive the environment.
+  // Reset by Close: they must not outlive the environment.
   std::optional<Napi::AsyncContext> context_;
   Napi::FunctionReference callback_;
   napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;

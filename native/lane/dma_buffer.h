@@ -1,4 +1,4 @@
-// Buffers of JavaScript's that workers copy to and from by handle; registered ones stay alive.
+// JavaScript buffers that workers copy to and from. They are named by handles and stay alive while they are registered.
 #pragma once
 
 #include <cstddef>
@@ -12,16 +12,17 @@ namespace vfio_engine {
 struct DmaBuffer {
   uint8_t* data;
   size_t length;
-  // What keeps the memory: V8's backing store, which has no other name outside of V8's headers.
+  // Keeps the memory alive: V8's backing store, whose type only V8's headers have.
   std::shared_ptr<void> owner;
 };
 
+// The process's table of buffers. Thread: any.
 HandleTable<DmaBuffer>& DmaBuffers();
 
-// The buffer that was used last. It stays alive as long as this does. Thread: its owner's.
+// Remembers the buffer that was used last and keeps it alive. Thread: the one that made it.
 class LastBuffer {
  public:
-  // Null for a handle that is not open.
+  // Returns the buffer of a handle, null if the handle is not open. The buffer is valid until the next Find.
   const DmaBuffer* Find(uint32_t handle) {
     used_ = true;
     if (buffer_ == nullptr || handle != handle_) {
@@ -31,7 +32,7 @@ class LastBuffer {
     return buffer_.get();
   }
 
-  // Whether one was looked for since this was asked last.
+  // Tells whether Find was called since the last TakeUsed.
   bool TakeUsed() {
     bool used = used_;
     used_ = false;

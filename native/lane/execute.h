@@ -1,4 +1,4 @@
-// Runs one operation, on any thread: a worker's on behalf of a lane, or the caller's own.
+// Runs one operation on the calling thread: a worker's thread for a lane, or a JavaScript thread.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,20 @@
 
 namespace vfio_engine {
 
-// `slot` is the caller's private copy: nobody else may write it. Sets `slot.value` for reads. Returns 0, a negative
-// errno, or kAgain when it took its slice of time: a poll whose value has not come yet, a copy or a program that is not
-// done yet. It goes on when it is called again with the same copy, which says what is left. What is left of a copy
-// whose region is closed meanwhile ends with EBADF.
+// The operation used up its slice of time and is not done: call again with the same slot.
 constexpr int kAgain = 1;
+
+// Runs the operation of a slot, for a slice of time if it is a poll, a copy or a program. Sets `slot.value` of a read.
+// Returns 0, a negative errno or kAgain. With kAgain the slot says what is left; if the region is closed before the
+// next call, the rest ends with EBADF. `slot` is the caller's private copy: no other thread may write it. Thread: any
+// that is not inside a ReadSection.
 int Execute(Slot& slot);
-// The same for one step of a program, which is no program itself: a buffer that the step before used need not be looked
-// up again.
+
+// Like Execute, for one step of a program. A step is no program itself. `last` saves the lookup of a buffer that the
+// step before used.
 int ExecuteSlice(Slot& slot, LastBuffer& last);
 
-// CLOCK_MONOTONIC in microseconds.
+// Returns CLOCK_MONOTONIC in microseconds. Thread: any.
 uint64_t NowUs();
 
 }  // namespace vfio_engine

@@ -1,4 +1,4 @@
-// Sleeping on a word of shared memory.
+// Sleeps on a word of shared memory, and spins.
 #pragma once
 
 #include <linux/futex.h>
@@ -13,16 +13,19 @@
 
 namespace vfio_engine {
 
-// Sleeps while the word has this value, for `microseconds` at most; may wake without a reason.
+// Sleeps while the word has this value, for at most `microseconds`. It can return early. The memory must stay mapped
+// until it returns. Thread: any that may block.
 inline void FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t microseconds) {
   timespec timeout{static_cast<time_t>(microseconds / 1000000u), static_cast<long>(microseconds % 1000000u) * 1000};
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, &timeout, nullptr, 0);
 }
 
+// Wakes all threads that sleep on the word. Thread: any.
 inline void FutexWake(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
+// Tells the CPU that the thread spins.
 inline void CpuRelax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -31,8 +34,8 @@ inline void CpuRelax() {
 #endif
 }
 
-// One look in a loop that waits for another thread. Now and then it lets others run: the scheduler may have put both
-// threads on one CPU, and then neither would get on until the other sleeps.
+// Pauses in a loop that waits for another thread; `look` counts its passes. Every 32nd pass yields, because the
+// scheduler may have put both threads on one CPU.
 inline void SpinPause(uint32_t look) {
   constexpr uint32_t kLooksPerYield = 32;
   if (look % kLooksPerYield == kLooksPerYield - 1) {

@@ -11,14 +11,14 @@
 namespace vfio_engine {
 namespace {
 
-// What one lane may take before the next has its turn.
+// How many operations of a lane run before the next lane has its turn.
 constexpr uint32_t kQuota = 64;
-// How often the clock is looked at while spinning.
+// How many passes without work go between two reads of the clock.
 constexpr uint32_t kSpinsPerLook = 64;
-// After so many passes without work a lane is only looked at now and then, and this many of those in a pass.
+// After this many passes without work a lane is looked at in some passes only: each pass looks at kColdLooks of them.
 constexpr uint32_t kIdlePasses = 64;
 constexpr size_t kColdLooks = 4;
-// Spinning for less catches nothing.
+// Spinning for less time finds nothing.
 constexpr uint32_t kLeastSpinUs = 5;
 
 }  // namespace
@@ -52,7 +52,7 @@ bool IoWorker::ServeOnce(bool* busy) {
     hot_[i] = hot_.back();
     hot_.pop_back();
   }
-  // A worker with nothing to do looks at all of them.
+  // A worker without work looks at all lanes.
   return ServeCold(busy, progress || *busy ? kColdLooks : served_.size()) || progress;
 }
 
@@ -79,7 +79,8 @@ void IoWorker::Sleep(uint64_t microseconds) {
   WorkerControl& shared = control();
   uint32_t rung = shared.doorbell.load(std::memory_order_relaxed);
   shared.sleeping.store(1, std::memory_order_seq_cst);
-  // A producer publishes first and looks at `sleeping` then; so one of the two sees the other.
+  // A producer publishes and then loads `sleeping`. The worker stores `sleeping` and then looks for work. So at least
+  // one of the two sees the other.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   bool changed = served_version_.load() != version_.load() || stop_.load();
   if (!changed && !AnyWork()) FutexWait(shared.doorbell, rung, microseconds);
@@ -121,8 +122,8 @@ bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
   return !stop_.load();
 }
 
-// Looking for work pays where work comes soon after the last: it is cut short where none came, and made longer where it
-// came soon after the worker slept, as KVM's halt polling does.
+// Spins longer if work came soon after the worker fell asleep, and for a shorter time if it did not, as KVM's halt
+// polling does.
 void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
   if (slept_us < most_us) {
     spin_us_ = std::min(most_us, std::max(kLeastSpinUs, *spin_us_ * 2));
@@ -149,7 +150,7 @@ void IoWorker::RemoveLane(const std::shared_ptr<Lane>& lane) {
     wanted = version_.fetch_add(1) + 1;
   }
   Wake();
-  // A worker that does not serve takes the new list before it touches a lane again.
+  // A worker that does not serve now takes the new list before it touches a lane again.
   while (serving_.load() && served_version_.load() < wanted) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
@@ -175,7 +176,7 @@ void IoWorker::Recover() {
 
 void IoWorker::Fail() {
   failed_.store(true);
-  // As a worker that sleeps: each producer that publishes wakes it.
+  // Looks like a sleeping worker, so that each producer that publishes wakes it.
   control().sleeping.store(1, std::memory_order_seq_cst);
   FailLanes();
 }

@@ -1,4 +1,4 @@
-// What an I/O worker thread serves: a list of lanes that changes at run time.
+// An I/O worker: a thread that serves a list of lanes. The list may change while it serves.
 #pragma once
 
 #include <atomic>
@@ -16,19 +16,22 @@ class IoWorker {
  public:
   IoWorker();
 
-  // Serves the lanes until `max_ms` passed or it was told to stop. Returns whether it goes on. Throws SysError(EBUSY)
-  // when another thread serves. Thread: the worker's.
+  // Serves the lanes until `max_ms` have passed or Stop is called. Looks for work for `spin_us` before it sleeps.
+  // Returns false once Stop was called. Throws SysError(EBUSY) if another thread serves. Thread: the worker's.
   bool Serve(uint32_t max_ms, uint32_t spin_us);
-  // Thread: any.
+  // Adds a lane, which the worker keeps alive until RemoveLane. Thread: any.
   void AddLane(std::shared_ptr<Lane> lane);
-  // Returns when the worker's thread is outside of the lane. Thread: one that may sleep.
+  // Removes a lane. Returns when the worker's thread has left it. Thread: any that may block.
   void RemoveLane(const std::shared_ptr<Lane>& lane);
+  // Wakes the worker if it sleeps. Thread: any.
   void Wake();
+  // Ends Serve. Thread: any.
   void Stop();
-  // After the thread died: answers what it had claimed. Thread: any, once it is gone.
+  // Answers the operation that a dead thread had claimed, with EOWNERDEAD. Thread: any, after the worker's thread
+  // ended.
   void Recover();
-  // When no thread will serve any more: answers all that was published with EOWNERDEAD, and what is published later
-  // when its producer wakes the worker. Thread: any, once the worker's is gone.
+  // Call it when no thread will serve any more: answers all published operations with EOWNERDEAD, and later ones when
+  // their producer wakes the worker. Thread: any, after the worker's thread ended.
   void Fail();
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
@@ -36,7 +39,7 @@ class IoWorker {
   struct Served {
     std::shared_ptr<Lane> lane;
     bool hot = false;
-    // Passes in a row without work.
+    // How many passes in a row found no work.
     uint32_t idle = 0;
   };
 
@@ -56,16 +59,18 @@ class IoWorker {
   std::mutex mutex_;
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::atomic<uint64_t> version_{1};
-  // The worker thread's own copy, and the version it is of.
+  // The worker thread's own copy of `lanes_`.
   std::vector<Served> served_;
-  // Of those the ones that had work lately: they are looked at in every pass, of the others a few.
+  // Indexes into `served_` of the lanes that had work lately. Each pass looks at all of them and at a few others.
   std::vector<uint32_t> hot_;
   size_t cold_cursor_ = 0;
-  // How long it looks for work before it sleeps now.
+  // How long the worker looks for work before it sleeps. AdaptSpin changes it.
   std::optional<uint32_t> spin_us_;
+  // The version of `lanes_` that `served_` is a copy of.
   std::atomic<uint64_t> served_version_{0};
 };
 
+// The process's table of workers. Thread: any.
 HandleTable<IoWorker>& IoWorkers();
 
 }  // namespace vfio_engine

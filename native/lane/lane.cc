@@ -11,8 +11,8 @@ namespace vfio_engine {
 namespace {
 
 constexpr uint32_t kSlotsAhead = 2;
-// Each store to `completed` takes its line from the core that looks at it. Quick answers are published together; slow
-// ones, which a producer may wait for, one by one.
+// Each store to `completed` takes its cache line away from the producer's core. So quick answers are published
+// together. Slow answers, which a producer may wait for, are published one by one.
 constexpr uint32_t kAnswersAtATime = 8;
 
 }  // namespace
@@ -35,9 +35,9 @@ int Lane::Run(uint32_t index, Slot* copy) {
   if (under_way_) {
     *copy = current_;
   } else {
-    // The producer may still write the slot: what is checked is this copy, and nothing else is used.
+    // The producer can still write the slot. Only this copy is checked and used.
     std::memcpy(copy, shared, sizeof(Slot));
-    // No compiler may fetch from the slot again what it has in the copy.
+    // Keeps the compiler from loading a field from the slot again.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
@@ -60,7 +60,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   LaneHeader& shared = header();
   uint32_t produced = shared.produced.load(std::memory_order_acquire);
   uint32_t available = produced - completed_;
-  // An index that jumped: only what the ring can hold is looked at, and the checks hold for each slot.
+  // If the producer wrote an impossible index, at most one ring of slots is run. Each slot is checked.
   if (available > capacity_) available = capacity_;
   if (available > quota) available = quota;
   const bool many = available >= kAnswersAtATime;
@@ -70,7 +70,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   for (uint32_t i = 0; i < available; i++) {
     uint32_t index = completed_;
     shared.claimed.store(index + 1, std::memory_order_relaxed);
-    // The producer's core has the slots' lines: they come while this one is run.
+    // The cache lines of the slots are with the producer's core: fetch them while this operation runs.
     if (i + kSlotsAhead < available) __builtin_prefetch(SlotAt(index + kSlotsAhead), 1);
     Slot copy;
     int status = Run(index, &copy);
@@ -82,7 +82,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
     progress = true;
     if (completed_ % together == 0) Publish();
   }
-  // Less than a microsecond each: what was so is taken to stay so for the next round.
+  // Less than a microsecond each. The next round is expected to be like this one.
   if (many) quick_ = NowUs() - start <= available;
   if (progress) {
     Publish();
@@ -93,7 +93,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
 
 void Lane::TellProducer() {
   LaneHeader& shared = header();
-  // Pairs with the producer, which raises its flag first and then looks at `completed` again.
+  // Pairs with the producer, which stores its flag and then loads `completed` again.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (shared.waiting.load(std::memory_order_relaxed) != 0) FutexWake(shared.completed);
   if (shared.notify.load(std::memory_order_relaxed) == 0 || shared.notify.exchange(0) == 0) return;
@@ -104,7 +104,7 @@ void Lane::TellProducer() {
 void Lane::Recover() {
   under_way_ = false;
   uint32_t claimed = header().claimed.load(std::memory_order_acquire);
-  // The worker claims one at a time: a claim beyond that is the producer's scribbling.
+  // The worker claims one operation at a time. Any other value was written by the producer.
   if (claimed - completed_ != 1) return;
   Slot copy = *SlotAt(completed_);
   Answer(completed_, copy, -EOWNERDEAD);

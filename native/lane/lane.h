@@ -13,25 +13,26 @@ namespace vfio_engine {
 
 class Lane {
  public:
-  // `capacity` is a power of two, at most kMaxLaneCapacity. Throws SysError("mmap").
+  // Allocates the lane's memory. `capacity` is a power of two, at most kMaxLaneCapacity. Throws SysError("mmap").
   explicit Lane(uint32_t capacity);
 
-  // Runs at most `quota` operations. Returns whether it made progress; sets `busy` when one took its slice of time
-  // and goes on. Thread: the worker's.
+  // Runs at most `quota` operations. Returns whether it completed one. Sets `*busy` if one used up its slice of time
+  // and is not done. Thread: the worker's.
   bool Serve(uint32_t quota, bool* busy);
-  // Whether the producer has published what is not completed. Thread: the worker's.
+  // Tells whether a published operation is not completed. Thread: the worker's.
   bool HasWork() const;
-  // Answers what a dead worker had claimed with EOWNERDEAD, so that it never runs twice. Thread: any, once the worker
-  // is gone.
+  // Answers the operation that a dead worker had claimed with EOWNERDEAD, so that it never runs twice. Thread: any,
+  // after the worker's thread ended.
   void Recover();
-  // Answers all that was published with EOWNERDEAD. Thread: one at a time, any, once no worker serves any more.
+  // Answers all published operations with EOWNERDEAD. Thread: one at a time, after the worker's thread ended for good.
   void Fail();
-  // Looks at `completed` until it is no longer `seen`, `looks` times at most. Returns whether it changed. Thread: the
+  // Loads `completed` until it is no longer `seen`, at most `looks` times. Returns whether it changed. Thread: the
   // producer's.
   bool SpinForCompletion(uint32_t seen, uint32_t looks) const;
-  // Sleeps until `completed` is no longer `seen`, at most `timeout_us`. Thread: the producer's.
+  // Sleeps until `completed` is no longer `seen`, for at most `timeout_us`. Thread: the producer's, if it may block.
   void WaitForCompletion(uint32_t seen, uint64_t timeout_us);
 
+  // Sets the notifier of the producer's event loop; null for none. Thread: any.
   void SetNotifier(std::shared_ptr<Notifier> notifier);
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
@@ -44,18 +45,20 @@ class Lane {
   void TellProducer();
 
   std::shared_ptr<Mapping> memory_;
-  // Never read back from shared memory, which the other side may write.
+  // Never read back from the shared memory, which the producer can write.
   const uint32_t capacity_;
-  // What is answered; the producer's `completed` follows, a few answers at a time.
+  // How many operations are answered. The shared `completed` follows it, a few answers at a time.
   uint32_t completed_ = 0;
+  // Whether `current_` is an operation that used up its slice of time and is not done.
   bool under_way_ = false;
-  // Whether operations took less than a microsecond each when there were many at last.
+  // Whether operations took less than a microsecond each in the last round that had many of them.
   bool quick_ = false;
   Slot current_{};
   std::mutex notifier_mutex_;
   std::shared_ptr<Notifier> notifier_;
 };
 
+// The process's table of lanes. Thread: any.
 HandleTable<Lane>& Lanes();
 
 }  // namespace vfio_engine

@@ -1,4 +1,4 @@
-// Accesses to device memory: exactly one load or store of exactly the width.
+// Accesses to device memory. Each is exactly one load or store of exactly the width: 1, 2, 4 or 8 bytes.
 #pragma once
 
 #include <atomic>
@@ -35,7 +35,7 @@ inline void MmioWrite(uint8_t* address, uint32_t width, uint64_t value) {
   }
 }
 
-// Orders all memory accesses before it with those after it, device memory and DMA memory alike.
+// Orders all memory accesses before it with those after it, in device memory and in DMA memory.
 inline void MmioBarrier() {
 #if defined(__x86_64__)
   asm volatile("mfence" ::: "memory");

@@ -13,7 +13,7 @@ std::shared_ptr<Notifier> Notifier::Start(Napi::Env env, Napi::Function callback
   notifier->async_.data = notifier.get();
   notifier->self_ = notifier;
   notifier->open_ = true;
-  // Async, because libuv lets the handle go a turn of the loop after uv_close.
+  // An async hook: libuv releases the handle one turn of the loop after uv_close.
   napi_add_async_cleanup_hook(env, OnEnvironmentEnd, notifier.get(), &notifier->cleanup_hook_);
   notifier->callback_ = Napi::Persistent(callback);
   notifier->context_.emplace(env, "vfio-engine:lane");
@@ -46,7 +46,7 @@ void Notifier::Close() {
 void Notifier::OnSignal(uv_async_t* async) {
   auto* notifier = static_cast<Notifier*>(async->data);
   if (notifier->callback_.IsEmpty()) return;
-  // The callback may close the notifier.
+  // Keeps the notifier alive if the callback closes it.
   std::shared_ptr<Notifier> keep = notifier->self_;
   Napi::Env env = notifier->callback_.Env();
   Napi::HandleScope scope(env);

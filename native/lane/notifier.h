@@ -1,4 +1,4 @@
-// Tells a JavaScript thread's event loop that operations were completed: one call back for any number of signals.
+// Tells a JavaScript thread's event loop that operations were completed. Several signals can become one callback.
 #pragma once
 
 #include <napi.h>
@@ -12,13 +12,15 @@ namespace vfio_engine {
 
 class Notifier {
  public:
-  // Thread: the JavaScript thread whose loop is to be told.
+  // Makes a notifier that calls `callback` from the event loop of the calling thread. It does not keep the loop alive.
+  // The loop holds the notifier until Close or the end of the environment. Throws SysError. Thread: a JavaScript
+  // thread.
   static std::shared_ptr<Notifier> Start(Napi::Env env, Napi::Function callback);
-  // Thread: any.
+  // Asks for a callback. Does nothing once closed. Thread: any.
   void Signal();
-  // No call back follows. Closing twice does nothing. Thread: the one that started it.
+  // No callback follows. A second call does nothing. Thread: the one that started it.
   void Close();
-  // Whether the loop stays alive for it. Thread: the one that started it.
+  // Sets whether the notifier keeps the event loop alive. Thread: the one that started it.
   void SetRef(bool ref);
 
  private:
@@ -27,7 +29,7 @@ class Notifier {
   static void OnClosed(uv_handle_t* handle);
   static void OnEnvironmentEnd(napi_async_cleanup_hook_handle handle, void* notifier);
 
-  // Guards `open_`: uv_async_send on a closed handle is not allowed.
+  // Guards `open_`, because uv_async_send must not be called on a closed handle.
   std::mutex mutex_;
   bool open_ = false;
   uv_async_t async_{};

@@ -10,22 +10,22 @@
 namespace vfio_engine {
 namespace {
 
-// How many steps before other lanes get their turn, as many as a lane's own, and how long where there are copies among
-// them.
+// A program gives other lanes their turn after as many steps as a lane's quota, or after this time if it has copies.
 constexpr uint64_t kStepsATurn = 64;
 constexpr uint64_t kCopiesATurnUs = 20;
-// How long, and for how many steps, native code keeps a thread of JavaScript at most: one that is to end ends then. A
-// step that does not wait takes microseconds; asking for the time of each would cost more than most of them.
+// How long, and for how many steps, one call keeps a JavaScript thread at most: a thread cannot be terminated inside a
+// call. Steps are counted because a step takes microseconds and reading the clock for each would cost more than most.
 constexpr uint64_t kCallUs = 50000;
 constexpr uint32_t kStepsACall = 4096;
 
-bool TakesValueAside(const Slot& slot) {
+// Tells whether the step's value stands in `buffer_offset`. The answer overwrites `value`, and a program can run again.
+bool ValueIsInBufferOffset(const Slot& slot) {
   const Op op = static_cast<Op>(slot.op);
   return op == Op::kModify || op == Op::kPoll;
 }
 
-// Runs a step for a slice of time. `*copied` says how many bytes a block copy has copied by then, 0 for another step. A
-// copy of the slot is run: the memory may be shared, and what was checked must be what is done.
+// Runs a step for a slice of time. `*copied` counts the bytes that a copy step has copied; it is 0 for any other step.
+// A copy of the slot is run, because another thread may change the shared slot between the check and the use.
 int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   Slot copy = shared;
   if (*copied > 0) {
@@ -34,8 +34,7 @@ int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
     copy.buffer_offset += *copied;
     copy.length -= static_cast<uint32_t>(*copied);
   }
-  // Theirs is where their answer does not go: a program runs again.
-  if (TakesValueAside(copy)) copy.value = copy.buffer_offset;
+  if (ValueIsInBufferOffset(copy)) copy.value = copy.buffer_offset;
   const uint32_t left = copy.length;
   int status = ExecuteSlice(copy, last);
   *copied = status == kAgain ? *copied + (left - copy.length) : 0;
@@ -45,18 +44,19 @@ int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   return status;
 }
 
-// Whether a turn has taken long enough, as seen after a copy; the first time it begins.
+// Tells whether a turn has used up its time. The first call starts the time.
 bool IsOver(uint64_t* end_us) {
   const uint64_t now = NowUs();
   if (*end_us == 0) *end_us = now + kCopiesATurnUs;
   return now >= *end_us;
 }
 
+// Gives ECANCELED to the steps after a failed one.
 void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
   for (uint64_t step = first; step < count; step++) slots[step].status = -ECANCELED;
 }
 
-// Runs slots from `*ran` on until one fails, or the call has taken long enough. Returns whether the program has ended.
+// Runs slots from `*ran` on until one fails or the call has used up its time. Returns whether the program has ended.
 bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
   LastBuffer last;
   uint64_t end_us = 0;
@@ -64,7 +64,7 @@ bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
   const uint32_t turn_end = std::min(count - *ran, kStepsACall) + *ran;
   while (*ran < turn_end) {
     int status = RunStep(slots[*ran], last, &copied);
-    // Where a copy is, the caller could not say when it comes again.
+    // Goes on: the caller has no field for the progress of a copy.
     if (status == kAgain && copied > 0) continue;
     if (status == kAgain) {
       const uint64_t now = NowUs();
@@ -83,9 +83,9 @@ bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
 
 }  // namespace
 
-// Runs slots until one fails, and puts a status into each; those after the failed one get ECANCELED. Returns how many
-// ran. Visible to other native code of the process, which finds it by dlsym(3): the benchmark's C side runs the same
-// steps. Thread: one that may block for as long as the steps wait. `slots` is 8-byte aligned.
+// Runs slots until one fails and sets the status of each; those after the failed one get ECANCELED. Returns how many
+// ran. `slots` is aligned to 8 bytes. It is exported for dlsym(3), so that the C side of the benchmark runs the same
+// code. Thread: any that may block for as long as the steps wait.
 extern "C" __attribute__((visibility("default"))) uint32_t vfio_engine_program_run(Slot* slots, uint32_t count) {
   uint32_t ran = 0;
   while (!RunForATurn(slots, count, &ran)) {
@@ -132,8 +132,8 @@ napi_value Reject(napi_env env, napi_callback_info info, size_t index, const cha
   return nullptr;
 }
 
-// (slots: Uint8Array, count, ran = 0) => how many ran, once the program has ended; before, the complement of how many
-// have run: the caller comes again with them. Plain Node-API: short programs are run often.
+// (slots: Uint8Array, count, ran = 0) => how many ran if the program has ended, else the bitwise complement of how many
+// ran so far: the caller calls again with that count. Plain Node-API, which costs less: short programs run often.
 napi_value ProgramRun(napi_env env, napi_callback_info info) {
   size_t argument_count = 3;
   napi_value arguments[3];

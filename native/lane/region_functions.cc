@@ -49,7 +49,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   uint32_t flags = ArgUint32(info, 1);
   Target target;
   int fd = ArgFd(info, 2);
-  // A duplicate: a region never reaches another file that got the number of a closed one.
+  // A duplicate, so that the region never reaches another file after the caller closed its descriptor.
   if (fd >= 0) target.fd = UniqueFd(Check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
   uint32_t connection = ArgUint32(info, 3);
   if (connection != 0) target.connection = Connections().Require(connection, "regionCreate");
@@ -63,7 +63,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
 Napi::Value RegionClose(const Napi::CallbackInfo& info) {
   RegionTable& table = RegionTable::Get();
   const IoRegion* region = table.TakeAway(ArgUint32(info, 0));
-  // Most often nobody is inside: then there is nothing to wait for. Page tables of more take their time to empty.
+  // If no thread is inside, nothing has to be waited for. Unmapping more than this takes long, so it runs on the pool.
   constexpr uint64_t kQuicklyUnmapped = 16 << 20;
   bool freed = region->mapped_bytes() <= kQuicklyUnmapped && table.FreeNow(region);
   return RunEitherVoid(info.Env(), !freed, [&table, region, freed] {
@@ -71,7 +71,7 @@ Napi::Value RegionClose(const Napi::CallbackInfo& info) {
   });
 }
 
-// An offset as JavaScript gives it; what is no offset becomes one that no region has.
+// Returns an offset that JavaScript passed. A value that is no offset becomes one that lies outside every region.
 uint64_t OffsetOf(napi_env env, napi_value value) {
   double offset = -1;
   napi_get_value_double(env, value, &offset);
@@ -84,12 +84,12 @@ napi_value Throw(napi_env env, int error, const char* call) {
   try {
     ToJsError(env, SysError(-error, call)).ThrowAsJavaScriptException();
   } catch (const Napi::Error&) {
-    // The thread is being ended: no JavaScript runs in it any more, so nobody is there to be told.
+    // The thread is being terminated: it runs no JavaScript any more, so that the error cannot be thrown.
   }
   return nullptr;
 }
 
-// (handle, offset) => number, a bigint for width 8. Plain Node-API: this is the hot path of trapped registers.
+// (handle, offset) => number, or a bigint for width 8. Plain Node-API: this is the hot path of trapped registers.
 template <uint32_t width>
 napi_value RegionRead(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -126,7 +126,7 @@ bool ValueOf(napi_env env, napi_value value, uint32_t width, uint64_t* result) {
   return ok;
 }
 
-// (handle, offset, value). With a barrier it is a doorbell: what was written before is visible to the device by then.
+// (handle, offset, value). With a barrier it is a doorbell: the device sees all memory written before.
 template <uint32_t width, bool barrier = false>
 napi_value RegionWrite(napi_env env, napi_callback_info info) {
   size_t count = 3;
@@ -152,10 +152,10 @@ napi_value Barrier(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (SharedArrayBuffer) => handle; the memory stays until bufferClose.
+// (SharedArrayBuffer) => handle. The memory stays alive until bufferClose.
 Napi::Value BufferRegister(const Napi::CallbackInfo& info) {
   napi_value raw = info[0];
-  // A napi_value is a Local in every version of Node.js; Node-API of Node 20 tells nothing about a SharedArrayBuffer.
+  // A napi_value is a v8::Local in every version of Node.js. The Node-API of Node 20 has no SharedArrayBuffer.
   v8::Local<v8::Value> value;
   std::memcpy(static_cast<void*>(&value), &raw, sizeof(raw));
   if (!value->IsSharedArrayBuffer()) ThrowArgType(info, 0, "a SharedArrayBuffer");
@@ -172,7 +172,7 @@ Napi::Value BufferClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Each call finds the thread's reader beside its arguments: an environment keeps to one thread, which outlives it.
+// The thread's reader goes with each call as its data: an environment stays on one thread, which outlives it.
 void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &ThreadReader(), &function) != napi_ok) {

@@ -6,7 +6,7 @@
 namespace vfio_engine {
 namespace {
 
-// Longer than any transfer may take.
+// Longer than the longest transfer.
 constexpr int kLeaveMs = 30000;
 
 }  // namespace
@@ -24,7 +24,7 @@ uint32_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
   } else {
     throw SysError(EMFILE, "regionCreate");
   }
-  // 15 bits, never 0: a handle is positive and a stale one finds nothing until all have gone round.
+  // 15 bits, never 0: handles are positive, and a stale one finds nothing until all generations have been used.
   generation_ = generation_ == 0x7FFF ? 1 : generation_ + 1;
   region->handle = (generation_ << kIndexBits) | index;
   uint32_t handle = region->handle;
@@ -48,7 +48,7 @@ bool RegionTable::FreeNow(const IoRegion* region) {
 
 void RegionTable::Free(const IoRegion* region) {
   bool left = WaitForReaders(kLeaveMs);
-  // Here already, on a thread that has the time that the page tables of a large region take.
+  // Closed here and not by the destructor, because unmapping a large region takes long and this thread may block.
   region->Close();
   if (!left) throw SysError(ETIMEDOUT, "regionClose");
   Delete(region);

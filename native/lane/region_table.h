@@ -1,4 +1,4 @@
-// The regions that workers and accessors reach by handle, without a lock.
+// The table of open regions. Threads look regions up by handle without a lock.
 #pragma once
 
 #include <array>
@@ -15,20 +15,21 @@ class RegionTable {
  public:
   static RegionTable& Get() { return *table; }
 
-  // Returns the handle, never 0. Throws SysError(EMFILE) when 65,536 regions are open. Thread: any.
+  // Adds a region and returns its handle, never 0. Throws SysError(EMFILE) if 65,536 regions are open. Thread: any.
   uint32_t Add(std::unique_ptr<IoRegion> region);
-  // Null for a handle that is not open. Thread: any, inside a ReadSection for as long as the region is used.
+  // Returns null for a handle that is not open. Thread: any, inside a ReadSection that lasts until the last use of the
+  // region.
   const IoRegion* Find(uint32_t handle) const {
     const IoRegion* region = slots_[handle & kIndexMask].load(std::memory_order_acquire);
     return region != nullptr && region->handle == handle ? region : nullptr;
   }
-  // Takes the region away from all who are not inside it yet. To be ended by one of the next two, and its mappings by
-  // mappingEnd. Throws SysError(EBADF). Thread: any.
+  // Removes a region from the table: no thread can enter it any more. The caller must then call FreeNow or Free, and
+  // mappingEnd for the mappings. Throws SysError(EBADF) if the handle is not open. Thread: any.
   const IoRegion* TakeAway(uint32_t handle);
-  // Frees a region that was taken away if nobody is inside it; else does nothing and returns false. Thread: any.
+  // Frees a removed region if no thread is inside it. Otherwise does nothing and returns false. Thread: any.
   bool FreeNow(const IoRegion* region);
-  // Waits until nobody is inside, lets the device's memory go and frees the region; one that somebody does not leave is
-  // let go of but never freed. Throws SysError(ETIMEDOUT). Thread: one that may sleep.
+  // Waits until no thread is inside a removed region, revokes its mappings and frees it. If a thread stays inside, the
+  // mappings are revoked, the region is not freed, and it throws SysError(ETIMEDOUT). Thread: any that may block.
   void Free(const IoRegion* region);
 
  private:

@@ -1,5 +1,6 @@
-// What the files of linux/ share. All of their functions leave descriptors with the caller; buffers are copied, so that
-// nothing of JavaScript's is touched while a call runs off its thread.
+// What the files of linux/ share. Their rules: descriptors that JavaScript passes stay the caller's; descriptors that
+// are returned are the caller's to close; buffers are copied at the call, so that a call on a pool thread touches no
+// memory of JavaScript. Exported functions run on a JavaScript thread. `sleeps` moves the system call to the pool.
 #pragma once
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 
 namespace vfio_engine {
 
-// `name` is what the error's `syscall` shows between the brackets. Throws SysError. Thread: any.
+// Makes an ioctl(2). Throws SysError whose call is `ioctl(NAME)`. Thread: any.
 inline int Ioctl(int fd, unsigned long request, const char* name, void* argument) {
   int result = ioctl(fd, request, argument);
   if (result >= 0) return result;
@@ -25,32 +26,32 @@ inline int Ioctl(int fd, unsigned long request, const char* name, void* argument
   throw SysError(error_number, "ioctl(" + std::string(name) + ")");
 }
 
-// For requests whose argument is a number.
+// The same for requests whose argument is a number.
 inline int Ioctl(int fd, unsigned long request, const char* name, unsigned long argument = 0) {
   return Ioctl(fd, request, name, reinterpret_cast<void*>(argument));
 }
 
-// Opens a device node off the event loop; the promise resolves to a descriptor that is the caller's to close.
+// Opens a device node on the pool. The promise resolves to a descriptor that is the caller's to close.
 inline Napi::Promise OpenAsync(Napi::Env env, std::string path) {
   return RunAsync(
       env, [path = std::move(path)] { return UniqueFd(Check(open(path.c_str(), O_RDWR | O_CLOEXEC), "open")); },
       [](Napi::Env env, UniqueFd fd) -> Napi::Value { return Napi::Number::New(env, fd.Release()); });
 }
 
-// For nodes whose opening makes an object and waits for nothing. Throws SysError.
+// Opens a device node on the calling thread: for nodes whose opening does not block. Throws SysError.
 inline Napi::Value OpenNow(Napi::Env env, const std::string& path) {
   UniqueFd fd(Check(open(path.c_str(), O_RDWR | O_CLOEXEC), "open"));
   return Napi::Number::New(env, fd.Release());
 }
 
-// Equal pieces of memory to be mapped one after the other.
+// Pieces of memory of the same size, to be mapped at consecutive IOVAs.
 struct Pieces {
   std::vector<uint64_t> vaddrs;
   uint64_t iova;
   uint64_t size;  // of each
 };
 
-// (..., vaddr, offsets, iova, size) from `index` on.
+// Reads the arguments (vaddr, offsets, iova, size) from `index` on.
 inline Pieces ArgPieces(const Napi::CallbackInfo& info, size_t index) {
   uint64_t vaddr = ArgUint64(info, index);
   Napi::Float64Array offsets = ArgDoubles(info, index + 1);
@@ -63,8 +64,8 @@ inline Pieces ArgPieces(const Napi::CallbackInfo& info, size_t index) {
   return {std::move(vaddrs), ArgUint64(info, index + 2), ArgUint64(info, index + 3)};
 }
 
-// Maps pieces in their order until one is refused; neighbours in memory as one. `map(vaddr, iova, size)` tells whether
-// it was mapped. Returns how many pieces are. Thread: any.
+// Maps pieces in order until the kernel rejects one. Pieces that are neighbours in memory become one call of
+// `map(vaddr, iova, size)`, which returns whether it succeeded. Returns how many pieces are mapped. Thread: any.
 template <class Map>
 double MapPieces(const Pieces& pieces, Map map) {
   const std::vector<uint64_t>& vaddrs = pieces.vaddrs;
@@ -81,25 +82,25 @@ double MapPieces(const Pieces& pieces, Map map) {
 
 inline Napi::Value CountToNumber(Napi::Env env, double count) { return Napi::Number::New(env, count); }
 
-// A name within a directory; a slash would lead out of it.
+// The name of a file in a known folder. A slash would lead out of the folder.
 inline std::string ArgFileName(const Napi::CallbackInfo& info, size_t index) {
   std::string name = ArgString(info, index);
   if (name.find('/') != std::string::npos) ThrowArgRange(info, index, "a file name without a slash");
   return name;
 }
 
-// The caller's `argsz`, or undefined for the structure's own size. It goes to the kernel as given; above 1 MiB (no
-// structure comes near) it is refused, since the kernel may write that much.
+// The caller's `argsz`, or undefined for the structure's own size. It goes to the kernel as given. More than 1 MiB,
+// which no structure needs, is rejected: the kernel may write that much.
 inline uint32_t ArgArgsz(const Napi::CallbackInfo& info, size_t index, size_t structure_size) {
   constexpr double kMost = 1 << 20;
   if (info[index].IsUndefined()) return static_cast<uint32_t>(structure_size);
   return static_cast<uint32_t>(ArgInteger(info, index, 0, kMost));
 }
 
-// The limit of a bitmap that type1 takes, 2^31 pages. Source: DIRTY_BITMAP_SIZE_MAX, vfio_iommu_type1.c
+// The largest bitmap that type1 accepts, bytes: 2^31 pages. Source: DIRTY_BITMAP_SIZE_MAX, vfio_iommu_type1.c
 constexpr uint64_t kMaxBitmapSize = uint64_t{1} << 28;
 
-// Zeroed, in whole 64-bit words as the kernel writes them. Throws SysError(EINVAL) above the limit.
+// Returns zeroed bytes in whole 64-bit words, as the kernel writes them. Throws SysError(EINVAL) above the limit.
 inline std::vector<uint8_t> MakeBitmap(uint64_t size, const char* call) {
   if (size > kMaxBitmapSize) throw SysError(EINVAL, call);
   return std::vector<uint8_t>((size + 7) / 8 * 8);

@@ -1,4 +1,4 @@
-// A device by its own node, /dev/vfio/devices/vfio0, and its iommufd.
+// A device by its own node, such as /dev/vfio/devices/vfio0, and its iommufd.
 #include "linux/call.h"
 
 namespace vfio_engine {
@@ -10,7 +10,7 @@ Napi::Value CdevOpen(const Napi::CallbackInfo& info) {
 
 Napi::Value ToNumber(Napi::Env env, uint32_t value) { return Napi::Number::New(env, value); }
 
-// Opens the device, as VFIO_GROUP_GET_DEVICE_FD does. Resolves to the device's id within the iommufd.
+// (device, iommufd) => Promise<the device's id in the iommufd>. Opens the device, as VFIO_GROUP_GET_DEVICE_FD does.
 Napi::Value CdevBindIommufd(const Napi::CallbackInfo& info) {
   int device = ArgFd(info, 0);
   uapi::DeviceBindIommufd request = {};
@@ -23,7 +23,7 @@ Napi::Value CdevBindIommufd(const Napi::CallbackInfo& info) {
   return RunAsync(info.Env(), work, ToNumber);
 }
 
-// Resolves to the page table that the device stands on: an IOAS gets one of its own.
+// (device, ptId, sleeps) => the id of the page table that the device uses. For an IOAS the kernel makes a page table.
 Napi::Value CdevAttachIommufdPt(const Napi::CallbackInfo& info) {
   int device = ArgFd(info, 0);
   uapi::DeviceAttachIommufdPt request = {};

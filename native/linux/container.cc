@@ -16,8 +16,7 @@ Napi::Value ContainerCheckExtension(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), answer);
 }
 
-// Attaches every group of the container to the IOMMU, which is new and has nothing mapped: there is nothing to wait
-// for.
+// (container, type). Attaches every group of the container to a new IOMMU without mappings, which does not block.
 Napi::Value ContainerSetIommu(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uint32_t type = ArgUint32(info, 1);

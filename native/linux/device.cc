@@ -1,4 +1,4 @@
-// The device, from a group or a cdev: what it is, its interrupts, its reset.
+// A device, opened by its group or its cdev: its information, interrupts and reset.
 #include <algorithm>
 
 #include "linux/call.h"
@@ -6,7 +6,7 @@
 namespace vfio_engine {
 namespace {
 
-// Of the kernel's structure, what every version has; cap_offset came with Linux 5.9.
+// The part of the structure that every kernel has. Linux 5.9 added cap_offset.
 constexpr size_t kDeviceInfoSize = 16;
 
 Napi::Value DeviceGetInfo(const Napi::CallbackInfo& info) {
@@ -23,7 +23,8 @@ Napi::Value DeviceGetInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Returns the structure's bytes as the kernel left them, capability chain included where argsz made room.
+// (device, index, argsz?) => the structure's bytes as the kernel wrote them, with capabilities if argsz has room for
+// them.
 Napi::Value DeviceGetRegionInfo(const Napi::CallbackInfo& info) {
   vfio_region_info region = {};
   region.index = ArgUint32(info, 1);
@@ -56,7 +57,7 @@ Napi::Value DeviceSetIrqs(const Napi::CallbackInfo& info) {
   set.index = ArgUint32(info, 3);
   set.start = ArgUint32(info, 4);
   set.count = ArgUint32(info, 5);
-  // An argsz above the data's must not let the kernel read what lies behind our buffer.
+  // The buffer is as long as argsz says, so that the kernel never reads beyond it.
   std::vector<uint8_t> request(std::max<size_t>(set.argsz, sizeof(set) + data.ByteLength()));
   std::memcpy(request.data(), &set, sizeof(set));
   if (data.ByteLength() > 0) std::memcpy(request.data() + sizeof(set), data.Data(), data.ByteLength());
@@ -65,7 +66,7 @@ Napi::Value DeviceSetIrqs(const Napi::CallbackInfo& info) {
   });
 }
 
-// A function reset takes 100 ms and more.
+// (device) => Promise<void>. A function reset takes 100 ms or more.
 Napi::Value DeviceReset(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   return RunAsyncVoid(info.Env(), [=] { Ioctl(fd, VFIO_DEVICE_RESET, "VFIO_DEVICE_RESET"); });

@@ -1,4 +1,4 @@
-// VFIO_DEVICE_FEATURE: low power, migration, the VF token. What a feature's payload means, the caller knows.
+// VFIO_DEVICE_FEATURE: low power, migration, the VF token. The caller knows the meaning of a feature's payload.
 #include "linux/call.h"
 
 namespace vfio_engine {
@@ -6,7 +6,7 @@ namespace {
 
 constexpr const char* kName = "VFIO_DEVICE_FEATURE";
 
-// Returns the payload as the kernel left it.
+// Returns the payload as the kernel wrote it. Throws SysError. Thread: any.
 std::vector<uint8_t> Feature(int fd, uint32_t flags, const std::vector<uint8_t>& payload) {
   vfio_device_feature header = {};
   std::vector<uint8_t> request(sizeof(header) + payload.size());
@@ -22,7 +22,7 @@ uint32_t ArgFeature(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<uint32_t>(ArgInteger(info, index, 0, VFIO_DEVICE_FEATURE_MASK));
 }
 
-// (fd, feature, forWhat): tells nothing but by the errno; forWhat is GET, SET, both or neither.
+// (fd, feature, ways): throws if the device does not support the feature. `ways` is GET, SET, both or neither.
 Napi::Value DeviceFeatureProbe(const Napi::CallbackInfo& info) {
   constexpr uint32_t kWays = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
   uint32_t flags = VFIO_DEVICE_FEATURE_PROBE | ArgFeature(info, 1) | (ArgUint32(info, 2) & kWays);
@@ -30,7 +30,7 @@ Napi::Value DeviceFeatureProbe(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (fd, feature, payload): the payload goes in as well, since some features read their arguments from it.
+// (fd, feature, payload) => Promise<payload>. The payload is an input too: some features read arguments from it.
 Napi::Value DeviceFeatureGet(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uint32_t flags = VFIO_DEVICE_FEATURE_GET | ArgFeature(info, 1);

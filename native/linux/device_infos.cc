@@ -1,15 +1,15 @@
-// All regions and interrupts of a device by one call: the crossing of each costs more than the kernel does.
+// All regions and interrupts of a device in one call from JavaScript: a call for each would cost more than the kernel.
 #include "linux/call.h"
 
 namespace vfio_engine {
 namespace {
 
-// In place of the flags of an index that the device lacks, which the kernel answers with EINVAL.
+// Stands in place of the flags of an index that the device does not have (the kernel answers EINVAL).
 constexpr uint64_t kAbsent = UINT64_MAX;
 // More than any device has.
 constexpr double kMostIndexes = 4096;
 
-// False for an index that the device lacks. Throws SysError for every other error.
+// Returns false for an index that the device does not have. Throws SysError for any other error.
 bool Ask(int fd, unsigned long request, const char* name, void* argument) {
   if (ioctl(fd, request, argument) >= 0) return true;
   int error_number = errno;
@@ -17,7 +17,7 @@ bool Ask(int fd, unsigned long request, const char* name, void* argument) {
   throw SysError(error_number, "ioctl(" + std::string(name) + ")");
 }
 
-// The answer with its capabilities: asked for a second time where they want more room. Empty for an absent index.
+// Returns the answer with its capabilities, for which a second call may be needed. Empty for an absent index.
 std::vector<uint8_t> AskRegion(int fd, uint32_t index) {
   constexpr uint32_t kMostRoom = 1 << 20;
   vfio_region_info region = {};
@@ -35,7 +35,7 @@ std::vector<uint8_t> AskRegion(int fd, uint32_t index) {
   return answer;
 }
 
-// Flags, size and offset of each; what has capabilities puts its whole answer under its index into `whole`.
+// Returns flags, size and offset of each region. Puts the whole answer of a region with capabilities into `whole`.
 Napi::BigUint64Array Regions(Napi::Env env, int fd, uint32_t count, Napi::Object whole) {
   Napi::BigUint64Array words = Napi::BigUint64Array::New(env, count * 3);
   for (uint32_t i = 0; i < count; i++) {
@@ -50,7 +50,7 @@ Napi::BigUint64Array Regions(Napi::Env env, int fd, uint32_t count, Napi::Object
   return words;
 }
 
-// Flags and count of each.
+// Returns flags and count of each interrupt.
 Napi::BigUint64Array Irqs(Napi::Env env, int fd, uint32_t count) {
   Napi::BigUint64Array words = Napi::BigUint64Array::New(env, count * 2);
   for (uint32_t i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-// Transfers through the device's descriptor: regions that are trapped, and eventfds that stand for a write.
+// Transfers through the device's descriptor for trapped regions, and eventfds that trigger a write (ioeventfd).
 #include "linux/call.h"
 
 namespace vfio_engine {
@@ -39,8 +39,8 @@ Napi::Value DevicePwrite(const Napi::CallbackInfo& info) {
       [](Napi::Env env, size_t count) { return Napi::Number::New(env, static_cast<double>(count)); });
 }
 
-// (fd, offset, width, data, eventfd): the width in bytes, which the kernel's flags are equal to; eventfd -1 takes the
-// pairing away.
+// (fd, offset, width, data, eventfd). The kernel's flags for the width equal the width in bytes. The eventfd -1 removes
+// the ioeventfd.
 Napi::Value DeviceIoeventfd(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   vfio_device_ioeventfd request = {};

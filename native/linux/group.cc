@@ -1,4 +1,4 @@
-// The group, /dev/vfio/26 or /dev/vfio/noiommu-0.
+// A group, such as /dev/vfio/26 or /dev/vfio/noiommu-0.
 #include "linux/call.h"
 
 namespace vfio_engine {
@@ -28,7 +28,7 @@ Napi::Value GroupUnsetContainer(const Napi::CallbackInfo& info) {
   return RunEitherVoid(info.Env(), ArgBoolean(info, 1), work);
 }
 
-// Opens the device, which resets it and may wait for it to wake up.
+// (group, name) => Promise<fd>. Opening a device resets it and may have to wake it up.
 Napi::Value GroupGetDeviceFd(const Napi::CallbackInfo& info) {
   int group = ArgFd(info, 0);
   auto work = [group, name = ArgString(info, 1)]() mutable {

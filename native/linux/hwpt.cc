@@ -1,4 +1,4 @@
-// iommufd: the hardware's page tables, what the IOMMU is, and its record of dirty pages.
+// iommufd: hardware page tables, the description of the IOMMU, and dirty page tracking.
 #include <algorithm>
 
 #include "linux/call.h"
@@ -6,7 +6,7 @@
 namespace vfio_engine {
 namespace {
 
-// (fd, flags, deviceId, ioasId). Page tables whose data is a driver's own are not made.
+// (fd, flags, deviceId, ioasId) => Promise<id>. Page tables with driver-specific data are not supported.
 Napi::Value HwptAlloc(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::HwptAlloc request = {};
@@ -44,7 +44,7 @@ Napi::Value HwptGetDirtyBitmap(const Napi::CallbackInfo& info) {
   uint64_t bitmap_size = ArgUint64(info, 6);
   auto work = [=]() mutable {
     std::vector<uint8_t> bits = MakeBitmap(bitmap_size, "ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP)");
-    // The kernel has no field for the bitmap's size: it must hold a bit for each page of the range.
+    // The structure has no field for the bitmap's size: it must hold one bit for each page of the range.
     if (request.page_size == 0 || request.length / request.page_size > bits.size() * 8) {
       throw SysError(EINVAL, "ioctl(IOMMU_HWPT_GET_DIRTY_BITMAP)");
     }
@@ -56,7 +56,7 @@ Napi::Value HwptGetDirtyBitmap(const Napi::CallbackInfo& info) {
   return RunAsync(info.Env(), work, [](Napi::Env env, std::vector<uint8_t> bits) { return ToUint8Array(env, bits); });
 }
 
-// (fd, deviceId). The data's form is the IOMMU driver's own, by its type.
+// (fd, deviceId) => { type, capabilities, data }. The type says which IOMMU driver's format the data has.
 Napi::Value IommuGetHwInfo(const Napi::CallbackInfo& info) {
   uint8_t data[256] = {};
   uapi::IommuGetHwInfo request = {};

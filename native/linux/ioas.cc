@@ -1,4 +1,4 @@
-// iommufd, /dev/iommu: I/O address spaces and what is mapped in them. Kernels without a call answer ENOTTY.
+// iommufd, /dev/iommu: I/O address spaces and their mappings. A kernel without one of the calls answers ENOTTY.
 #include "linux/call.h"
 
 namespace vfio_engine {
@@ -8,7 +8,7 @@ Napi::Value ToBigInt(Napi::Env env, uint64_t value) { return Napi::BigInt::New(e
 
 Napi::Value IommufdOpen(const Napi::CallbackInfo& info) { return OpenNow(info.Env(), "/dev/iommu"); }
 
-// Frees any object of an iommufd: an IOAS, a page table. An IOAS unmaps what it holds.
+// (fd, id, sleeps). Frees any object of an iommufd, such as an IOAS or a page table. An IOAS unmaps its mappings.
 Napi::Value IommuDestroy(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IommuDestroy request = {};
@@ -30,8 +30,7 @@ struct IovaRanges {
   std::vector<uapi::IovaRange> ranges;
 };
 
-// Most often there are few; more are asked for again, and once more where a device that is attached meanwhile splits
-// one.
+// Asks again with more room if there are more ranges, which a device attached meanwhile can cause too.
 IovaRanges GetIovaRanges(int fd, uint32_t ioas_id) {
   constexpr uint32_t kMostRanges = 1 << 16;
   std::vector<uapi::IovaRange> ranges(8);
@@ -66,7 +65,7 @@ Napi::Value IoasIovaRanges(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (fd, ioasId, ranges): start and last in turn in a BigUint64Array.
+// (fd, ioasId, ranges): a BigUint64Array of pairs of a start and a last address.
 Napi::Value IoasAllowIovas(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasAllowIovas request = {};
@@ -80,7 +79,8 @@ Napi::Value IoasAllowIovas(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (fd, ioasId, flags, vaddr, iova, length, sleeps). Pins the memory; gives the iova, chosen by the kernel unless fixed.
+// (fd, ioasId, flags, vaddr, iova, length, sleeps) => the IOVA, which the kernel chooses unless it is fixed. Pins the
+// memory, which the caller keeps alive while it is mapped.
 Napi::Value IoasMap(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasMap request = {};
@@ -97,7 +97,8 @@ Napi::Value IoasMap(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 6), work, ToBigInt);
 }
 
-// (fd, ioasId, flags, vaddr, offsets, iova, size, sleeps) => how many pieces were mapped before one was refused.
+// (fd, ioasId, flags, vaddr, offsets, iova, size, sleeps) => how many pieces are mapped: all, or those before the first
+// that the kernel rejected.
 Napi::Value IoasMapPieces(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasMap common = {};
@@ -116,7 +117,7 @@ Napi::Value IoasMapPieces(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 7), std::move(work), CountToNumber);
 }
 
-// (fd, ioasId, flags, file, start, iova, length, sleeps). Linux 6.13.
+// (fd, ioasId, flags, file, start, iova, length, sleeps) => the IOVA. Since Linux 6.13.
 Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasMapFile request = {};
@@ -134,7 +135,7 @@ Napi::Value IoasMapFile(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 7), work, ToBigInt);
 }
 
-// (fd, ioasId, iova, length, sleeps). Whole areas alone; gives the count of bytes unmapped.
+// (fd, ioasId, iova, length, sleeps) => the count of bytes unmapped. The range must not cut a mapping.
 Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasUnmap request = {};
@@ -149,7 +150,7 @@ Napi::Value IoasUnmap(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 4), work, ToBigInt);
 }
 
-// (fd, flags, toIoasId, fromIoasId, toIova, fromIova, length). The pinned pages are shared by both.
+// (fd, flags, toIoasId, fromIoasId, toIova, fromIova, length) => Promise<the IOVA>. Both share the pinned pages.
 Napi::Value IoasCopy(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uapi::IoasCopy request = {};
@@ -167,7 +168,7 @@ Napi::Value IoasCopy(const Napi::CallbackInfo& info) {
   return RunAsync(info.Env(), work, ToBigInt);
 }
 
-// (fd, set, optionId, objectId, value). Returns the value that holds.
+// (fd, set, optionId, objectId, value) => the value that is in effect.
 Napi::Value IommuOption(const Napi::CallbackInfo& info) {
   uapi::IommuOption request = {};
   request.size = sizeof(request);

@@ -1,4 +1,4 @@
-// The reset of a whole bus or slot, with every device that hangs on it.
+// The hot reset of a whole PCI bus or slot with all of its devices.
 #include <algorithm>
 
 #include "linux/call.h"
@@ -11,7 +11,7 @@ struct HotResetInfo {
   std::vector<uint8_t> records;
 };
 
-// Asks for the count first, then for the records; devices may come in between, so it asks again.
+// Asks for the count first and then for the records. It asks again if devices were added in between.
 HotResetInfo GetHotResetInfo(int fd) {
   vfio_pci_hot_reset_info header = {};
   constexpr size_t kHeaderSize = 12;
@@ -30,7 +30,7 @@ HotResetInfo GetHotResetInfo(int fd) {
     if (!grow) throw SysError(error_number, "ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)");
     answer.resize(kHeaderSize + header.count * sizeof(uapi::DependentDevice));
   }
-  // The kernel's count is believed only as far as our room went.
+  // Never more records than the buffer had room for.
   size_t length = std::min(header.count * sizeof(uapi::DependentDevice), answer.size() - kHeaderSize);
   return {header.flags, std::vector<uint8_t>(answer.begin() + kHeaderSize, answer.begin() + kHeaderSize + length)};
 }
@@ -59,7 +59,8 @@ Napi::Value DeviceGetPciHotResetInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (fd, groups): descriptors of the groups (container) that own all devices; none for devices bound to an iommufd.
+// (fd, groups) => Promise<void>. `groups` are descriptors of the groups of all affected devices; empty for a device
+// that is bound to an iommufd.
 Napi::Value DevicePciHotReset(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   Napi::Int32Array groups = ArgInt32s(info, 1);

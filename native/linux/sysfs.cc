@@ -1,5 +1,5 @@
-// Small files of /sys, which the kernel makes from its memory at once: read on the calling thread, since Node.js's own
-// ways cost ten times what the kernel does.
+// Small files of /sys, read on the calling thread: the kernel makes them from its memory without blocking, and the
+// functions of Node.js cost ten times what the kernel does.
 #include <dirent.h>
 #include <unistd.h>
 
@@ -12,15 +12,15 @@
 namespace vfio_engine {
 namespace {
 
-// No file of /sys is longer than a page, but for lists that the kernel makes of many entries.
+// Files of /sys are at most a page long, except for some lists of many entries.
 constexpr size_t kLongest = 1 << 20;
 
-// (path) => whether there is such a file.
+// (path) => whether the file exists.
 Napi::Value SysfsExists(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), access(ArgString(info, 0).c_str(), F_OK) == 0);
 }
 
-// (path) => where a link leads.
+// (path) => the target of a link.
 Napi::Value SysfsReadlink(const Napi::CallbackInfo& info) {
   char target[PATH_MAX];
   auto length = static_cast<int>(readlink(ArgString(info, 0).c_str(), target, sizeof(target)));

@@ -1,4 +1,4 @@
-// The type1 IOMMU behind a container: DMA mappings and the record of dirty pages.
+// The type1 IOMMU of a container: DMA mappings and dirty page tracking.
 #include <algorithm>
 #include <cstddef>
 
@@ -7,11 +7,11 @@
 namespace vfio_engine {
 namespace {
 
-// Of the kernel's structure, what every version has; capabilities came later and are found by cap_offset.
+// The part of the structure that every kernel has. Later kernels added capabilities, at cap_offset.
 constexpr size_t kInfoSize = 24;
 static_assert(offsetof(vfio_iommu_type1_info, iova_pgsizes) == 8, "vfio_iommu_type1_info");
 
-// Returns the structure's bytes as the kernel left them, capability chain included where argsz made room.
+// (fd, argsz?) => the structure's bytes as the kernel wrote them, with capabilities if argsz has room for them.
 Napi::Value Type1GetInfo(const Napi::CallbackInfo& info) {
   uint32_t argsz = ArgArgsz(info, 1, kInfoSize);
   std::vector<uint8_t> answer(std::max<size_t>(argsz, kInfoSize));
@@ -20,8 +20,8 @@ Napi::Value Type1GetInfo(const Napi::CallbackInfo& info) {
   return ToUint8Array(info.Env(), answer);
 }
 
-// Pins the memory: takes time in proportion to its size. (fd, flags, vaddr, iova, size, sleeps, argsz?) The last one is
-// for tests: a seventh argument makes node-addon-api allocate.
+// (fd, flags, vaddr, iova, size, sleeps, argsz?). Pins the memory, so the time grows with its size. The caller keeps
+// the memory alive while it is mapped. Tests alone pass argsz: with a seventh argument node-addon-api allocates memory.
 Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   vfio_iommu_type1_dma_map map = {};
@@ -34,7 +34,8 @@ Napi::Value Type1MapDma(const Napi::CallbackInfo& info) {
   return RunEither(info.Env(), ArgBoolean(info, 5), work, [](Napi::Env env, int) { return env.Undefined(); });
 }
 
-// (fd, flags, vaddr, offsets, iova, size, sleeps) => how many pieces were mapped before one was refused.
+// (fd, flags, vaddr, offsets, iova, size, sleeps) => how many pieces are mapped: all, or those before the first
+// that the kernel rejected.
 Napi::Value Type1MapPieces(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   uint32_t flags = ArgUint32(info, 1);
@@ -52,7 +53,7 @@ struct Unmapped {
   std::vector<uint8_t> bitmap;
 };
 
-// vfio_iommu_type1_dma_unmap with the vfio_bitmap that may follow it.
+// vfio_iommu_type1_dma_unmap and the vfio_bitmap that can follow it.
 struct UnmapRequest {
   uint32_t argsz;
   uint32_t flags;
@@ -71,8 +72,8 @@ Unmapped Unmap(int fd, UnmapRequest request) {
   return {request.size, std::move(bits)};
 }
 
-// (fd, flags, iova, size, sleeps, argsz?, bitmapPageSize?, bitmapSize?) => the size, or [size, bitmap] with the flag
-// for it.
+// (fd, flags, iova, size, sleeps, argsz?, bitmapPageSize?, bitmapSize?) => the size, or [size, bitmap] if the flags ask
+// for a bitmap.
 Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   UnmapRequest request = {};
@@ -87,7 +88,7 @@ Napi::Value Type1UnmapDma(const Napi::CallbackInfo& info) {
   }
   auto convert = [with_bitmap](Napi::Env env, Unmapped unmapped) -> Napi::Value {
     Napi::Value size = Napi::BigInt::New(env, unmapped.size);
-    // Most ask for no bitmap, and an object costs as much as the call.
+    // Most callers ask for no bitmap, and an array costs as much as the system call.
     if (!with_bitmap) return size;
     Napi::Array both = Napi::Array::New(env, 2);
     both.Set(0u, size);
@@ -123,7 +124,7 @@ std::vector<uint8_t> GetDirtyBitmap(int fd, DirtyRequest request) {
   return bits;
 }
 
-// (fd, iova, size, pageSize, bitmapSize)
+// (fd, iova, size, pageSize, bitmapSize) => Promise<Uint8Array>
 Napi::Value Type1GetDirtyBitmap(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   DirtyRequest request = {};

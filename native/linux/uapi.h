@@ -1,6 +1,6 @@
-// Structures of the kernel's interface. linux/vfio.h gives those that every supported distribution's headers have;
-// those that came later (Linux 6.2 to 6.13) or grew since stand here, under names of our own, so that headers of any
-// age do. Source: include/uapi/linux/{vfio,iommufd}.h. The numbers are the kernel's ABI.
+// Structures of the kernel's interface. linux/vfio.h has those that are in the headers of every supported distribution.
+// The later ones (Linux 6.2 to 6.13) are defined here under other names, so that the addon builds with headers of any
+// age. Source: include/uapi/linux/{vfio,iommufd}.h. The numbers are the kernel's ABI.
 #pragma once
 
 #include <linux/vfio.h>
@@ -10,7 +10,7 @@
 namespace vfio_engine {
 namespace uapi {
 
-// One record of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. `id` is a group, or (flag DEV_ID) an iommufd device id.
+// One record of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. `id` is a group, or with the flag DEV_ID an iommufd device id.
 struct DependentDevice {
   uint32_t id;
   uint16_t segment;
@@ -194,7 +194,7 @@ static_assert(sizeof(IoasMapFile) == 40, "iommu_ioas_map_file of Linux 6.13");
 
 }  // namespace uapi
 
-// The header's, as every version of it has them: a kernel interface does not change its sizes.
+// Structures of linux/vfio.h. Their sizes are the same in every version of the header.
 static_assert(sizeof(vfio_group_status) == 8, "vfio_group_status");
 static_assert(sizeof(vfio_region_info) == 32, "vfio_region_info");
 static_assert(sizeof(vfio_irq_info) == 16, "vfio_irq_info");

@@ -1,7 +1,7 @@
 #include "memory/buffer_hold.h"
 
-// Node-API holds the object alone, so this asks V8, which the headers that we are built with belong to. node.h defines
-// it again.
+// Node-API can hold the object only, so this uses V8, whose headers belong to the Node.js that the addon is built for.
+// node.h defines NAPI_VERSION again.
 #undef NAPI_VERSION
 #include <node.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 v8::Local<v8::Value> ToLocal(napi_value__* buffer) {
   v8::Local<v8::Value> value;
-  // A napi_value is a v8::Local by another name.
+  // A napi_value is a v8::Local under another name.
   static_assert(sizeof(buffer) == sizeof(value), "napi_value holds a local handle");
   std::memcpy(static_cast<void*>(&value), &buffer, sizeof(value));
   return value;

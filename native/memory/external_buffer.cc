@@ -1,4 +1,4 @@
-// Alone in its file: it asks the headers for what is experimental in them.
+// In a file of its own, because it enables the experimental part of Node-API.
 #define NAPI_EXPERIMENTAL
 #define NODE_API_EXPERIMENTAL_NO_WARNING
 #include <node_api.h>
@@ -40,9 +40,9 @@ napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, voi
 
 }  // namespace vfio_engine
 
-#else  // Node 20 and early 22 and 24: V8's own interface, which the headers that we are built with belong to.
+#else  // Node 20 and early 22 and 24: V8's own interface, of the Node.js that the addon is built for.
 
-// node.h defines it again.
+// node.h defines NAPI_VERSION again.
 #undef NAPI_VERSION
 #include <node.h>
 
@@ -70,7 +70,7 @@ napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, voi
     store = backing;
   }
   v8::Local<v8::Value> buffer = v8::SharedArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(backing));
-  // A napi_value is a v8::Local by another name.
+  // A napi_value is a v8::Local under another name.
   static_assert(sizeof(napi_value) == sizeof(buffer), "napi_value holds a local handle");
   napi_value result = nullptr;
   std::memcpy(&result, static_cast<void*>(&buffer), sizeof(result));

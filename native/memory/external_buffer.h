@@ -1,4 +1,4 @@
-// A SharedArrayBuffer over memory that is not V8's.
+// A SharedArrayBuffer over memory that V8 did not allocate.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,13 @@ struct napi_value__;
 
 namespace vfio_engine {
 
-// `release(owner)` runs once, when no thread holds the buffer any more, on any thread, without an environment. Returns
-// null when the buffer could not be made; `release` has then been called. Thread: a JavaScript thread.
+// Makes a buffer over [data, data + length). `release(owner)` runs once, on any thread and without an environment, when
+// no thread holds the buffer any more. Returns null if the buffer cannot be made; `release` has then run.
+// Thread: a JavaScript thread.
 //
-// `store` belongs to the memory: with V8's own interface (Node 20), all buffers over one memory share what it refers
-// to. Node 20 breaks down when Atomics.notify on one buffer meets an Atomics.wait on another over the same memory; it
-// takes them for old and new memory at one address. The caller keeps other threads off `store` meanwhile.
+// `store` belongs to the memory. With V8's own interface (Node 20) all buffers over one memory share the backing store
+// that it refers to: Node 20 aborts if Atomics.notify on one backing store meets an Atomics.wait on another at the same
+// address. No other thread may use `store` during the call.
 napi_value__* MakeExternalSharedBuffer(napi_env__* env, void* data, size_t length, void (*release)(void* owner),
                                        void* owner, std::weak_ptr<void>& store);
 

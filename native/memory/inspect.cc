@@ -16,7 +16,8 @@
 namespace vfio_engine {
 namespace {
 
-// A page that is certainly there, to tell a kernel without the advice from memory that refuses it.
+// Tries the advice on a page that certainly exists. An EINVAL can mean a kernel without the advice or the memory
+// itself.
 bool KernelCanPopulate() {
   static const bool can = [] {
     auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -46,7 +47,7 @@ bool ProbeOwnMemory(uint64_t vaddr, uint64_t size, bool write) {
   auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   uint64_t start = vaddr & ~(page - 1);
   uint64_t last = vaddr + size - 1;
-  // Memory that can be written but not read does not count: a device's read needs the right as well.
+  // Pinning for writing needs the right to read too, because a device may read.
   uint64_t length = (last - start) / page * page + page;
   if (length == 0) return false;
   return Populate(start, length, MADV_POPULATE_READ) && (!write || Populate(start, length, MADV_POPULATE_WRITE));

@@ -1,4 +1,4 @@
-// What this process's memory holds, asked without ever faulting.
+// Asks about memory of this process without ever faulting.
 #pragma once
 
 #include <cstddef>
@@ -6,9 +6,9 @@
 
 namespace vfio_engine {
 
-// Tells whether every page of a range could be pinned for reading, or for writing as well; faults the pages in, so that
-// it takes time in proportion. An empty range has nothing to pin: false. Throws SysError(EOPNOTSUPP) on a kernel before
-// 5.14. Thread: any.
+// Tells whether every page of a range can be pinned for reading, and for writing if `write`. It brings the pages in, so
+// the time grows with the range. Returns false for an empty range. Throws SysError(EOPNOTSUPP) before Linux 5.14.
+// Thread: any.
 bool ProbeOwnMemory(uint64_t vaddr, uint64_t size, bool write);
 
 }  // namespace vfio_engine

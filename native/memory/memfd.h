@@ -1,4 +1,4 @@
-// Memory that can be handed to another process as a descriptor.
+// Memory that can be passed to another process as a descriptor.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace vfio_engine {
 
-// memfd_create(2), sealed against shrinking, so that no mapping of it can fault. `huge_page_size` is 0 or a power of
-// two that the kernel has huge pages of. Throws SysError. Thread: any.
+// Creates a memfd of `size` bytes, sealed against shrinking so that no mapping of it can fault. `huge_page_size` is 0
+// or one of the kernel's huge page sizes, in bytes. The caller owns the descriptor. Throws SysError. Thread: any.
 UniqueFd CreateMemfd(const char* name, uint64_t size, uint64_t huge_page_size);
 
 }  // namespace vfio_engine

@@ -28,7 +28,7 @@ PinRange ArgRange(const Napi::CallbackInfo& info, size_t index) {
   return {start, start + size};
 }
 
-// () => a space that no device reaches.
+// () => a space without devices.
 Napi::Value PinSpaceCreate(const Napi::CallbackInfo& info) {
   auto* space = new std::shared_ptr<PinSpace>(std::make_shared<PinSpace>());
   return SpaceHandle::New(info.Env(), space, [](Napi::Env, std::shared_ptr<PinSpace>* held) { delete held; });
@@ -40,12 +40,12 @@ Napi::Value PinSpaceCount(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (space) => whether something that it maps is being given back.
-Napi::Value PinSpaceIsGivingBack(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), PinTable::Get().IsGivingBack(*ArgSpace(info, 0)));
+// (space) => whether memory that it maps is being discarded.
+Napi::Value PinSpaceIsDiscarding(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), PinTable::Get().IsDiscarding(*ArgSpace(info, 0)));
 }
 
-// (space, vaddr, size) => an id; 0 while some of it is being given back.
+// (space, vaddr, size) => an id, or 0 while a part of the range is being discarded.
 Napi::Value PinAdd(const Napi::CallbackInfo& info) {
   uint64_t id = PinTable::Get().Add(ArgSpace(info, 0), ArgRange(info, 1));
   return Napi::Number::New(info.Env(), static_cast<double>(id));
@@ -57,13 +57,13 @@ Napi::Value PinRemove(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Ends with the work, also where the promise's thread ends before.
-class GivingBack {
+// Ends the discard with the work, even if the JavaScript thread that asked ends before.
+class Discarding {
  public:
-  explicit GivingBack(uint64_t id) : id_(id) {}
-  GivingBack(const GivingBack&) = delete;
-  GivingBack& operator=(const GivingBack&) = delete;
-  ~GivingBack() { PinTable::Get().EndGivingBack(id_); }
+  explicit Discarding(uint64_t id) : id_(id) {}
+  Discarding(const Discarding&) = delete;
+  Discarding& operator=(const Discarding&) = delete;
+  ~Discarding() { PinTable::Get().EndDiscard(id_); }
 
  private:
   uint64_t id_;
@@ -82,21 +82,21 @@ Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
   }
   auto start = reinterpret_cast<uint64_t>(bytes.data + offset);
   PinHolders holders;
-  uint64_t id = PinTable::Get().BeginGivingBack({start, start + length}, vouched, &holders);
+  uint64_t id = PinTable::Get().BeginDiscard({start, start + length}, vouched, &holders);
   if (id == 0) {
     Napi::Array refused = Napi::Array::New(info.Env(), 2);
     refused.Set(0u, Napi::Number::New(info.Env(), holders.devices));
     refused.Set(1u, Napi::Number::New(info.Env(), holders.mediated));
     return refused;
   }
-  auto giving_back = std::make_shared<GivingBack>(id);
-  // Held until the promise is settled, so that the memory stays.
+  auto discarding = std::make_shared<Discarding>(id);
+  // Held until the promise settles, so that the memory stays.
   auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
   return RunAsync(
       info.Env(),
-      [data = bytes.data + offset, length, giving_back = std::move(giving_back)]() mutable {
-        // Before the promise is settled: who waits for it may map at once.
-        std::shared_ptr<GivingBack> until_done = std::move(giving_back);
+      [data = bytes.data + offset, length, discarding = std::move(discarding)]() mutable {
+        // Ended before the promise settles, because the caller may then map at once.
+        std::shared_ptr<Discarding> until_done = std::move(discarding);
         Discard(data, length);
         return true;
       },
@@ -108,7 +108,7 @@ Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
 void RegisterPins(Napi::Env env, Napi::Object exports) {
   Export<PinSpaceCreate>(env, exports, "pinSpaceCreate");
   Export<PinSpaceCount>(env, exports, "pinSpaceCount");
-  Export<PinSpaceIsGivingBack>(env, exports, "pinSpaceIsGivingBack");
+  Export<PinSpaceIsDiscarding>(env, exports, "pinSpaceIsDiscarding");
   Export<PinAdd>(env, exports, "pinAdd");
   Export<PinRemove>(env, exports, "pinRemove");
   Export<MemoryDiscard>(env, exports, "memoryDiscard");

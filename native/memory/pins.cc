@@ -19,8 +19,8 @@ void PinTable::Count(PinSpace& space, uint32_t devices, uint32_t mediated) {
 
 uint64_t PinTable::Add(std::shared_ptr<PinSpace> space, PinRange range) {
   std::lock_guard<std::mutex> lock(mutex_);
-  for (const auto& [id, given_back] : given_back_) {
-    if (given_back.Overlaps(range)) return 0;
+  for (const auto& [id, discarded] : discarded_) {
+    if (discarded.Overlaps(range)) return 0;
   }
   pins_.emplace(++last_id_, Pin{std::move(space), range});
   return last_id_;
@@ -31,32 +31,32 @@ void PinTable::Remove(uint64_t id) {
   pins_.erase(id);
 }
 
-bool PinTable::IsGivingBack(const PinSpace& space) {
+bool PinTable::IsDiscarding(const PinSpace& space) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (given_back_.empty()) return false;
+  if (discarded_.empty()) return false;
   return std::any_of(pins_.begin(), pins_.end(), [&](const auto& pin) {
     if (pin.second.space.get() != &space) return false;
-    return std::any_of(given_back_.begin(), given_back_.end(),
-                       [&](const auto& given_back) { return given_back.second.Overlaps(pin.second.range); });
+    return std::any_of(discarded_.begin(), discarded_.end(),
+                       [&](const auto& discarded) { return discarded.second.Overlaps(pin.second.range); });
   });
 }
 
-uint64_t PinTable::BeginGivingBack(PinRange range, bool vouched, PinHolders* holders) {
+uint64_t PinTable::BeginDiscard(PinRange range, bool vouched, PinHolders* holders) {
   std::lock_guard<std::mutex> lock(mutex_);
-  // All of them are looked at: it is done seldom, and mapping is not.
+  // Looks at all pins. Discarding is rare; mapping is frequent and must stay cheap.
   for (const auto& [id, pin] : pins_) {
     if (!pin.range.Overlaps(range)) continue;
     holders->devices = std::max(holders->devices, pin.space->devices - pin.space->mediated);
     holders->mediated = std::max(holders->mediated, pin.space->mediated);
   }
   if (holders->devices > 0 || (holders->mediated > 0 && !vouched)) return 0;
-  given_back_.emplace(++last_id_, range);
+  discarded_.emplace(++last_id_, range);
   return last_id_;
 }
 
-void PinTable::EndGivingBack(uint64_t id) {
+void PinTable::EndDiscard(uint64_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
-  given_back_.erase(id);
+  discarded_.erase(id);
 }
 
 }  // namespace vfio_engine

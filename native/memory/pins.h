@@ -1,5 +1,6 @@
-// Memory that devices may have pinned, and memory that is being given back: of all address spaces of the process,
-// whatever thread they are of, since a device goes on with the old pages whoever gives them back.
+// The table of memory that devices may have pinned, and of memory that is being discarded (returned to the kernel). It
+// covers all address spaces and threads of the process: a device keeps using the old pages whichever thread discards
+// them.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,10 @@
 
 namespace vfio_engine {
 
-// How many devices reach an address space. Guarded by the table's mutex.
+// How many devices are attached to an address space. The table's mutex guards it.
 struct PinSpace {
   uint32_t devices = 0;
-  // Those among them that pin what they are told to use, and not all that is mapped.
+  // How many of them are mediated: they pin only the pages that they use.
   uint32_t mediated = 0;
 };
 
@@ -22,7 +23,7 @@ struct PinRange {
   bool Overlaps(const PinRange& other) const { return start < other.end && other.start < end; }
 };
 
-// Who is in the way of giving memory back.
+// The devices that keep memory from being discarded.
 struct PinHolders {
   uint32_t devices = 0;
   uint32_t mediated = 0;
@@ -33,16 +34,18 @@ class PinTable {
  public:
   static PinTable& Get();
 
+  // Sets the counts of a space.
   void Count(PinSpace& space, uint32_t devices, uint32_t mediated);
-  // Returns an id, or 0 while some of the range is being given back.
+  // Records that a space maps a range. Returns an id for Remove, or 0 while a part of the range is being discarded.
   uint64_t Add(std::shared_ptr<PinSpace> space, PinRange range);
   void Remove(uint64_t id);
-  // Whether something that the space maps is being given back.
-  bool IsGivingBack(const PinSpace& space);
+  // Tells whether memory that the space maps is being discarded.
+  bool IsDiscarding(const PinSpace& space);
 
-  // Returns an id, or 0 and who has it pinned. `vouched`: the mediated devices have pinned none of it.
-  uint64_t BeginGivingBack(PinRange range, bool vouched, PinHolders* holders);
-  void EndGivingBack(uint64_t id);
+  // Starts to discard a range. Returns an id for EndDiscard, or 0 and the devices that may have pinned it. `vouched`:
+  // the caller knows that mediated devices have pinned none of it.
+  uint64_t BeginDiscard(PinRange range, bool vouched, PinHolders* holders);
+  void EndDiscard(uint64_t id);
 
  private:
   struct Pin {
@@ -53,7 +56,7 @@ class PinTable {
   std::mutex mutex_;
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Pin> pins_;
-  std::unordered_map<uint64_t, PinRange> given_back_;
+  std::unordered_map<uint64_t, PinRange> discarded_;
 };
 
 }  // namespace vfio_engine

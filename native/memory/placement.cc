@@ -19,11 +19,11 @@
 namespace vfio_engine {
 namespace {
 
-// More nodes than a kernel can be built for (NODES_SHIFT is 10 at most).
+// The most nodes that a kernel can be built for (NODES_SHIFT is at most 10).
 constexpr uint32_t kMaxNodes = 1024;
 constexpr size_t kBitsPerWord = sizeof(unsigned long) * CHAR_BIT;
 
-// A part of the address space where nothing is, given back unless it is released.
+// A reserved part of the address space without memory. The destructor unmaps it unless ReleaseAllBut was called.
 class Reservation {
  public:
   explicit Reservation(size_t length) : length_(length) {
@@ -42,7 +42,7 @@ class Reservation {
 
   uint8_t* start() const { return start_; }
 
-  // Keeps [from, to) and gives back what is around it; the caller owns what is kept.
+  // Unmaps all but [from, to), which the caller then owns.
   void ReleaseAllBut(uint8_t* from, uint8_t* to) {
     uint8_t* end = start_ + length_;
     if (from > start_) munmap(start_, static_cast<size_t>(from - start_));
@@ -84,7 +84,8 @@ void BindToNode(void* data, size_t length, uint32_t node) {
   if (node >= kMaxNodes) throw SysError(EINVAL, "mbind");
   std::array<unsigned long, kMaxNodes / kBitsPerWord> mask = {};
   mask[node / kBitsPerWord] = 1UL << (node % kBitsPerWord);
-  // By number: libnuma, which has the function, is not on every machine. The kernel reads one bit less than it is told.
+  // By number, because libnuma, which has the function, is not on every machine. The kernel reads one bit less than
+  // given.
   long result = syscall(SYS_mbind, data, length, MPOL_BIND, mask.data(), kMaxNodes + 1, 0);
   Check(static_cast<int>(result), "mbind");
 }
@@ -93,7 +94,7 @@ void Populate(void* data, size_t length) {
   while (madvise(data, length, MADV_POPULATE_WRITE) != 0) {
     int error_number = errno;
     if (error_number == EINTR || error_number == EAGAIN) continue;
-    // Of memory that was mapped here, only the advice itself can be what is wrong.
+    // The memory is known to be right, so EINVAL means that the kernel does not know the advice.
     throw SysError(error_number == EINVAL ? EOPNOTSUPP : error_number, "madvise(MADV_POPULATE_WRITE)");
   }
 }

@@ -18,7 +18,7 @@ constexpr size_t kMaxOverdue = 1024;
 
 UniqueFd Eventfd() { return UniqueFd(Check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")); }
 
-// One message's part of a region transfer. With `target`, a read.
+// The part of a region transfer that fits into one message. With a `target` it is a read.
 class RegionWaiter final : public Waiter {
  public:
   RegionWaiter(uint16_t command, const wire::RegionAccess& access, uint8_t* target)
@@ -53,7 +53,7 @@ class RequestWaiter final : public Waiter {
   Reply& reply_;
 };
 
-// Calls `move(at, count)` for pieces of at most `most` bytes. Returns the sum, or the first piece's error.
+// Calls `move(at, count)` for pieces of at most `most` bytes. Returns the sum, or the error of the first piece.
 template <class Move>
 ssize_t InPieces(uint32_t count, uint32_t most, Move move) {
   uint32_t done = 0;
@@ -77,10 +77,10 @@ ClientConnection::ClientConnection(UniqueFd socket, int timeout_ms)
       sender_(socket_.get()),
       reader_(socket_.get()),
       receive_wait_(socket_.get()) {
-  // Receiving sleeps in recvmsg(2); what must not sleep says so with MSG_DONTWAIT.
+  // A blocking socket, because receiving sleeps in recvmsg(2). Calls that must not sleep use MSG_DONTWAIT.
   int flags = Check(::fcntl(socket_.get(), F_GETFL), "fcntl(F_GETFL)");
   Check(::fcntl(socket_.get(), F_SETFL, flags & ~O_NONBLOCK), "fcntl(F_SETFL)");
-  // Signals are for Node.js' own threads.
+  // The background thread blocks all signals: they are for Node.js's own threads.
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -134,7 +134,7 @@ ssize_t ClientConnection::Transact(Waiter& waiter, const iovec* payload, size_t 
   if (sent == 0) return Await(waiter, deadline);
   Lock lock(mutex_);
   if (sent != -ETIMEDOUT || sender_.lost()) {
-    // A bad descriptor is the caller's mistake: nothing went out.
+    // A bad descriptor is the caller's mistake. Nothing was sent.
     if (sent == -EBADF || sent == -EINVAL || sent == -ETOOMANYREFS) {
       waiters_.Remove(waiter);
       return sent;
@@ -166,7 +166,7 @@ ssize_t ClientConnection::Await(Waiter& waiter, const Deadline& deadline) {
       followers_.erase(std::find(followers_.begin(), followers_.end(), &waiter));
     }
     if (waiter.done || !deadline.Passed()) continue;
-    // The reply may still come; until then its id is taken.
+    // The reply can still arrive. Until then its id stays in use.
     waiters_.Remove(waiter);
     overdue_.insert(waiter.id);
     if (!receiving_) PassLead(lock);
@@ -178,7 +178,7 @@ ssize_t ClientConnection::Await(Waiter& waiter, const Deadline& deadline) {
 
 void ClientConnection::Break(Lock&, bool hangup) {
   if (broken_.exchange(true, std::memory_order_acq_rel)) return;
-  // Wakes whoever sleeps in a receive or a send.
+  // Wakes threads that sleep in a receive or a send.
   ::shutdown(socket_.get(), SHUT_RDWR);
   while (Waiter* waiter = waiters_.TakeAny()) {
     waiter->result = -ENODEV;
@@ -215,7 +215,7 @@ std::shared_ptr<Connection> OpenConnection(UniqueFd socket, int timeout_ms) {
   return std::make_shared<ClientConnection>(std::move(socket), timeout_ms);
 }
 
-// Never freed: threads may still use it while the process exits.
+// Never destroyed: threads may still run while the process exits.
 HandleTable<Connection>& Connections() {
   static auto* table = new HandleTable<Connection>();
   return *table;

@@ -1,12 +1,12 @@
-// The client: many threads send commands, one thread at a time receives for all. Who waits for a reply receives itself
-// if nobody does (it leads); it hands out the others' replies, serves the server's DMA, and passes the lead on when its
-// own reply came. A thread of the connection's own receives while nobody waits. So a lone caller pays no switch between
-// threads of this process.
+// The client of a vfio-user server. Many threads send commands; one thread at a time, the leader, receives for all. A
+// thread that waits for a reply becomes the leader if there is none. The leader hands out the others' replies and
+// serves the server's DMA. When its own reply has arrived, it passes the lead on. A background thread of the connection
+// receives while no thread waits. So a single caller causes no switch between threads of this process.
 //
-// What ends the connection: the peer is gone; a header that cannot be; a message over wire::kMaxMessage; a reply to an
-// id that does not wait, or of another command than was sent under the id; a message sent in part only; more than 1024
-// replies overdue; replies to DMA that the peer does not take (64 MiB). A time-out alone does not: a late reply is
-// dropped, its descriptors closed, and its id is not used before that.
+// The connection ends if the peer is gone; a header is invalid; a message is longer than wire::kMaxMessage; no command
+// waits for a reply's id, or the reply is of another command; a message was sent only in part; more than 1,024 replies
+// are overdue; or the peer does not read 64 MiB of replies to its DMA. A time-out alone does not end it: the late reply
+// is dropped, its descriptors are closed, and its id is not used again before.
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,7 @@
 
 namespace vfio_engine {
 
+// Owns the socket. Thread: any, for all public members (see connection.h).
 class ClientConnection final : public Connection {
  public:
   ClientConnection(UniqueFd socket, int timeout_ms);
@@ -47,7 +48,6 @@ class ClientConnection final : public Connection {
   ssize_t Transact(Waiter& waiter, const iovec* payload, size_t parts, const int* fds, size_t fd_count);
   bool Register(Lock& lock, Waiter& waiter);
   ssize_t Await(Waiter& waiter, const Deadline& deadline);
-  ssize_t GiveUp(Lock& lock, Waiter& waiter, bool sent);
   void Break(Lock& lock, bool hangup);
 
   // receive.cc: the receiving side
@@ -71,24 +71,24 @@ class ClientConnection final : public Connection {
 
   std::mutex mutex_;
   WaiterTable waiters_;
-  std::vector<Waiter*> followers_;        // those asleep in Await
-  std::unordered_set<uint16_t> overdue_;  // ids whose time passed, their replies still to come
+  std::vector<Waiter*> followers_;        // the threads asleep in Await
+  std::unordered_set<uint16_t> overdue_;  // ids that timed out and whose replies have not arrived
   uint16_t next_id_ = 0;
-  bool receiving_ = false;  // somebody has the receiving side
-  uint64_t leads_ = 0;      // how often a waiting thread took it
+  bool receiving_ = false;  // a thread leads
+  uint64_t leads_ = 0;      // how often a waiting thread became the leader
   bool closing_ = false;
   std::atomic<bool> broken_{false};  // written under mutex_
   std::condition_variable idle_;     // the background thread sleeps here
-  bool polling_ = false;             // it is in poll(2)
-  bool asleep_ = false;              // without a limit, so that it wants to be told
+  bool polling_ = false;             // the background thread is in poll(2)
+  bool asleep_ = false;              // the background thread sleeps without a limit
 
-  // The receiving thread's own.
+  // Only the leader uses these.
   MessageReader reader_;
   ReceiveWait receive_wait_;
   Message message_{};
   std::vector<uint8_t> reply_;
 
-  std::mutex domain_mutex_;  // held through an access
+  std::mutex domain_mutex_;  // held during an access
   std::shared_ptr<Domain> domain_;
 
   std::mutex close_mutex_;

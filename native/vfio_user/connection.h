@@ -1,4 +1,4 @@
-// The client's end of a vfio-user socket, usable by every thread of the process at once.
+// The client's end of a vfio-user socket. All threads of the process can use it at the same time.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,7 @@
 
 namespace vfio_engine {
 
-// What came back on a command; the descriptors are the holder's.
+// The reply to a command. It owns the descriptors.
 struct Reply {
   std::vector<uint8_t> payload;
   std::vector<UniqueFd> fds;
@@ -22,30 +22,34 @@ struct Reply {
 class Connection {
  public:
   virtual ~Connection() = default;
-  // REGION_READ and REGION_WRITE. Block until the reply or the connection's time-out. Return the count of bytes the
-  // server moved, or a negative errno: the server's own, -ETIMEDOUT, -EPROTO when the reply is not one to what was
-  // asked, or -ENODEV when the peer is gone or the stream cannot be understood any more.
-  // Thread: any but a JavaScript main thread that must not block.
+  // REGION_READ and REGION_WRITE. Block until the reply or the connection's time-out. Return the count of bytes that
+  // the server moved, or a negative errno: the server's own, -ETIMEDOUT, -EPROTO (the reply does not match the request)
+  // or -ENODEV (the peer is gone, or the stream is invalid). `data` must be valid until they return. Thread: any that
+  // may block.
   virtual ssize_t RegionRead(uint32_t region_index, uint64_t offset, void* data, uint32_t count) = 0;
   virtual ssize_t RegionWrite(uint32_t region_index, uint64_t offset, const void* data, uint32_t count) = 0;
 
-  // Any command of the client's. Returns 0 or a negative errno as above. The descriptors stay the caller's.
+  // Sends any other command and waits for its reply. Returns 0 or a negative errno as above. `fds` stay the caller's.
+  // Thread: any that may block.
   virtual int Request(uint16_t command, const std::vector<uint8_t>& payload, const std::vector<int>& fds,
                       Reply& reply) = 0;
-  // The server's DMA goes to this domain from now on; null: it faults. Waits for an access under way.
+  // Sets the domain of the server's DMA; with null all of it faults. Waits for a current access. Thread: any.
   virtual void SetDomain(std::shared_ptr<Domain> domain) = 0;
-  // Region transfers over this many bytes are cut into several messages. At most wire::kMaxTransfer.
+  // Sets the largest region transfer of one message, at most wire::kMaxTransfer. Larger ones take several. Thread: any.
   virtual void SetMaxTransfer(uint32_t bytes) = 0;
   virtual bool alive() const = 0;
-  // Counts when the peer is gone. The connection's own.
+  // An eventfd that counts when the peer is gone. The connection owns it.
   virtual int hangup_event() const = 0;
-  // Fails what waits with -ENODEV and joins the thread. Others may be inside; the socket closes with the last holder.
+  // Fails all waiting commands with -ENODEV and joins the background thread. Other threads may be inside: the last
+  // owner of the connection closes the socket. Thread: any that may block.
   virtual void Close() = 0;
 };
 
+// The process's table of connections. Thread: any.
 HandleTable<Connection>& Connections();
 
-// Takes the socket. Throws SysError. `timeout_ms` is above 0.
+// Opens a connection on a connected socket, which it owns. `timeout_ms` is above 0. Throws SysError; the socket is then
+// closed. Thread: any.
 std::shared_ptr<Connection> OpenConnection(UniqueFd socket, int timeout_ms);
 
 }  // namespace vfio_engine

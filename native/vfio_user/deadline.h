@@ -1,4 +1,4 @@
-// A point in time at which a wait ends.
+// The time at which a wait ends.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `milliseconds` below 0: never.
+  // With `milliseconds` below 0 the deadline never passes.
   static Deadline In(int64_t milliseconds) {
     Deadline deadline;
     deadline.never_ = milliseconds < 0;
@@ -20,7 +20,7 @@ class Deadline {
   bool Passed() const { return !never_ && Clock::now() >= at_; }
   bool never() const { return never_; }
   Clock::time_point at() const { return at_; }
-  // For poll(2): rounded up, so that a wait does not end before its time; -1 for never.
+  // For poll(2): rounded up, so that a wait does not end early. -1 if it never passes.
   int RemainingMs() const {
     if (never_) return -1;
     auto left = std::chrono::ceil<std::chrono::milliseconds>(at_ - Clock::now()).count();

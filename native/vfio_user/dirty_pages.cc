@@ -53,7 +53,7 @@ int DirtyPages::Take(uint64_t iova, uint64_t size, uint64_t page_size, bool clea
       uint64_t mask = uint64_t{1} << (index % 64);
       uint64_t page = base + index;
       if ((word & mask) == 0 || page < iova >> shift_ || page > last_page) continue;
-      // A page of the record may lie over several of the asker's, or be a part of one.
+      // A page of the record can cover several pages of the result, or a part of one.
       uint64_t start = std::max(iova, page << shift_);
       uint64_t end = std::min(last, (page << shift_) + ((uint64_t{1} << shift_) - 1));
       for (uint64_t bit = (start - iova) / page_size; bit <= (end - iova) / page_size; bit++) {

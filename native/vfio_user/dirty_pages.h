@@ -1,4 +1,4 @@
-// The record of pages that devices wrote: a bitmap by page, in chunks that exist once something in them was written.
+// The record of pages that devices wrote: a bitmap in chunks, each allocated by the first write to one of its pages.
 #pragma once
 
 #include <array>
@@ -13,12 +13,13 @@ namespace vfio_engine {
 
 class DirtyPages {
  public:
-  // `page_size` is a power of two and starts a new record; 0 stops and forgets. Returns 0 or -EINVAL. Thread: any.
+  // Starts a new record with pages of `page_size` bytes, a power of two. With 0 stops and drops the record. Returns 0
+  // or -EINVAL. Thread: any.
   int Track(uint64_t page_size);
-  // Thread: any. `size` is above 0 and the range does not wrap.
+  // Marks the pages of a range. `size` is above 0 and the range does not wrap. Thread: any.
   void Record(uint64_t iova, uint64_t size);
-  // Fills a bit for each `page_size` bytes from `iova` on, first in bit 0 of byte 0; what was taken is clean again when
-  // `clear`. Returns 0, -EINVAL, or -EOVERFLOW for more than 2^31 bits. Thread: any.
+  // Fills `bits` with one bit for each `page_size` bytes from `iova`, the first in bit 0 of byte 0. With `clear` marks
+  // these pages clean. Returns 0, -EINVAL, or -EOVERFLOW for more than 2^31 bits. Thread: any.
   int Take(uint64_t iova, uint64_t size, uint64_t page_size, bool clear, std::vector<uint8_t>& bits);
 
  private:

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kLastAddress = ~uint64_t{0};
 
-// A write within one page is whole or not at all; only what spans several has to be tried first.
+// A write within one page succeeds or fails as a whole. Only a write to several pages must be tried first.
 bool SpansPages(const std::vector<iovec>& places) {
   static const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   if (places.size() != 1) return true;
@@ -77,7 +77,7 @@ int Domain::Access(uint64_t iova, void* bytes, size_t size, bool write) {
     if (allowed) {
       int result = write ? CopyToPlaces(bytes, places.data(), places.size(), size)
                          : CopyFromPlaces(bytes, places.data(), places.size(), size);
-      // Recorded under the lock: an unmap that waited for this access finds the pages dirty.
+      // Recorded under the lock, so that an unmap that waits for this access finds the pages dirty.
       if (result == 0 && write) dirty_.Record(iova, size);
       if (result == 0) return 0;
     }
@@ -107,7 +107,7 @@ int Domain::RecordFault(uint64_t iova, uint64_t size, bool write) {
     if (recent_.size() == kMaxRecent) recent_.erase(recent_.begin());
     recent_.push_back({iova, size, write});
   }
-  // Fails only when the count would pass 2^64 - 2: then a reader is woken all the same.
+  // Fails only if the count would pass 2^64 - 2. A reader is woken then too.
   eventfd_write(fault_event_.get(), 1);
   return -EFAULT;
 }
@@ -119,7 +119,7 @@ uint64_t Domain::TakeFaults(std::vector<Fault>& recent) {
   return fault_count_;
 }
 
-// Never freed: threads may still use it while the process exits.
+// Never destroyed: threads may still run while the process exits.
 HandleTable<Domain>& Domains() {
   static auto* table = new HandleTable<Domain>();
   return *table;

@@ -1,5 +1,5 @@
-// A software IOMMU's domain: which memory of this process a device reaches at which IOVA. A device's access that the
-// mappings do not allow in whole touches no memory, and is counted.
+// The domain of a software IOMMU: it maps IOVAs to memory of this process. An access that the mappings do not allow as
+// a whole reaches no memory and is counted as a fault.
 #pragma once
 
 #include <sys/uio.h>
@@ -19,7 +19,7 @@ namespace vfio_engine {
 
 class Domain {
  public:
-  // VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE: as the device sees it.
+  // VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE: what the device may do.
   static constexpr uint32_t kRead = 1;
   static constexpr uint32_t kWrite = 2;
   static constexpr size_t kMaxRecent = 64;
@@ -33,22 +33,24 @@ class Domain {
   // Throws SysError("eventfd").
   Domain();
 
-  // Returns 0, -EINVAL (empty, or past 2^64) or -EEXIST. The memory stays the caller's. Thread: any.
+  // Maps memory. Returns 0, -EINVAL (empty, or past 2^64) or -EEXIST (overlap). The memory stays the caller's and must
+  // live until Unmap returns. Thread: any.
   int Map(uint64_t iova, uint64_t vaddr, uint64_t size, uint32_t access);
-  // Takes a range away, mappings cut where they cross its ends. Waits for accesses under way, so that none touches the
-  // memory after it returned. Thread: any that may wait for one copy.
+  // Unmaps a range and cuts the mappings that cross its ends. Waits for current accesses: none touches the memory after
+  // it returned. Thread: any that may wait for one copy.
   void Unmap(uint64_t iova, uint64_t size);
 
-  // A device's access. Returns 0, or -EFAULT and records a fault. A write that faults changed nothing, unless the
-  // memory was unmapped from the process between the check and the copy. Thread: any.
+  // An access of the device. Return 0, or -EFAULT after recording a fault. A write that faults changes nothing, unless
+  // the memory was unmapped from the process between the check and the copy. Thread: any.
   int Read(uint64_t iova, void* target, size_t size);
   int Write(uint64_t iova, const void* source, size_t size);
 
   DirtyPages& dirty() { return dirty_; }
-  // Takes the faults not yet taken, at most the newest 64; returns the count of all since the domain was made.
+  // Moves the newest faults, at most 64, to `recent`. Returns the count of all faults of the domain. Thread: any.
   uint64_t TakeFaults(std::vector<Fault>& recent);
+  // An eventfd that counts faults. The domain owns it.
   int fault_event() const { return fault_event_.get(); }
-  // Records a fault that happened before the mappings were asked, such as a transfer over the limit.
+  // Records a fault and returns -EFAULT. Thread: any.
   int RecordFault(uint64_t iova, uint64_t size, bool write);
 
  private:
@@ -62,7 +64,7 @@ class Domain {
   int Access(uint64_t iova, void* bytes, size_t size, bool write);
   bool Locate(uint64_t iova, uint64_t last, uint32_t access, Places& places) const;
 
-  // A writer holds the gate while it waits, so that a stream of accesses cannot keep it out.
+  // Map and Unmap hold the gate while they wait for `mutex_`, so that a stream of accesses cannot keep them out.
   std::mutex gate_;
   std::shared_mutex mutex_;
   std::map<uint64_t, Mapping> mappings_;  // by the first IOVA
@@ -75,6 +77,7 @@ class Domain {
   UniqueFd fault_event_;
 };
 
+// The process's table of domains. Thread: any.
 HandleTable<Domain>& Domains();
 
 }  // namespace vfio_engine

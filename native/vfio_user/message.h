@@ -1,5 +1,5 @@
-// The vfio-user header and the payloads that native code makes or reads itself; host endian, as the protocol says.
-// Source: QEMU's docs/interop/vfio-user.rst, version 0.0; lib/vfio-user/protocol.ts has all the messages.
+// The vfio-user header, and the payloads that native code writes or reads. Host endian, as the protocol says.
+// Source: QEMU's docs/interop/vfio-user.rst, version 0.0; lib/vfio-user/protocol/ has all messages.
 #pragma once
 
 #include <cstddef>
@@ -41,11 +41,11 @@ constexpr uint32_t kReply = 1;
 constexpr uint32_t kNoReply = 1u << 4;
 constexpr uint32_t kError = 1u << 5;
 
-// Data in one transfer, the protocol's default; a message around it is this much larger at most.
+// The most data in one transfer, the protocol's default, and the longest message around it.
 constexpr uint32_t kMaxTransfer = 1u << 20;
 constexpr uint32_t kMaxMessage = kMaxTransfer + 4096;
 
-// A header that can be: a known type, a size that holds it, no payload behind an error.
+// Tells whether a header is valid: a known type, a size that includes the header, no payload in an error reply.
 inline bool Valid(const Header& header) {
   uint32_t type = header.flags & kTypeMask;
   if (type > kReply || header.size < sizeof(Header)) return false;

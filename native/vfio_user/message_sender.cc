@@ -13,7 +13,7 @@ int MessageSender::Send(const iovec* parts, size_t count, const int* fds, size_t
   int result = pending() ? WriteKept(true, deadline) : 0;
   if (result == 0) result = Write(parts, count, fds, fd_count, deadline);
   EndTurn();
-  // A reply that was posted meanwhile found the turn taken and relies on this.
+  // A reply that was posted during the turn was kept, and relies on this flush.
   int flushed = pending() ? Flush() : 0;
   return result != 0 ? result : flushed;
 }
@@ -34,7 +34,7 @@ int MessageSender::Post(const uint8_t* message, size_t length) {
   if (sent == -EAGAIN) sent = 0;
   if (sent >= 0 && static_cast<size_t>(sent) < length) {
     std::lock_guard<std::mutex> lock(mutex_);
-    // In front of what was posted while this message was under way.
+    // In front of the messages that were posted during this send.
     kept_.emplace_front(message, message + length);
     kept_offset_ = static_cast<size_t>(sent);
     kept_bytes_ += length - static_cast<size_t>(sent);
@@ -52,7 +52,7 @@ int MessageSender::Flush() {
     }
     int result = WriteKept(false, Deadline::In(-1));
     EndTurn();
-    // Once more after a success: what was posted just before the turn ended relies on it.
+    // Loops after a success: a message that was posted just before the turn ended relies on it.
     if (result != 0) return result == -EAGAIN ? 0 : result;
   }
 }
@@ -107,7 +107,7 @@ int MessageSender::Write(const iovec* parts, size_t count, const int* fds, size_
 int MessageSender::WriteKept(bool wait, const Deadline& deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!kept_.empty()) {
-    std::vector<uint8_t>& first = kept_.front();  // stays put: only the turn's holder takes from the front
+    std::vector<uint8_t>& first = kept_.front();  // stays in place: only the holder of the turn removes the front
     iovec part{first.data() + kept_offset_, first.size() - kept_offset_};
     lock.unlock();
     ssize_t sent = SendSome(socket_, &part, 1, nullptr, 0);

@@ -1,6 +1,6 @@
-// The sending side of a socket that many threads use. One message is never cut by another. Threads with a command wait
-// their turn and for the peer to read; who receives must not wait, or two peers that send at once would stand still for
-// ever, so replies are posted: what the socket does not take is kept and sent later.
+// The sending side of a socket that many threads use. Messages are never mixed. A thread with a command waits for its
+// turn and for the peer to read. The receiving thread must not wait, because two peers that both send would then wait
+// forever. So it posts its replies: bytes that the socket does not take are kept and sent later.
 #pragma once
 
 #include <sys/uio.h>
@@ -16,19 +16,21 @@
 
 namespace vfio_engine {
 
+// The socket stays the caller's.
 class MessageSender {
  public:
   explicit MessageSender(int socket) : socket_(socket) {}
 
-  // Sends a message, `fds` (which stay the caller's) with its first byte. Returns 0 or a negative errno; -ETIMEDOUT
-  // with lost() means that a part of it went out, so that nothing can follow. Thread: any.
+  // Sends a message, with `fds` at its first byte. `fds` stay the caller's. Returns 0 or a negative errno. If lost() is
+  // true after -ETIMEDOUT, a part of the message was sent and nothing can follow it. Thread: any that may block.
   int Send(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
-  // Sends a message without waiting, now or later. Returns 0, -ENOBUFS when the peer lets too many pile up, or another
-  // negative errno. Thread: any.
+  // Sends a message now or later, without waiting. It copies what it keeps. Returns 0, -ENOBUFS if too many bytes are
+  // kept, or another negative errno. Thread: any.
   int Post(const uint8_t* message, size_t length);
-  // Sends what Post kept, as far as the socket takes it; leaves it to another thread that sends. Thread: any.
+  // Sends what Post kept, as far as the socket takes it. Does nothing while another thread sends: that one does it.
+  // Returns 0 or a negative errno. Thread: any.
   int Flush();
-  // Tells whether something waits for the socket to take more.
+  // Tells whether bytes are kept.
   bool pending() const { return kept_bytes_.load(std::memory_order_relaxed) != 0; }
   bool lost() const { return lost_.load(std::memory_order_relaxed); }
 
@@ -38,7 +40,7 @@ class MessageSender {
   bool TakeTurn(const Deadline& deadline);
   void EndTurn();
   int Write(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
-  // Both hold the turn. The first never waits.
+  // The caller holds the turn.
   int WriteKept(bool wait, const Deadline& deadline);
   void Keep(const uint8_t* rest, size_t length);
 
@@ -47,7 +49,7 @@ class MessageSender {
   std::condition_variable turn_ended_;
   bool turn_ = false;
   std::deque<std::vector<uint8_t>> kept_;
-  size_t kept_offset_ = 0;  // what of the first kept message went out
+  size_t kept_offset_ = 0;  // how much of the first kept message was sent
   std::atomic<size_t> kept_bytes_{0};
   std::atomic<bool> lost_{false};
 };

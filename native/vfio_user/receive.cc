@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::chrono::microseconds kShortNap{50};
 constexpr std::chrono::milliseconds kNap{1};
-// Leads within one nap from which on the callers are taken to be busy enough to receive by themselves.
+// If waiting threads led this often during one nap, they are busy enough to receive by themselves.
 constexpr uint64_t kBusyLeads = 4;
-// Naps through one and the same lead after which the background thread waits to be told of its end.
+// After this many naps during one lead, the background thread sleeps until that lead ends.
 constexpr unsigned kNapsOfOneLead = 4;
 
 int ErrnoOf(const wire::Header& header) {
@@ -25,7 +25,8 @@ int ErrnoOf(const wire::Header& header) {
 
 }  // namespace
 
-// Enters and leaves with the lock. `own` null: takes what is there without waiting.
+// Receives until `own` is done or the deadline passes. With `own` null takes what has arrived, without waiting. The
+// caller holds the lock.
 void ClientConnection::Lead(Lock& lock, Waiter* own, const Deadline& deadline) {
   receiving_ = true;
   if (own != nullptr) leads_++;
@@ -37,7 +38,7 @@ void ClientConnection::Lead(Lock& lock, Waiter* own, const Deadline& deadline) {
   PassLead(lock);
 }
 
-// Returns false when the stream is lost. Ends only when no whole message is left in the reader, where no poll sees it.
+// Returns false if the stream is lost. Returns only when the reader holds no whole message: a poll would not see it.
 bool ClientConnection::ReceiveUntil(Waiter* own, const Deadline& deadline) {
   for (;;) {
     int taken = reader_.Take(message_);
@@ -57,7 +58,7 @@ bool ClientConnection::ReceiveUntil(Waiter* own, const Deadline& deadline) {
 
 void ClientConnection::PassLead(Lock&) {
   for (Waiter* follower : followers_) {
-    if (follower->done) continue;  // on its way out, it would not take the lead
+    if (follower->done) continue;  // it is about to return and would not take the lead
     follower->turn.notify_one();
     return;
   }
@@ -65,7 +66,7 @@ void ClientConnection::PassLead(Lock&) {
     asleep_ = false;
     idle_.notify_one();
   }
-  // The background thread may be in a poll without an eye on replies that wait to go out.
+  // The background thread may be in a poll that does not watch for room to send.
   if (polling_ && sender_.pending()) eventfd_write(wake_event_.get(), 1);
 }
 
@@ -87,7 +88,7 @@ bool ClientConnection::Complete(Message& reply) {
   return true;
 }
 
-// Answers a command of the server's. Returns 0, or a negative errno that ends the connection.
+// Answers a command of the server. Returns 0, or a negative errno that ends the connection.
 int ClientConnection::Serve(const Message& command) {
   size_t length = sizeof(wire::Header);
   reply_.resize(sizeof(wire::Header));
@@ -101,7 +102,7 @@ int ClientConnection::Serve(const Message& command) {
   return sender_.Post(reply_.data(), length);
 }
 
-// Returns 0 with the reply's payload behind the header's place in reply_, or the errno for an error reply.
+// Returns 0 with the payload of the reply in reply_, after the room for the header; or the errno for an error reply.
 int ClientConnection::ServeDma(const Message& command, size_t* length) {
   bool read = command.header.command == wire::kDmaRead;
   if (!read && command.header.command != wire::kDmaWrite) return EOPNOTSUPP;
@@ -121,9 +122,9 @@ int ClientConnection::ServeDma(const Message& command, size_t* length) {
   return -result;
 }
 
-// The connection's own thread: receives while nobody waits for a reply. It polls without holding the receiving side, so
-// that a caller takes that at once; the price is that both wake up for the caller's reply. Where callers are busy it
-// naps instead: whoever comes next receives what came meanwhile.
+// The background thread receives while no thread waits for a reply. It polls without being the leader, so that a caller
+// can lead at once; the price is that both threads wake up for the caller's reply. While callers are busy it naps
+// instead: the next caller receives what has arrived.
 void ClientConnection::Background() {
   Lock lock(mutex_);
   while (!closing_) {
@@ -141,7 +142,7 @@ void ClientConnection::Background() {
   }
 }
 
-// Returns with the lock when something is to be read, or sent, or the thread was woken.
+// Returns when bytes can be read, kept bytes can be sent, or the thread was woken. The caller holds the lock.
 void ClientConnection::WaitReadable(Lock& lock) {
   polling_ = true;
   short events = sender_.pending() ? POLLIN | POLLOUT : POLLIN;
@@ -167,7 +168,7 @@ void ClientConnection::Nap(Lock& lock) {
     naps = leads_ == before && receiving_ ? naps + 1 : 0;
     before = leads_;
     if (naps < kNapsOfOneLead) continue;
-    // One long wait: its end is told, which costs the leader nothing while it waits.
+    // Sleeps until PassLead wakes it, which costs the leader nothing before.
     asleep_ = true;
     while (asleep_ && !closing_ && alive()) idle_.wait(lock);
     return;

@@ -28,7 +28,7 @@ ReceiveWait::ReceiveWait(int socket) : socket_(socket), can_spin_(std::thread::h
 
 ssize_t ReceiveWait::Fill(MessageReader& reader, MessageSender& sender, const Deadline& deadline) {
   if (sender.pending()) {
-    // Replies wait to go out as well.
+    // Kept replies must be sent too.
     WaitFor(socket_, POLLIN | POLLOUT, Deadline::In(std::min(kSliceMs, deadline.RemainingMs())));
     int flushed = sender.Flush();
     return flushed < 0 ? flushed : reader.Fill(MSG_DONTWAIT);
@@ -46,7 +46,8 @@ ssize_t ReceiveWait::Spin(MessageReader& reader) {
     skip_--;
     return -EAGAIN;
   }
-  // What is here at once says nothing: a server on this same CPU ran as soon as the command was sent.
+  // Bytes that have already arrived do not count as a success: a server on this CPU ran as soon as the command was
+  // sent.
   ssize_t got = reader.Fill(MSG_DONTWAIT);
   if (got != -EAGAIN) return got;
   auto end = Deadline::Clock::now() + kSpin;

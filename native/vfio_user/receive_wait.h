@@ -1,4 +1,4 @@
-// How a thread that leads waits for bytes: it spins where that has paid of late, then sleeps in the receive itself.
+// How the leader waits for bytes: it spins if spinning succeeded lately, then sleeps in the receive itself.
 #pragma once
 
 #include "vfio_user/message_reader.h"
@@ -6,12 +6,12 @@
 
 namespace vfio_engine {
 
-// Thread: one at a time.
+// The socket stays the caller's. Thread: one at a time.
 class ReceiveWait {
  public:
-  // Sets the socket's receive time-out, in slices of which a blocked thread looks at its deadline. Throws SysError.
+  // Sets the socket's receive time-out to a slice, after which a blocked thread checks its deadline. Throws SysError.
   explicit ReceiveWait(int socket);
-  // Waits for bytes and reads them. As MessageReader::Fill; -EAGAIN: look at the deadline and come back.
+  // Waits for bytes and reads them. Returns like MessageReader::Fill; after -EAGAIN check the deadline and call again.
   ssize_t Fill(MessageReader& reader, MessageSender& sender, const Deadline& deadline);
 
  private:
@@ -19,7 +19,8 @@ class ReceiveWait {
 
   int socket_;
   bool can_spin_;
-  // Spinning pays when the server runs on another CPU and is quick. After a miss fewer and fewer tries are made.
+  // Spinning succeeds if the server runs on another CPU and is quick. Each failure doubles the count of calls that skip
+  // it.
   unsigned skip_ = 0, skip_next_ = 1;
 };
 

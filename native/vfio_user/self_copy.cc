@@ -18,11 +18,12 @@ namespace vfio_engine {
 namespace {
 
 constexpr size_t kMaxPlaces = 1024;   // UIO_MAXIOV
-constexpr size_t kPipeBytes = 65536;  // an empty pipe takes this much without waiting
+constexpr size_t kPipeBytes = 65536;  // an empty pipe takes this much without blocking
 
+// Set once process_vm_readv(2) turns out to be missing or forbidden (seccomp).
 std::atomic<bool> use_pipe{false};
 
-// A pipe of this thread's: write(2) from and read(2) to a bad address give EFAULT and keep page protections.
+// A thread's own pipe. write(2) from and read(2) to a bad address return EFAULT and respect page protections.
 struct Pipe {
   UniqueFd read_end, write_end;
   bool Open() {
@@ -33,7 +34,7 @@ struct Pipe {
     write_end.Reset(ends[1]);
     return true;
   }
-  // Moves `length` bytes, at most kPipeBytes. After a failure the pipe may hold bytes, so it is thrown away.
+  // Moves `length` bytes, at most kPipeBytes. After a failure the pipe may hold bytes, so it is closed.
   bool Move(void* to, const void* from, size_t length) {
     if (!Open()) return false;
     bool moved = ::write(write_end.get(), from, length) == static_cast<ssize_t>(length) &&
@@ -68,7 +69,7 @@ int CopyByPipe(uint8_t* local, const iovec* remote, size_t count, bool to_remote
 
 int Copy(uint8_t* local, const iovec* remote, size_t count, size_t length, bool to_remote) {
   if (length == 0) return 0;
-  // Between forked children the id would be stale, so it is asked for each time; the call is cheap.
+  // Asked each time, because the id changes in a forked child. The call is cheap.
   pid_t self = ::getpid();
   for (size_t i = 0; i < count && !use_pipe.load(std::memory_order_relaxed);) {
     size_t places = std::min(count - i, kMaxPlaces);
@@ -112,7 +113,7 @@ bool ProbeWritable(const iovec& place) {
     error_number = errno;
   } while (result != 0 && (error_number == EINTR || error_number == EAGAIN));
   if (result == 0) return true;
-  // EINVAL: a kernel before 5.14, or memory of a device's, which has nothing to bring in; the copy itself decides.
+  // EINVAL: a kernel before 5.14, or memory of a device, which has no pages to bring in. The copy itself decides.
   return error_number == EINVAL;
 }
 

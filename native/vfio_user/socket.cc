@@ -12,7 +12,7 @@
 namespace vfio_engine {
 namespace {
 
-// How long the rest of a message may take once it has begun.
+// How long the rest of a message may take after its first byte.
 constexpr int kRestMs = 5000;
 
 sockaddr_un AddressOf(const std::string& path, const char* call) {
@@ -25,12 +25,12 @@ sockaddr_un AddressOf(const std::string& path, const char* call) {
 
 UniqueFd UnixSocket() { return UniqueFd(Check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket")); }
 
-// Reads until `length` bytes are there. Returns `length`, 0 (nothing came before the end), or a negative errno.
+// Reads `length` bytes. Returns `length`, 0 if the stream ended before the first byte, or a negative errno.
 ssize_t ReceiveAll(int socket, uint8_t* data, size_t length, std::vector<UniqueFd>& fds, const Deadline& first) {
   Deadline deadline = first;
   size_t done = 0;
   while (done < length) {
-    // Without an end to the wait the receive itself may sleep, which saves a system call.
+    // Without a deadline the receive itself may sleep, which saves a system call.
     int flags = deadline.never() ? 0 : MSG_DONTWAIT;
     ssize_t got = ReceiveSome(socket, data + done, length - done, fds, flags);
     if (got == 0) return done == 0 ? 0 : -ECONNRESET;
@@ -45,7 +45,7 @@ ssize_t ReceiveAll(int socket, uint8_t* data, size_t length, std::vector<UniqueF
   return static_cast<ssize_t>(length);
 }
 
-// Moves the descriptors of a received control message to owners.
+// Moves the descriptors of a received control message into `fds`.
 void TakeFds(msghdr& message, std::vector<UniqueFd>& fds) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
@@ -72,7 +72,7 @@ UniqueFd ListenUnix(const std::string& path, int backlog) {
 UniqueFd ConnectUnix(const std::string& path, int timeout_ms) {
   sockaddr_un address = AddressOf(path, "connect");
   UniqueFd socket = UnixSocket();
-  // connect(2) sleeps while the listener's queue is full, for as long as a send may.
+  // connect(2) sleeps while the listener's queue is full, for at most the send time-out.
   timeval limit{timeout_ms / 1000, (timeout_ms % 1000) * 1000};
   Check(::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), "setsockopt(SO_SNDTIMEO)");
   Check(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
@@ -104,7 +104,7 @@ ssize_t ReceiveSome(int socket, void* data, size_t length, std::vector<UniqueFd>
   if (got < 0) return error_number == EWOULDBLOCK ? -EAGAIN : -error_number;
   if (message.msg_controllen > 0) TakeFds(message, fds);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    // The descriptors that did not fit are gone, so the message cannot be understood.
+    // The kernel dropped the descriptors that did not fit, so the message is incomplete.
     fds.clear();
     return -EMFILE;
   }
@@ -159,7 +159,7 @@ bool WaitFor(int socket, short events, const Deadline& deadline) {
   pollfd entry{socket, events, 0};
   for (;;) {
     int ready = ::poll(&entry, 1, deadline.RemainingMs());
-    // An error other than an interruption shows again, with its errno, in the call that follows.
+    // Any error but EINTR shows again in the caller's next system call.
     if (ready != 0 && !(ready < 0 && errno == EINTR)) return true;
     if (ready == 0 && deadline.Passed()) return false;
   }

@@ -1,4 +1,4 @@
-// A command on its way: lives on the stack of the thread that waits for its reply.
+// A command that waits for its reply. It lives on the stack of the thread that waits.
 #pragma once
 
 #include <atomic>
@@ -16,28 +16,27 @@ class Waiter {
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  // Reads the reply's payload, an error reply excluded. Returns the result for the caller: 0 or more, or a negative
-  // errno. May take the descriptors. Thread: the receiving one, under the connection's lock, so that the waiting one
-  // cannot leave meanwhile.
+  // Reads the payload of a reply that is no error. Returns the result for the waiting thread: 0 or more, or a negative
+  // errno. It may move the descriptors out. Thread: the leader, under the connection's lock, so that the waiting thread
+  // cannot return meanwhile.
   virtual ssize_t Accept(Message& reply) = 0;
 
   const uint16_t command;
   uint16_t id = 0;
-  // Under the connection's lock; `done` is also read by its own thread while that receives.
+  // The connection's lock guards these. The waiting thread also reads `done` without the lock while it leads.
   std::atomic<bool> done{false};
   ssize_t result = 0;
   Waiter* next = nullptr;  // in the table of ids
   std::condition_variable turn;
 };
 
-// The commands that wait, by id. Thread: under the connection's lock.
+// The waiting commands by id. The connection's lock guards it.
 class WaiterTable {
  public:
   void Insert(Waiter& waiter) {
     Waiter*& head = heads_[waiter.id % kHeads];
     waiter.next = head;
     head = &waiter;
-    count_++;
   }
   Waiter* Find(uint16_t id) const {
     Waiter* at = heads_[id % kHeads];
@@ -49,16 +48,13 @@ class WaiterTable {
     while (*at != nullptr && *at != &waiter) at = &(*at)->next;
     if (*at == nullptr) return;
     *at = waiter.next;
-    count_--;
   }
-  size_t count() const { return count_; }
-  // Takes any one out; null when there is none.
+  // Removes and returns any one of them, null if there is none.
   Waiter* TakeAny() {
     for (Waiter*& head : heads_) {
       if (head == nullptr) continue;
       Waiter* taken = head;
       head = taken->next;
-      count_--;
       return taken;
     }
     return nullptr;
@@ -67,7 +63,6 @@ class WaiterTable {
  private:
   static constexpr size_t kHeads = 64;
   Waiter* heads_[kHeads] = {};
-  size_t count_ = 0;
 };
 
 }  // namespace vfio_engine

@@ -53,7 +53,7 @@ export class SpacePins {
 
   /** Waits until no memory of the space is being discarded. While a device is counted, no further discard begins. */
   async untilNoDiscard(): Promise<void> {
-    while (addon.pinSpaceIsGivingBack(this.#space)) await sleep(RETRY_MS);
+    while (addon.pinSpaceIsDiscarding(this.#space)) await sleep(RETRY_MS);
   }
 
   #count(by: 1 | -1, mediated: boolean): void {
