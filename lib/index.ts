@@ -4,12 +4,13 @@
  * @module vfio-engine
  */
 export { Engine, type AttachOptions, type EngineOptions } from './engine/engine.js';
-export { Device, type DriverOptions } from './device/device.js';
+export { Device, type DeviceEvents, type DriverOptions } from './device/device.js';
 export type { DeviceFeatures, LowPowerOptions } from './device/features.js';
 export type { HotResetDevice } from './device/hot-reset.js';
 export type { OnRequest, RequestHandler } from './device/request-watch.js';
 export type { TrapRegions } from './device/open-regions.js';
 export type { BackendName } from './backends/backend.js';
+export type { BackendLeftMessage } from './backends/auto-backend.js';
 export type { AttachMessage, RequestMessage, WarningMessage } from './base/diagnostics.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
 export type { ErrnoName } from './uapi/errno.js';

@@ -4,9 +4,12 @@ import { plainMessage, VfioError } from '../base/errors.js';
 import type { AttachedDevice, AttachRequest, Backend } from './backend.js';
 
 /** The message of `vfio-engine:backend-left`: the backend `auto` goes on with the next backend, because of the error. */
-interface BackendLeftMessage {
+export interface BackendLeftMessage {
+  /** The name of the device. */
   readonly device: string;
+  /** The backend that failed. */
   readonly backend: string;
+  /** Why it failed. */
   readonly error: unknown;
 }
 

@@ -136,7 +136,7 @@ export function deserializeError(data: SerializedError): VfioError {
   return error;
 }
 
-/** Tells whether data is a serialized error. */
+/** Tells whether data is a serialized error. @internal Exported for tests. */
 export function isSerializedError(value: unknown): value is SerializedError {
   return typeof value === 'object' && value !== null && (value as Partial<SerializedError>).vfioError === true;
 }

@@ -6,7 +6,7 @@ import type { RegionDescriptor } from './descriptor.js';
 export type Width = 1 | 2 | 4 | 8;
 
 /** Names a region in an error's message. */
-export function regionLabel(region: RegionDescriptor): string {
+function regionLabel(region: RegionDescriptor): string {
   return `region ${region.regionIndex} of ${region.device}`;
 }
 

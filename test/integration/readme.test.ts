@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import ts from 'typescript';
 
-import { brokenLinks, countWords, findReadmes, readPrograms } from '../support/readme.js';
+import { brokenLinks, countWords, findReadmes, readPrograms, rooms } from '../support/readme.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Inside the package, so that the programs import it by its own name. */
@@ -50,6 +50,21 @@ describe('READMEs', function () {
         writeFileSync(path, files[index]?.text ?? '', { flag: 'wx' });
       }
     }
+  });
+
+  it('exist in every room', () => {
+    assert.deepEqual(
+      rooms(ROOT).filter((room) => !existsSync(join(ROOT, room, 'README.md'))),
+      [],
+    );
+  });
+
+  it('link to files that exist', () => {
+    const pages = [...readmes, 'CHANGELOG.md', '.github/CONTRIBUTING.md'];
+    assert.deepEqual(
+      pages.flatMap((path) => brokenLinks(ROOT, path)),
+      [],
+    );
   });
 
   it('the root README has at most 900 words', () => {
