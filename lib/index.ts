@@ -5,6 +5,7 @@
  */
 export { Engine, type AttachOptions, type EngineOptions } from './engine/engine.js';
 export { Device, type DeviceEvents, type DriverOptions } from './device/device.js';
+export type { RevocationEvent } from './device/revocation-watch.js';
 export type { DeviceFeatures, LowPowerOptions } from './device/features.js';
 export type { HotResetDevice } from './device/hot-reset.js';
 export type { OnRequest, RequestHandler } from './device/request-watch.js';

@@ -39,7 +39,7 @@ export interface MessageHeader {
   readonly errno?: number;
 }
 
-/** Writes a header. @returns `HEADER_SIZE` bytes. @throws ERR_OUT_OF_RANGE */
+/** Writes a header. @returns `HEADER_SIZE` bytes. @throws ERR_OUT_OF_RANGE @internal Exported for tests. */
 export function encodeHeader(header: MessageHeader): Uint8Array {
   const flags =
     (header.type === 'reply' ? VFIO_USER_FLAGS_REPLY : VFIO_USER_FLAGS_COMMAND) |
