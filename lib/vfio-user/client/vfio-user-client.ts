@@ -9,7 +9,7 @@ import { irqMessages } from './irq-messages.js';
 import { CommandSender, type ReceivedReply } from './command-sender.js';
 
 /** The capabilities of this client. */
-export const CLIENT_CAPABILITIES: wire.Capabilities = {
+const CLIENT_CAPABILITIES: wire.Capabilities = {
   maxMsgFds: 16,
   maxDataXferSize: wire.VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   maxDmaMaps: wire.VFIO_USER_DEFAULT_MAX_DMA_MAPS,
