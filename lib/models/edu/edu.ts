@@ -24,7 +24,8 @@ export interface EduOptions {
 const BAR0_SIZE = 1 << 20;
 /** A transfer is split at multiples of this, in bytes: each page is moved or refused by itself. */
 const REQUEST_BOUNDARY = 4096;
-const ALL_ONES = (1n << 64n) - 1n;
+/** The value of an offset without a register. */
+const NO_REGISTER = (1n << 64n) - 1n;
 
 const DMA_RUN = BigInt(EDU_DMA.RUN);
 const DMA_TO_MEMORY = BigInt(EDU_DMA.TO_MEMORY);
@@ -49,7 +50,7 @@ class Edu implements ModelInstance {
 
   read(_bar: number, offset: number, width: number): number | bigint {
     if (width < 4) return 0;
-    if (width === 8 && offset < EDU_REG.DMA_SOURCE) return ALL_ONES;
+    if (width === 8 && offset < EDU_REG.DMA_SOURCE) return NO_REGISTER;
     switch (offset) {
       case EDU_REG.IDENT:
         return EDU_IDENT;
@@ -67,7 +68,7 @@ class Edu implements ModelInstance {
       case EDU_REG.DMA_COMMAND:
         return this.#dma.get(offset) ?? 0n;
       default:
-        return ALL_ONES;
+        return NO_REGISTER;
     }
   }
 
