@@ -39,14 +39,23 @@ export const SLOT = {
 
 /** The operations. */
 export const Op = {
+  /** Reads a value. */
   read: 1,
+  /** Writes a value. */
   write: 2,
+  /** Reads a value, changes the bits of a mask, and writes it. */
   modify: 3,
+  /** Reads again and again until the bits of a mask have a value. */
   poll: 4,
+  /** Copies from the region to a buffer. */
   copyOut: 5,
+  /** Copies from a buffer to the region. */
   copyIn: 6,
+  /** Orders earlier memory accesses before later ones. */
   barrier: 7,
+  /** Writes a value after all earlier memory accesses. */
   doorbell: 8,
+  /** Runs a program. */
   program: 9,
 } as const;
 

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** A program in a README: its files, of which the last one is run, and what it prints. */
 export interface ReadmeProgram {
@@ -12,16 +12,17 @@ export interface ReadmeProgram {
 const FENCED_BLOCK = /^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm;
 
 /**
- * Finds every README of the project: the root's, those of the folders in lib at any depth, and the other rooms'.
+ * Finds every README of the project: the root's, and those of the rooms at any depth.
  * @param root the project's folder
  * @returns paths from the root
  */
 export function findReadmes(root: string): string[] {
-  const inLib = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('README.md'))
-    .map((path) => join('lib', path));
-  const candidates = ['README.md', ...inLib.sort(), ...OTHER_ROOMS.map((room) => join(room, 'README.md'))];
-  return candidates.filter((path) => existsSync(join(root, path)));
+  const inRooms = ['lib', ...OTHER_ROOMS].flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((path) => basename(path) === 'README.md')
+      .map((path) => join(room, path)),
+  );
+  return ['README.md', ...inRooms.sort()];
 }
 
 const OTHER_ROOMS = ['workers', 'native', 'bench', 'test'];
