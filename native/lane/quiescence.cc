@@ -20,7 +20,7 @@ struct Registry {
   std::vector<Reader*> readers;
 };
 
-// Never destroyed: threads may end after static destructors ran.
+// Never destroyed: threads can end after static destructors ran.
 Registry& TheRegistry() {
   static auto* registry = new Registry();
   return *registry;
@@ -55,8 +55,8 @@ const bool kHasMembarrier = syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRI
 void MakeThreadsPassBarrier() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!kHasMembarrier) return;
-  // The expedited command interrupts the CPUs of our threads; it may fail for want of memory (before Linux 5.5). The
-  // other one needs none, and waits until every CPU has switched tasks.
+  // The expedited command interrupts the CPUs of our threads. Before Linux 5.5 it can fail if memory is short. The
+  // other command needs no memory and waits until every CPU has switched tasks.
   if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
   while (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) sched_yield();
 }

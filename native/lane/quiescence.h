@@ -1,4 +1,4 @@
-// Readers that never lock, and a writer that waits until none of them can still hold what it took away.
+// Readers that take no lock, and a writer that waits until no reader can still hold an object that it removed.
 #pragma once
 
 #include <atomic>
@@ -6,31 +6,32 @@
 
 namespace vfio_engine {
 
-// One for each thread that reads: odd while it is inside.
+// One for each reading thread. The epoch is odd while the thread is inside a ReadSection.
 struct Reader {
   std::atomic<uint64_t> epoch{0};
 };
 
+// Makes the calling thread's reader, which lives as long as the thread.
 Reader& RegisterThread();
-// This thread's, once it has one. `__thread` and a pointer, because every access pays for what it costs to find: a
-// `thread_local` object goes through a wrapper and a guard.
+// The calling thread's reader, null before the first ThreadReader. A `__thread` pointer, because every access pays for
+// the lookup: a `thread_local` object is found through a wrapper and a guard.
 extern __thread Reader* thread_reader;
 
-// Thread: any; the reader lives as long as the thread.
+// Returns the calling thread's reader, which lives as long as the thread. Thread: any.
 inline Reader& ThreadReader() {
   Reader* reader = thread_reader;
   return reader != nullptr ? *reader : RegisterThread();
 }
 
-// False where the kernel has no membarrier for us; readers then pay for a fence themselves.
+// False if the kernel offers no membarrier(2). Each reader then executes a fence.
 extern const bool kHasMembarrier;
 
-// Makes every thread of the process pass a full memory barrier. Async-signal-safe. Thread: any.
+// Makes every thread of the process execute a full memory barrier. Async-signal-safe. Thread: any.
 void MakeThreadsPassBarrier();
 
-// The other side of MakeThreadsPassBarrier: keeps the order of what comes before and after, as other threads see it.
+// The other side of MakeThreadsPassBarrier: other threads see the accesses before it and those after it in this order.
 inline void PairWithBarrier() {
-  // The membarrier stands for the fence that belongs here.
+  // The membarrier replaces the fence that would be needed here.
   if (kHasMembarrier) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
@@ -38,6 +39,7 @@ inline void PairWithBarrier() {
   }
 }
 
+// While it lives, WaitForReaders of another thread waits. It must not be nested.
 class ReadSection {
  public:
   explicit ReadSection(Reader& reader = ThreadReader()) : reader_(reader) {
@@ -54,8 +56,8 @@ class ReadSection {
   uint64_t epoch_;
 };
 
-// Waits until every reader that was inside has left once. False when `timeout_ms` passed first. Thread: one that may
-// sleep and is not inside.
+// Waits until every reader that is inside has left once. Returns false if `timeout_ms` passed first. Thread: any that
+// may block and is not inside a ReadSection.
 bool WaitForReaders(int timeout_ms);
 
 }  // namespace vfio_engine

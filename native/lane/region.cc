@@ -9,7 +9,7 @@
 namespace vfio_engine {
 namespace {
 
-// A transfer moves all bytes or fails; a short one is an error of its own.
+// A transfer must move all bytes. A short transfer is an error.
 int WholeOrError(ssize_t moved, uint32_t length) {
   if (moved < 0) return static_cast<int>(moved);
   return moved == static_cast<ssize_t>(length) ? 0 : -ENODATA;
@@ -19,12 +19,12 @@ template <class Word>
 void Copy(const uint8_t* source, uint8_t* target, uint32_t length) {
   auto* from = reinterpret_cast<const volatile Word*>(source);
   auto* to = reinterpret_cast<volatile Word*>(target);
-  // The loop itself costs as much as an access to memory does.
+  // Without unrolling, the loop costs as much as the accesses.
 #pragma GCC unroll 8
   for (size_t i = 0; i < length / sizeof(Word); i++) to[i] = from[i];
 }
 
-// One load and one store of `width` for each of its words, whichever side is the device's.
+// Makes one load and one store of `width` for each word. The device may be on either side.
 void CopyBy(uint32_t width, const uint8_t* source, uint8_t* target, uint32_t length) {
   switch (width) {
     case 1:
@@ -58,7 +58,7 @@ int IoRegion::TransferIn(uint64_t offset, void* data, uint32_t length) const {
   if (target_.connection) {
     return WholeOrError(target_.connection->RegionRead(target_.region_index, offset, data, length), length);
   }
-  // Not pread(3): that lets the thread be cancelled, which nobody does here and which costs as much as the checks.
+  // Not pread(3): it is a cancellation point, which is not needed here and costs as much as the checks.
   ssize_t moved = syscall(SYS_pread64, target_.fd.get(), data, size_t{length}, target_.file_offset + offset);
   return moved < 0 ? -errno : WholeOrError(moved, length);
 }

@@ -1,4 +1,4 @@
-// A device's region as the region path sees it: parts that are mapped, the rest by transfers, every access checked.
+// A region of a device: mapped parts by loads and stores, the rest by transfers. Every access is checked.
 #pragma once
 
 #include <cerrno>
@@ -14,13 +14,14 @@
 
 namespace vfio_engine {
 
+// A mapped part of a region.
 struct Area {
   uint64_t offset;
   uint64_t size;
   std::shared_ptr<Mapping> mapping;
 };
 
-// Where the parts that are not mapped are transferred: a device's file, or a vfio-user connection.
+// The other end of transfers: a device's file, or a vfio-user connection.
 struct Target {
   UniqueFd fd;
   uint64_t file_offset = 0;
@@ -28,13 +29,14 @@ struct Target {
   uint32_t region_index = 0;
 };
 
+// Immutable, so that all threads may use it at the same time.
 class IoRegion {
  public:
   IoRegion(uint64_t size, bool readable, bool writable, Target target, std::vector<Area> areas);
 
-  // One access of 1, 2, 4 or 8 bytes, naturally aligned. Return 0 or a negative errno: EINVAL (width, alignment),
-  // ERANGE (outside), EACCES (the region's flags), ENODATA (a short transfer), ESTALE (the mapping is revoked, or was
-  // meanwhile), the transfer's own. Thread: any.
+  // Make one access of 1, 2, 4 or 8 bytes, naturally aligned. Return 0 or a negative errno: EINVAL (width or
+  // alignment), ERANGE (outside), EACCES (the region's flags), ENODATA (a short transfer), ESTALE (the mapping was
+  // revoked before or during the access), or the transfer's own. Thread: any; a transfer may block.
   int Read(uint64_t offset, uint32_t width, uint64_t* value) const {
     int error = CheckRead(offset, width, width);
     if (error != 0) return error;
@@ -57,25 +59,27 @@ class IoRegion {
     PairWithBarrier();
     return area->memory->epoch() == epoch ? 0 : TakeBack(*area, address, width, epoch);
   }
-  // Copies between the region and memory by accesses of `width`. Return as above.
+  // Copy between the region and memory by accesses of `width`. The memory must stay valid during the call. Return as
+  // above.
   int CopyOut(uint64_t offset, uint32_t width, uint8_t* target, uint32_t length) const;
   int CopyIn(uint64_t offset, uint32_t width, const uint8_t* source, uint32_t length) const;
 
-  // What an access would say that is not made: for one who then makes many.
+  // Return what an access would return, without making it. One check can serve many accesses.
   int CheckRead(uint64_t offset, uint32_t width, uint64_t length) const {
     return Check(offset, width, length, readable_);
   }
   int CheckWrite(uint64_t offset, uint32_t width, uint64_t length) const {
     return Check(offset, width, length, writable_);
   }
-  // What an access looks at of an area.
+  // The fields of an area that an access uses.
   struct MappedArea {
     uint64_t offset;
     uint64_t size;
     uint8_t* data;
     const Revocable* memory;
   };
-  // The area that holds all of [offset, offset + length), checked before; null when it is not all mapped.
+  // Returns the area that holds all of [offset, offset + length), null if a part is not mapped. The caller has checked
+  // the range.
   const MappedArea* AreaOf(uint64_t offset, uint64_t length) const {
     for (const MappedArea& area : mapped_) {
       uint64_t within = offset - area.offset;
@@ -83,26 +87,27 @@ class IoRegion {
     }
     return nullptr;
   }
-  // Returns 0 if the area was mapped from the moment on at which `epoch` was read, else -ESTALE. Thread: any.
+  // Returns 0 if the area was mapped from the time at which `epoch` was read until now, else -ESTALE. Thread: any.
   static int CheckMapped(const MappedArea& area, uint32_t epoch) {
     std::atomic_thread_fence(std::memory_order_acquire);
     return Revocable::IsRevoked(epoch) || area.memory->epoch() != epoch ? -ESTALE : 0;
   }
+  // Tells whether a value could have been read from revoked memory.
   static bool IsAllOnes(uint64_t value, uint32_t width) { return value == ~uint64_t{0} >> (64 - 8 * width); }
 
-  // How much of it is mapped, bytes.
+  // How many bytes are mapped.
   uint64_t mapped_bytes() const {
     uint64_t bytes = 0;
     for (const MappedArea& area : mapped_) bytes += area.size;
     return bytes;
   }
-  // Lets the device's memory go; what still reads it sees 0xFF. Throws SysError.
+  // Releases the device's memory for good: views of it then read 0xFF. Throws SysError. Thread: any.
   void Close() const;
 
   uint32_t handle = 0;
 
  private:
-  // Returns -ESTALE, with 0xFF where a write met revoked memory.
+  // Puts 0xFF back if a write reached revoked memory. Returns -ESTALE.
   static int TakeBack(const MappedArea& area, uint8_t* address, uint32_t length, uint32_t epoch);
   int Check(uint64_t offset, uint32_t width, uint64_t length, bool allowed) const {
     bool is_width = width == 1 || width == 2 || width == 4 || width == 8;
@@ -119,7 +124,7 @@ class IoRegion {
   bool writable_;
   std::vector<MappedArea> mapped_;
   Target target_;
-  // What keeps the mappings.
+  // Keeps the mappings alive.
   std::vector<Area> areas_;
 };
 

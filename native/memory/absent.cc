@@ -20,25 +20,25 @@
 namespace vfio_engine {
 namespace {
 
-// What a signal handler reads: plain numbers, set once before the first range is watched (`ones` may be replaced by a
-// larger file; the old one stays open). All descriptors stay open for the life of the process.
+// Read by a signal handler: plain numbers, set once before the first range is watched. Only the file of ones can be
+// replaced, by a larger one; the old one stays open. All descriptors stay open for the life of the process.
 struct Source {
   uintptr_t page_size = 0;
-  // -1 where the kernel does not let us have one.
+  // -1 if the kernel does not grant one.
   int userfaultfd = -1;
   // A page of 0xFF, which the userfaultfd copies from.
   const uint8_t* ones_page = nullptr;
-  // It ends at `hollow_end` and nothing is ever written to it: see PlaceAbsent.
+  // A file that ends at `hollow_end`. Nothing is ever written to it: see PlaceAbsent.
   int hollow_fd = -1;
-  // It has no bytes at all.
+  // An empty file.
   int empty_fd = -1;
-  // Of `ones_size` bytes of 0xFF: what FillPiece maps.
+  // A file of `ones_size` bytes of 0xFF, which FillPiece maps.
   std::atomic<int> ones_fd{-1};
   std::atomic<size_t> ones_size{0};
 };
 Source source;
 
-// Held by a signal handler, too, so it is not a mutex. Its holders make three system calls.
+// A spin lock, because a signal handler takes it too. Its holders make three system calls.
 std::atomic<bool> placing{false};
 off_t hollow_end = 0;
 
@@ -55,8 +55,8 @@ class PlacingLock {
 };
 
 int OpenUserfaultfd() {
-  // Faults of the kernel on our behalf (a read(2) into such memory) end with EFAULT; only those of user space are
-  // answered.
+  // Only faults of user space are answered. A fault inside a system call, such as a read(2) into such memory, ends with
+  // EFAULT.
   auto fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
   if (fd < 0) return -1;
   UniqueFd own(fd);
@@ -83,7 +83,7 @@ UniqueFd MakeOnesFile(size_t size) {
     if (written < 0) throw SysError(error_number, "pwrite");
     done += static_cast<size_t>(written);
   }
-  // Sealed: nobody who finds the descriptor can make it read as anything else.
+  // Sealed, so that its content cannot change.
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
   Check(fcntl(fd.get(), F_ADD_SEALS, kSeals), "fcntl(F_ADD_SEALS)");
   return fd;
@@ -127,9 +127,9 @@ void PrepareAbsent(size_t length) {
   source.ones_size.store(piece, std::memory_order_release);
 }
 
-// A file that ends before the mapping begins raises SIGBUS at every touch, so there is no moment at which zeroes could
-// be read: the range is mapped behind the end of the file, registered with the userfaultfd, and only then does the file
-// grow over it. The file stays hollow: what is put into a page is private memory.
+// No thread can read zeroes at any time: the range is mapped behind the end of the file, where every access raises
+// SIGBUS, then registered with the userfaultfd, and only then does the file grow over it. The file stays without data,
+// because pages that are filled are private memory.
 bool PlaceAbsent(void* start, size_t length, int prot) {
   PlacingLock lock;
   if (source.userfaultfd >= 0 && MapHollow(source.hollow_fd, hollow_end, start, length, prot)) {
@@ -148,7 +148,7 @@ bool FillPage(uintptr_t address) {
   copy.dst = address & ~(source.page_size - 1);
   copy.src = reinterpret_cast<uintptr_t>(source.ones_page);
   copy.len = source.page_size;
-  // EEXIST: another thread was faster. EAGAIN: the address space is changing; the access is made again.
+  // EEXIST: another thread was faster. EAGAIN: the address space is changing, so the access is repeated.
   return ioctl(source.userfaultfd, UFFDIO_COPY, &copy) == 0 || errno == EEXIST || errno == EAGAIN;
 }
 

@@ -13,8 +13,8 @@
 namespace vfio_engine {
 namespace {
 
-// One watched range. A signal handler reads it while other threads write others, so all of it is atomic, and `sequence`
-// is odd while the range changes.
+// One watched range. A signal handler reads it without a lock, so all fields are atomic, and `sequence` is odd while
+// the range changes.
 struct Slot {
   std::atomic<uint32_t> sequence{0};
   std::atomic<uintptr_t> start{0};
@@ -31,8 +31,8 @@ struct Slot {
     sequence.store(before + 2, std::memory_order_release);
   }
 
-  // The memory that the address lies in, if it is this slot's. A slot that changes is not the faulting one: whoever
-  // accesses a range holds it.
+  // Returns this slot's memory if the address lies in it. A slot that is changing cannot be the faulting one, because a
+  // thread keeps the memory that it accesses alive.
   Revocable* Find(uintptr_t address) const {
     uint32_t before = sequence.load(std::memory_order_acquire);
     bool inside = address >= start.load(std::memory_order_relaxed) && address < end.load(std::memory_order_relaxed);
@@ -65,8 +65,8 @@ void Chain(int signal_number, siginfo_t* info, void* context) {
   if (previous_action.sa_handler != SIG_DFL && previous_action.sa_handler != SIG_IGN) {
     return previous_action.sa_handler(signal_number);
   }
-  // The access is made again on return and then ends the process, with the right address in the core file. A signal
-  // that a process sent is not an access: it is sent again.
+  // The access is repeated on return and then ends the process, with the right address in the core file. A signal that
+  // a process sent belongs to no access: it is raised again.
   signal(signal_number, SIG_DFL);
   if (info->si_code <= 0) raise(signal_number);
 }
@@ -90,7 +90,7 @@ bool Answer(uintptr_t address) {
   });
 }
 
-// Thread: whichever made the access, in the middle of it.
+// The signal handler. Thread: the one that made the access, during the access.
 void OnBusError(int signal_number, siginfo_t* info, void* context) {
   int saved_errno = errno;
   // A memory error of the hardware (BUS_MCEERR_*) is not an absent device: lost data must not turn into 0xFF.

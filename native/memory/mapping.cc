@@ -10,7 +10,7 @@
 namespace vfio_engine {
 namespace {
 
-// Rounds up to what mmap takes: a file of huge pages is mapped in those. 0 stays 0, which mmap refuses.
+// Rounds up to the pages that mmap uses, which are huge pages for a file of huge pages. 0 stays 0, which mmap rejects.
 size_t MappedLength(int fd, size_t length) {
   auto unit = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   struct statfs file_system = {};
@@ -48,7 +48,7 @@ Mapping::~Mapping() {
 
 std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int prot, std::shared_ptr<UniqueFd> signal) {
   size_t mapped_length = MappedLength(fd, length);
-  // The kernel sees the length as the caller gave it: a region's mmap checks it.
+  // The kernel gets the caller's length, because a region's mmap checks it.
   uint8_t* data = MapMemory(length, prot, 0, fd, offset);
   std::shared_ptr<Mapping> mapping(new Mapping({data, data, mapped_length}, length, mapped_length, prot));
   mapping->revocable_ = std::make_unique<Revocable>(data, mapped_length, prot, std::move(signal));

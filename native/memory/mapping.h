@@ -1,4 +1,4 @@
-// A range of memory mapped from a file or a device, shared by every thread of the process.
+// A mapping of a file, a device or anonymous memory. All threads of the process share it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,13 +17,13 @@ namespace vfio_engine {
 
 class Mapping {
  public:
-  // mmap(MAP_SHARED) of memory that may go away: see revocable.h, also for `signal`. `prot` is PROT_READ | PROT_WRITE
-  // or a part of it. Does not take the descriptor. Throws SysError. Thread: any.
+  // Maps memory that can be revoked by mmap(MAP_SHARED); see revocable.h, also for `signal`. `prot` is PROT_READ,
+  // PROT_WRITE or both. `fd` stays the caller's. Throws SysError. Thread: any.
   static std::shared_ptr<Mapping> Map(int fd, off_t offset, size_t length, int prot, std::shared_ptr<UniqueFd> signal);
-  // Zeroed anonymous shared memory. Throws SysError("mmap"). Thread: any.
+  // Allocates zeroed anonymous shared memory. Throws SysError("mmap"). Thread: any.
   static std::shared_ptr<Mapping> Allocate(size_t length);
-  // A file (a negative `fd`: anonymous memory) of `length` bytes at an aligned address, between guard pages where they
-  // are wanted (see placement.h). Does not take the descriptor. Throws SysError("mmap"). Thread: any.
+  // Maps `length` bytes of a file, or of anonymous memory if `fd` is negative, at an aligned address, between guard
+  // pages if `guards` (see placement.h). `fd` stays the caller's. Throws SysError("mmap"). Thread: any.
   static std::shared_ptr<Mapping> Place(int fd, size_t length, size_t alignment, bool guards);
   ~Mapping();
   Mapping(const Mapping&) = delete;
@@ -34,18 +34,18 @@ class Mapping {
   bool readable() const { return readable_; }
   bool writable() const { return writable_; }
 
-  // Lets the file go (a VFIO group stays busy while a BAR is mapped): the memory reads as 0xFF for good, and its
-  // address stays valid. For what Map made. Thread: any.
+  // Releases the file, because a VFIO group stays busy while a BAR is mapped. The memory then reads as 0xFF for good
+  // and its address stays valid. Only for mappings made by Map. Throws SysError. Thread: any.
   void Close();
 
-  // Maps the file again at the same address after a fault revoked the memory. For what Map made. Throws SysError: EBADF
-  // after Close, and what mmap answers; the memory then stays revoked. Thread: any.
+  // Maps the file again at the same address after a fault revoked the memory. Only for mappings made by Map. `fd` stays
+  // the caller's. Throws SysError: EBADF after Close, else that of mmap; the memory then stays revoked. Thread: any.
   void Restore(int fd, off_t offset);
 
-  // What answers for faults; null for what Allocate and Place made, where a fault goes where it would without us.
+  // The handling of faults. Null for mappings made by Allocate and Place: their faults are not handled.
   Revocable* revocable() const { return revocable_.get(); }
 
-  // What all SharedArrayBuffers over this memory share (see external_buffer.h), and the lock that goes with it.
+  // Shared by all SharedArrayBuffers over this memory (see external_buffer.h), and its lock.
   std::mutex view_mutex;
   std::weak_ptr<void> view_store;
 
@@ -64,6 +64,7 @@ class Mapping {
   std::unique_ptr<Revocable> revocable_;
 };
 
+// The process's table of mappings. Thread: any.
 HandleTable<Mapping>& Mappings();
 
 }  // namespace vfio_engine

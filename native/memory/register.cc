@@ -27,7 +27,7 @@ Napi::Value PageSize(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(sysconf(_SC_PAGESIZE)));
 }
 
-// What the environment's mappings tell of their revocation by; made with the first.
+// Returns the eventfd that counts revocations of the environment's mappings. The first call makes it.
 const std::shared_ptr<UniqueFd>& RevocationSignal(Napi::Env env) {
   std::shared_ptr<UniqueFd>& signal = env.GetInstanceData<AddonData>()->revocation_signal;
   if (signal == nullptr) signal = std::make_shared<UniqueFd>(Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
@@ -73,7 +73,7 @@ Napi::Value MappingClose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Closes it and takes the memory from the views that are left; nobody can make another one any more.
+// Closes the handle. Views that remain read 0xFF from then on, and no new view can be made.
 Napi::Value MappingEnd(const Napi::CallbackInfo& info) {
   std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0), "mappingEnd");
   if (mapping.use_count() > 1) mapping->Close();
@@ -102,12 +102,13 @@ Napi::Value MemoryPlace(const Napi::CallbackInfo& info) {
     return mapping;
   };
   auto view = [](Napi::Env env, const std::shared_ptr<Mapping>& mapping) { return ViewOf(env, mapping); };
-  // Taking the pages takes time.
+  // Allocating the pages takes long, so it runs on the pool.
   return RunEither(info.Env(), populate, place, view);
 }
 
-// (offsets, memorySize, pieceSize, unit) => the first piece that does not begin at a multiple of the unit or does not
-// lie in the memory; -1 where all do. Here because JavaScript's remainder of doubles takes a hundred times as long.
+// (offsets, memorySize, pieceSize, unit) => the index of the first piece that does not begin at a multiple of the unit
+// or does not lie in the memory; -1 if there is none. In C++ because the remainder of doubles in JavaScript is 100
+// times as slow.
 Napi::Value PiecesFindWrong(const Napi::CallbackInfo& info) {
   Napi::Float64Array offsets = ArgDoubles(info, 0);
   uint64_t memory_size = ArgSize(info, 1);

@@ -15,8 +15,8 @@
 namespace vfio_engine {
 namespace {
 
-// The last fault of this thread that was answered by making the access again. Found without a call into the dynamic
-// linker, which a signal handler may not make.
+// The last fault of this thread after which the access was repeated. The TLS model makes its lookup async-signal-safe:
+// it needs no call into the dynamic linker.
 struct Attempt {
   const Revocable* memory;
   uint32_t epoch;
@@ -48,9 +48,8 @@ Revocable::Revocable(uint8_t* start, size_t length, int prot, std::shared_ptr<Un
 
 Revocable::~Revocable() { UnwatchFaults(this); }
 
-// The thread that meets the revoked memory wrote after it had read an even epoch. It reads the epoch again after its
-// write: the barrier that every thread passes here, between the new epoch and the memory's replacement, makes it see
-// the new one.
+// A thread reads an even epoch, writes, and reads the epoch again. If its write reached the replaced memory, it sees
+// the new epoch, because every thread executes a barrier between the store of the new epoch and the replacement.
 bool Revocable::Replace(uint32_t epoch) {
   const uint32_t old = state_->epoch.load(std::memory_order_relaxed);
   state_->epoch.store(epoch, std::memory_order_seq_cst);
@@ -66,7 +65,7 @@ bool Revocable::Replace(uint32_t epoch) {
 bool Revocable::FillOnes(uintptr_t address) {
   if (FillPage(address)) return true;
   Lock lock(*this);
-  // Restored meanwhile: the access is made again, on the device.
+  // The memory was restored meanwhile: the access is repeated on the device.
   if (!IsRevoked(epoch())) return true;
   return FillPiece(address, reinterpret_cast<uintptr_t>(start_), length_, prot_);
 }
@@ -74,11 +73,11 @@ bool Revocable::FillOnes(uintptr_t address) {
 bool Revocable::OnFault(uintptr_t address) {
   const uint32_t seen = epoch();
   if (IsRevoked(seen)) {
-    // Whoever revokes it holds the lock until the new memory is there.
+    // The revoking thread holds the lock until the new memory is in place.
     while (replacing_.load(std::memory_order_acquire)) sched_yield();
     return FillOnes(address);
   }
-  // The fault may be older than a restoration: the access is made once more before the memory is taken for gone.
+  // The fault can be older than a restoration. So the access is repeated once before the memory is revoked.
   if (last_attempt.memory != this || last_attempt.epoch != seen) {
     last_attempt = {this, seen};
     return true;
@@ -95,7 +94,7 @@ bool Revocable::OnFault(uintptr_t address) {
 void Revocable::Tell() const {
   if (signal_ == nullptr) return;
   const uint64_t one = 1;
-  // A count that is full tells as much.
+  // If the count is full, its reader is woken anyway.
   ssize_t written = write(signal_->get(), &one, sizeof(one));
   static_cast<void>(written);
 }
@@ -118,12 +117,12 @@ void Revocable::Restore(int fd, off_t offset, size_t length) {
   const uint32_t revoked = epoch();
   if (revoked == kClosed) throw SysError(EBADF, "mmap");
   if (!IsRevoked(revoked)) return;
-  // Past the end of a file there is nothing to map: the next access would only fault again.
+  // Behind the end of a file the next access would fault again.
   struct stat file = {};
   bool is_short = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
                   (offset > file.st_size || length > static_cast<uint64_t>(file.st_size - offset));
   if (is_short) throw SysError(ENXIO, "mmap");
-  // Mapped elsewhere first and then moved: a MAP_FIXED mapping that the file refuses can leave a hole.
+  // Mapped elsewhere first and then moved, because a failed MAP_FIXED mapping can leave a hole.
   void* fresh = mmap(nullptr, length, prot_, MAP_SHARED, fd, offset);
   int error_number = errno;
   if (fresh == MAP_FAILED) throw SysError(error_number, "mmap");

@@ -1,5 +1,5 @@
-// Device memory that may go away under its users (memory decoding off, low power, a reset, a truncated file): revoked,
-// it reads as 0xFF, and whoever accesses it by checked code is told. It can be restored at the same address.
+// Device memory that can disappear during its use (memory decoding off, low power, a reset, a truncated file). It is
+// then revoked: it reads as 0xFF, and checked accesses fail with ESTALE. It can be restored at the same address.
 #pragma once
 
 #include <atomic>
@@ -12,16 +12,16 @@
 
 namespace vfio_engine {
 
-// What JavaScript sees of it: a SharedArrayBuffer of kSharedSize bytes, whose first word is the epoch.
+// The state that JavaScript sees as a SharedArrayBuffer of kSharedSize bytes. Its first word is the epoch.
 struct alignas(64) RevocationState {
   static constexpr size_t kSharedSize = 64;
-  // Even: mapped. Odd: revoked. Each change adds one; Revocable::kClosed is the last.
+  // Even: mapped. Odd: revoked. Each change adds one. Revocable::kClosed is the last value.
   std::atomic<uint32_t> epoch{0};
   uint32_t unused0 = 0;
-  // The byte of the range at which the last fault revoked it.
+  // The offset into the range of the fault that revoked it last, bytes.
   std::atomic<uint64_t> fault_offset{0};
   uint64_t unused[6] = {};
-  // What all SharedArrayBuffers over the first 64 bytes share (see external_buffer.h), and the lock that goes with it.
+  // Shared by all SharedArrayBuffers over the first 64 bytes (see external_buffer.h), and its lock.
   std::mutex view_mutex;
   std::weak_ptr<void> view_store;
 };
@@ -30,40 +30,41 @@ class Revocable {
  public:
   static constexpr uint32_t kClosed = 0xFFFFFFFFu;
 
-  // Answers faults in [start, start + length), whole pages, from now on. `signal` is an eventfd that every revocation
-  // by a fault counts in, or null. Throws SysError. Thread: any.
+  // Starts to handle faults in [start, start + length), whole pages. The range stays the caller's. `signal` is an
+  // eventfd that counts revocations by faults, or null. Throws SysError. Thread: any.
   Revocable(uint8_t* start, size_t length, int prot, std::shared_ptr<UniqueFd> signal);
-  // The range is unmapped only after that. Thread: any.
+  // The caller may unmap the range only afterwards. Thread: any.
   ~Revocable();
   Revocable(const Revocable&) = delete;
   Revocable& operator=(const Revocable&) = delete;
 
-  // Whoever accesses the memory reads the epoch, makes the access, and reads the epoch again: if it changed, or was
-  // odd, the access may have met memory of 0xFF. Revoking makes the new epoch visible to every thread before it
-  // replaces the memory.
+  // A checked access reads the epoch, accesses the memory and reads the epoch again. If the epoch is odd or has
+  // changed, the access may have reached memory of 0xFF. A revocation makes the new epoch visible to every thread
+  // before it replaces the memory.
   uint32_t epoch() const { return state_->epoch.load(std::memory_order_acquire); }
   static bool IsRevoked(uint32_t epoch) { return (epoch & 1) != 0; }
-  // Puts 0xFF back where an access wrote that met the revoked memory. Does nothing when that memory is gone: the device
-  // is mapped again. `epoch` is what was read before the access. Thread: any.
+  // Puts 0xFF back after a write that reached revoked memory. Does nothing if the device is mapped again. `epoch` is
+  // the epoch that was read before the write. Thread: any.
   void PutOnesBack(uint8_t* address, size_t length, uint32_t epoch) const;
 
-  // Answers a fault of this thread. Returns false when nothing can be done. Async-signal-safe.
+  // Handles a fault of the calling thread. Returns false if it cannot. Async-signal-safe. Thread: any.
   bool OnFault(uintptr_t address);
-  // Lets the file go: the memory reads as 0xFF for good. Returns false when the kernel refuses. Thread: any.
+  // Releases the file: the memory reads as 0xFF for good. Returns false if the kernel rejects it. Thread: any.
   bool Close();
-  // Maps the file again at the same address. Does nothing when the memory is not revoked. `length` as the file takes
-  // it. Throws SysError: of mmap or mremap, and the memory stays revoked; EBADF once it is closed. Thread: any.
+  // Maps the file again at the same address. Does nothing if the memory is not revoked. `length` is the length to map.
+  // `fd` stays the caller's. Throws SysError: that of mmap or mremap, and the memory stays revoked; EBADF after Close.
+  // Thread: any.
   void Restore(int fd, off_t offset, size_t length);
 
-  // How often it was revoked by a fault. Thread: any.
+  // How many times a fault revoked the memory. Thread: any.
   uint64_t revocations() const { return revocations_.load(std::memory_order_relaxed); }
-  // Lives as long as anybody holds it.
+  // The state can outlive this object.
   const std::shared_ptr<RevocationState>& state() const { return state_; }
 
  private:
   class Lock;
 
-  // Replaces the memory under a new epoch. Returns false when the kernel refuses. With the lock held.
+  // Replaces the memory under a new epoch. Returns false if the kernel rejects it. The caller holds the lock.
   // Async-signal-safe.
   bool Replace(uint32_t epoch);
   bool FillOnes(uintptr_t address);
@@ -74,10 +75,10 @@ class Revocable {
   const int prot_;
   const std::shared_ptr<UniqueFd> signal_;
   const std::shared_ptr<RevocationState> state_;
-  // Held while the memory is replaced, by a signal handler, too: not a mutex. A holder accesses no page of the memory
-  // that may be missing, because its fault would wait for the lock.
+  // Held while the memory is replaced. A spin lock, because a signal handler takes it too. A holder must not access a
+  // page that can be missing, because its fault would wait for the lock.
   mutable std::atomic<bool> replacing_{false};
-  // The epoch of the device memory that the revoked memory took the place of.
+  // The epoch of the device memory before the last revocation.
   uint32_t replaced_epoch_ = 0;
   std::atomic<uint64_t> revocations_{0};
 };

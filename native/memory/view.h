@@ -1,4 +1,4 @@
-// A mapping as JavaScript sees it.
+// SharedArrayBuffers over a mapping and over its revocation state.
 #pragma once
 
 #include "common/error.h"
@@ -7,7 +7,7 @@
 
 namespace vfio_engine {
 
-// The buffer holds the mapping; the last of its holders drops it, on whichever thread.
+// Returns a buffer that keeps the mapping alive; the last buffer drops it, on any thread. Thread: a JavaScript thread.
 inline Napi::Value ViewOf(Napi::Env env, const std::shared_ptr<Mapping>& mapping) {
   auto* holder = new std::shared_ptr<Mapping>(mapping);
   auto release = [](void* owner) { delete static_cast<std::shared_ptr<Mapping>*>(owner); };
@@ -18,7 +18,7 @@ inline Napi::Value ViewOf(Napi::Env env, const std::shared_ptr<Mapping>& mapping
   return Napi::Value(env, view);
 }
 
-// The state as a SharedArrayBuffer, which holds it.
+// Returns a buffer over the state, which it keeps alive. Thread: a JavaScript thread.
 inline Napi::Value StateOf(Napi::Env env, const std::shared_ptr<RevocationState>& state) {
   auto* holder = new std::shared_ptr<RevocationState>(state);
   auto release = [](void* owner) { delete static_cast<std::shared_ptr<RevocationState>*>(owner); };

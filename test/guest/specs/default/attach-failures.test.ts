@@ -54,7 +54,7 @@ describe('the hints of attaches that fail', () => {
     const holder = holding(group);
     try {
       const who = `process ${holder.pid} (sleep) has ${group} open`;
-      await refuses(attach('container', BDF.edu), 'EBUSY', [who, 'one user of a group at a time']);
+      await refuses(attach('container', BDF.edu), 'EBUSY', [who, 'a group has one user at a time']);
       await refuses(attach('iommufd', BDF.edu), 'EBUSY', [who, 'the group of the device is open']);
     } finally {
       await ended(holder);
@@ -76,7 +76,7 @@ describe('the hints of attaches that fail', () => {
     const holder = await holdingBound(node);
     try {
       const who = `process ${holder.pid} (sleep) has /dev/vfio/devices/${node} open`;
-      await refuses(attach('container', BDF.edu), 'EBUSY', [who, 'one user of a group at a time']);
+      await refuses(attach('container', BDF.edu), 'EBUSY', [who, 'a group has one user at a time']);
       await refuses(attach('iommufd', BDF.edu), 'EINVAL', [who, 'one user at a time']);
     } finally {
       await ended(holder);
