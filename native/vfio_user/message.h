@@ -45,12 +45,10 @@ constexpr uint32_t kError = 1u << 5;
 constexpr uint32_t kMaxTransfer = 1u << 20;
 constexpr uint32_t kMaxMessage = kMaxTransfer + 4096;
 
-// Tells whether a header is valid: a known type, a size that includes the header, no payload in an error reply.
+// Tells whether a header is valid: a known type and a size that includes the header. libvfio-user sends error replies with
+// a payload, which the specification excludes.
 inline bool Valid(const Header& header) {
-  uint32_t type = header.flags & kTypeMask;
-  if (type > kReply || header.size < sizeof(Header)) return false;
-  bool error_reply = type == kReply && (header.flags & kError) != 0;
-  return !error_reply || header.size == sizeof(Header);
+  return (header.flags & kTypeMask) <= kReply && header.size >= sizeof(Header);
 }
 
 }  // namespace wire

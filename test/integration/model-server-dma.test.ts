@@ -4,6 +4,7 @@ import { startModel, type HostedModel } from '../../lib/models/hosting/start-mod
 import { DMA, REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
 import { errnoName, errnoNumber } from '../../lib/uapi/errno.js';
+import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP } from '../../lib/uapi/vfio.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { bytes32, RawClient, type RawMessage } from '../support/raw-client.js';
 
@@ -30,6 +31,11 @@ describe('the DMA of a served testdev', () => {
   function map(iova: bigint, size: bigint, flags = READ | WRITE, fd?: number, fdOffset = 0n): string {
     const payload = wire.encodeDmaMap({ iova, size, flags, fdOffset });
     const { errno } = client.request(wire.VFIO_USER_DMA_MAP, payload, fd === undefined ? [] : [fd]).header;
+    return errno === undefined ? 'ok' : errnoName(errno);
+  }
+
+  function unmapAnswer(unmap: wire.WireDmaUnmap): string {
+    const { errno } = client.request(wire.VFIO_USER_DMA_UNMAP, wire.encodeDmaUnmap(unmap)).header;
     return errno === undefined ? 'ok' : errnoName(errno);
   }
 
@@ -101,6 +107,66 @@ describe('the DMA of a served testdev', () => {
     assert.equal(status(), DMA.REFUSED);
     unmap(0n, 0xffff_ffff_ffff_f000n);
     assert.equal(map(0n, 4n * PAGE, READ | WRITE, ram.fd), 'ok');
+    ram.close();
+  });
+
+  it('rejects an unmap of a part of a map, and keeps the map', () => {
+    const ram = memory(3n * PAGE);
+    assert.equal(map(0n, 2n * PAGE, READ | WRITE, ram.fd), 'ok');
+    assert.equal(map(2n * PAGE, PAGE, READ | WRITE, ram.fd, 2n * PAGE), 'ok');
+    for (const [iova, size] of [
+      [0n, PAGE],
+      [PAGE, PAGE],
+      [PAGE, 2n * PAGE],
+      [0x800n, 0x100n],
+      [1n, (1n << 64n) - 1n],
+    ] as const) {
+      assert.equal(unmapAnswer({ flags: 0, iova, size }), 'EINVAL', `${iova} ${size}`);
+    }
+    setUp(0n, 2n * PAGE, 8);
+    start();
+    assert.equal(status(), DMA.DONE);
+    assert.equal(unmapAnswer({ flags: 0, iova: 0n, size: 3n * PAGE }), 'ok');
+    ram.close();
+  });
+
+  it('unmaps everything by FLAG_ALL with an address and a size of 0', () => {
+    const ram = memory(PAGE);
+    const all = VFIO_DMA_UNMAP_FLAG_ALL;
+    for (const iova of [0n, 0x8000_0000n, (1n << 64n) - PAGE]) {
+      assert.equal(map(iova, PAGE, READ | WRITE, ram.fd), 'ok');
+    }
+    assert.equal(unmapAnswer({ flags: all, iova: 0n, size: PAGE }), 'EINVAL');
+    assert.equal(unmapAnswer({ flags: all, iova: PAGE, size: 0n }), 'EINVAL');
+    assert.equal(unmapAnswer({ flags: all | 4, iova: 0n, size: 0n }), 'EINVAL');
+    assert.equal(unmapAnswer({ flags: all, iova: 0n, size: 0n }), 'ok');
+    for (const iova of [0n, 0x8000_0000n, (1n << 64n) - PAGE]) {
+      assert.equal(map(iova, PAGE, READ | WRITE, ram.fd), 'ok', 'nothing is mapped there any more');
+    }
+    assert.equal(unmapAnswer({ flags: all, iova: 0n, size: 0n }), 'ok');
+    ram.close();
+  });
+
+  it('unmaps with a dirty bitmap that has every writable page', () => {
+    const ram = memory(4n * PAGE);
+    const flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+    const whole = { flags, iova: PAGE, size: 5n * PAGE };
+    assert.equal(map(PAGE, 2n * PAGE, READ | WRITE, ram.fd), 'ok');
+    assert.equal(map(3n * PAGE, PAGE, READ, ram.fd), 'ok');
+    assert.equal(map(5n * PAGE, PAGE, WRITE, ram.fd), 'ok');
+    for (const bitmap of [
+      { pageSize: 0n, size: 8n },
+      { pageSize: 2048n, size: 8n },
+      { pageSize: 3n * PAGE, size: 8n },
+      { pageSize: PAGE, size: 0n },
+      { pageSize: 4n * PAGE, size: 8n },
+    ]) {
+      assert.equal(unmapAnswer({ ...whole, bitmap }), 'EINVAL', `${bitmap.pageSize} ${bitmap.size}`);
+    }
+    const unmap = { ...whole, bitmap: { pageSize: PAGE, size: 8n } };
+    const reply = client.expect(wire.VFIO_USER_DMA_UNMAP, wire.encodeDmaUnmap(unmap));
+    assert.deepEqual([...reply.payload], [...wire.encodeDmaUnmap(unmap, Uint8Array.of(0b10011, 0, 0, 0, 0, 0, 0, 0))]);
+    assert.equal(map(PAGE, 4n * PAGE, READ, ram.fd), 'ok', 'nothing is mapped there any more');
     ram.close();
   });
 

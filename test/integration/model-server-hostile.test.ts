@@ -152,7 +152,37 @@ describe('a server and a hostile client', () => {
     const json = new TextEncoder().encode('{"capabilities":{"migration":{},"new":[1],"max_msg_fds":1}}\0');
     const payload = Uint8Array.of(0, 0, 7, 0, ...json);
     const version = wire.decodeVersion(client.expect(wire.VFIO_USER_VERSION, payload).payload);
-    assert.deepEqual([version.major, version.minor, version.capabilities.writeMultiple], [0, 0, true]);
+    assert.deepEqual([version.major, version.minor, version.capabilities.writeMultiple], [0, 0, false]);
+    client.close();
+    await host.stop();
+  });
+
+  it('reply to VERSION with a subset of the client’s capabilities', async () => {
+    const offers = [
+      // QEMU's. It hangs up if max_msg_fds in the reply is more than 16.
+      { maxMsgFds: 16, maxDataXferSize: 1 << 20, maxDmaMaps: 65535, pageSizes: 4096, writeMultiple: true },
+      { maxMsgFds: 8, maxDataXferSize: 4096, maxDmaMaps: 32, pageSizes: 1 << 21, writeMultiple: false },
+    ];
+    for (const offer of offers) {
+      const host = await startModel({ model: 'edu' });
+      const client = new RawClient(host.socket);
+      const capabilities = { ...offer, twinSocket: false };
+      assert.deepEqual(wire.decodeVersion(client.version(capabilities).payload).capabilities, capabilities);
+      client.close();
+      await host.stop();
+    }
+    const host = await startModel({ model: 'edu' });
+    const client = new RawClient(host.socket);
+    const most = { maxMsgFds: 1000, maxDataXferSize: 1 << 30, maxDmaMaps: 1 << 30, writeMultiple: true };
+    const reply = wire.decodeVersion(client.version({ ...most, twinSocket: false }).payload);
+    assert.deepEqual(reply.capabilities, {
+      maxMsgFds: 16,
+      maxDataXferSize: 1 << 20,
+      maxDmaMaps: 65535,
+      pageSizes: 4096,
+      writeMultiple: true,
+      twinSocket: false,
+    });
     client.close();
     await host.stop();
   });

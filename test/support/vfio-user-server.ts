@@ -157,6 +157,8 @@ const lies = {
   'too much data': onRead((server, command) => server.reply(command, regionReply(0, 64, 64))),
   'another offset': onRead((server, command) => server.reply(command, regionReply(8, 4, 4))),
   'an errno of 2^31': onRead((server, command) => server.reply(command, undefined, { errno: 0x8000_0000 })),
+  /** As libvfio-user answers a REGION_READ that fails: 33 bytes, ERROR set. */
+  'an error with a payload': onRead((server, command) => server.reply(command, regionReply(0, 1, 1), { errno: 22 })),
   'never answers': onRead(() => undefined),
   'answers late': onRead((server, command) => {
     const file = openSync('/dev/null', 'r');

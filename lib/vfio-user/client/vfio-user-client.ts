@@ -10,7 +10,7 @@ import { CommandSender, type ReceivedReply } from './command-sender.js';
 
 /** The capabilities of this client. */
 const CLIENT_CAPABILITIES: wire.Capabilities = {
-  maxMsgFds: 16,
+  maxMsgFds: wire.MAX_OFFERED_FDS,
   maxDataXferSize: wire.VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   maxDmaMaps: wire.VFIO_USER_DEFAULT_MAX_DMA_MAPS,
   pageSizes: wire.VFIO_USER_DEFAULT_PGSIZES,

@@ -20,7 +20,7 @@ import { PayloadReader, PayloadWriter } from './payload.js';
  */
 export const HEADER_SIZE = 16;
 
-/** The most descriptors that one message can carry. Source: SCM_MAX_FD */
+/** The most descriptors that a message can carry. Source: SCM_MAX_FD */
 export const MAX_MESSAGE_FDS = 253;
 
 /** The header of a message. */
@@ -52,7 +52,8 @@ export function encodeHeader(header: MessageHeader): Uint8Array {
 
 /**
  * Reads the header at the start of a message. Ignores flag bits that the protocol does not define.
- * @throws ERR_PROTOCOL for fewer than 16 bytes, an unknown type, a size below 16, or an error reply with a payload
+ * An error reply may have a payload, as libvfio-user's do against the specification.
+ * @throws ERR_PROTOCOL for fewer than 16 bytes, an unknown type, or a size below 16
  */
 export function decodeHeader(message: Uint8Array): MessageHeader {
   const reader = new PayloadReader(message, 'header');
@@ -68,7 +69,6 @@ export function decodeHeader(message: Uint8Array): MessageHeader {
     return { id, command, size, type: 'command', noReply: (flags & VFIO_USER_FLAGS_NO_REPLY) !== 0 };
   }
   if ((flags & VFIO_USER_FLAGS_ERROR) === 0) return { id, command, size, type: 'reply' };
-  if (size !== HEADER_SIZE) throw reader.fail('an error reply has a payload');
   return { id, command, size, type: 'reply', errno };
 }
 

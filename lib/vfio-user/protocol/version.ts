@@ -43,8 +43,23 @@ export const DEFAULT_CAPABILITIES: Capabilities = {
   twinSocket: false,
 };
 
+/** The most descriptors a message to offer. QEMU refuses a peer that offers more. */
+export const MAX_OFFERED_FDS = 16;
+
 /** The most bytes of version data accepted. Peers send a few hundred. */
 const MAX_JSON = 64 * 1024;
+
+/** Returns the capabilities that two sides have in common. A server replies with them: peers reject more than they offered. */
+export function commonCapabilities(own: Capabilities, offered: Capabilities): Capabilities {
+  return {
+    maxMsgFds: Math.min(own.maxMsgFds, offered.maxMsgFds),
+    maxDataXferSize: Math.min(own.maxDataXferSize, offered.maxDataXferSize),
+    maxDmaMaps: Math.min(own.maxDmaMaps, offered.maxDmaMaps),
+    pageSizes: Number(BigInt(own.pageSizes) & BigInt(offered.pageSizes)),
+    writeMultiple: own.writeMultiple && offered.writeMultiple,
+    twinSocket: own.twinSocket && offered.twinSocket,
+  };
+}
 
 /** Writes the payload of VERSION. The JSON ends with a NUL, as the protocol requires. */
 export function encodeVersion(version: Version): Uint8Array {

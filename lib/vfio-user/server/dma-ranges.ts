@@ -58,17 +58,23 @@ export class DmaRanges {
     });
   }
 
-  /** Removes all ranges that lie inside a range. The range may be empty, or exceed 2^64 as QEMU's does. */
-  remove(iova: bigint, size: bigint): void {
+  /**
+   * Removes all ranges that lie inside a range. The range may be empty, or exceed 2^64 as QEMU's does.
+   * @returns the removed ranges
+   * @throws EINVAL if a range lies only partly inside; then none is removed
+   */
+  remove(iova: bigint, size: bigint): DmaRange[] {
+    if (size === 0n) return [];
     const last = iova + size - 1n;
-    let at = this.#firstEndingAtOrAfter(iova);
-    const crossesStart = (this.#ranges[at]?.iova ?? iova) < iova;
-    if (crossesStart) at += 1;
+    const at = this.#firstEndingAtOrAfter(iova);
     let end = at;
-    while ((this.#ranges[end]?.last ?? last + 1n) <= last) end += 1;
-    for (const range of this.#ranges.splice(at, end - at)) {
-      if (range.file !== undefined) this.#files.close(range.file);
-    }
+    while ((this.#ranges[end]?.iova ?? last + 1n) <= last) end += 1;
+    const inside = this.#ranges.slice(at, end);
+    if (inside.some((range) => range.iova < iova || range.last > last))
+      throw systemError('EINVAL', 'vfio-user(DMA_UNMAP)');
+    this.#ranges.splice(at, inside.length);
+    for (const { file } of inside) if (file !== undefined) this.#files.close(file);
+    return inside;
   }
 
   /** Removes all ranges. */

@@ -2,12 +2,12 @@ import { VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { errnoNumber } from '../../uapi/errno.js';
 import {
+  commonCapabilities,
   encodeVersion,
   decodeVersion,
-  MAX_MESSAGE_FDS,
+  MAX_OFFERED_FDS,
   VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   VFIO_USER_DEFAULT_MAX_DMA_MAPS,
-  VFIO_USER_DEFAULT_PGSIZES,
   VFIO_USER_MAJOR,
   VFIO_USER_MINOR,
   VFIO_USER_VERSION,
@@ -21,12 +21,12 @@ import type { OwnedResources } from './owned-resources.js';
 import { MessageQueue } from './message-queue.js';
 import { Transport, type Message } from './transport.js';
 
-/** The capabilities of this server. */
+/** The most that this server supports. Its DMA maps are not bound to pages, so it supports every page size. */
 const CAPABILITIES = {
-  maxMsgFds: MAX_MESSAGE_FDS,
+  maxMsgFds: MAX_OFFERED_FDS,
   maxDataXferSize: VFIO_USER_DEFAULT_MAX_DATA_XFER_SIZE,
   maxDmaMaps: VFIO_USER_DEFAULT_MAX_DMA_MAPS,
-  pageSizes: VFIO_USER_DEFAULT_PGSIZES,
+  pageSizes: Number.MAX_SAFE_INTEGER,
   writeMultiple: true,
   twinSocket: false,
 };
@@ -129,14 +129,15 @@ export class VfioUserServer {
       if (header.command !== VFIO_USER_VERSION) throw new VfioError('vfio-user: no VERSION yet', EINVAL);
       const version = decodeVersion(payload);
       if (version.major !== VFIO_USER_MAJOR) throw new VfioError('vfio-user: another major version', EINVAL);
-      this.#memory.maxTransfer = Math.min(version.capabilities.maxDataXferSize, CAPABILITIES.maxDataXferSize);
+      const capabilities = commonCapabilities(CAPABILITIES, version.capabilities);
+      this.#memory.maxTransfer = capabilities.maxDataXferSize;
       this.#negotiated = true;
+      return { payload: encodeVersion({ major: VFIO_USER_MAJOR, minor: VFIO_USER_MINOR, capabilities }) };
     } catch (error) {
       this.#sendError(running, errnoOf(error));
       this.#transport.close();
       throw error;
     }
-    return { payload: encodeVersion({ major: VFIO_USER_MAJOR, minor: VFIO_USER_MINOR, capabilities: CAPABILITIES }) };
   }
 
   #sendEarlyReplies(): void {

@@ -145,6 +145,15 @@ describe('vfio-user client', () => {
       withClient('an errno of 2^31', (client) => {
         assert.equal(read(client).result, -5);
       }));
+    it('reports an error reply with a payload, and keeps the connection', () =>
+      withClient('an error with a payload', async (client) => {
+        const { result, target } = read(client);
+        assert.equal(result, -22);
+        assert.deepEqual([...target], [0xee, 0xee, 0xee, 0xee]);
+        await assert.rejects(client.regionRead(0, 0, 4), { code: 'EINVAL', syscall: 'vfio-user(REGION_READ)' });
+        assert.equal((await client.deviceInfo()).numRegions, 9);
+        assert.equal(client.alive, true);
+      }));
     it('closes unexpected descriptors', () =>
       withClient('descriptors', (client) => {
         for (let i = 0; i < 50; i++) assert.equal(read(client).result, 4);
