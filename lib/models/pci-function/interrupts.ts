@@ -89,7 +89,7 @@ export class Interrupts {
     this.#request.close();
   }
 
-  /** Describes an interrupt index. @throws EINVAL for an unknown index, and for ERR without PCI Express */
+  /** Describes an interrupt index. An absent one has count 0, as libvfio-user has it. @throws EINVAL for an unknown index */
   getInfo(index: number): IrqInfo {
     const { VFIO_IRQ_INFO_EVENTFD: eventfd, VFIO_IRQ_INFO_NORESIZE: fixed } = vfio;
     switch (index) {
@@ -103,8 +103,6 @@ export class Interrupts {
         // With vectors, they can be changed while enabled: no NORESIZE. Source: vfio_pci_ioctl_get_irq_info
         return { index, flags: this.#count(index) > 0 ? eventfd : eventfd | fixed, count: this.#count(index) };
       case vfio.VFIO_PCI_ERR_IRQ_INDEX:
-        if (this.#count(index) === 0) throw irqError('EINVAL');
-        return { index, flags: eventfd | fixed, count: 1 };
       case vfio.VFIO_PCI_MSI_IRQ_INDEX:
       case vfio.VFIO_PCI_REQ_IRQ_INDEX:
         return { index, flags: eventfd | fixed, count: this.#count(index) };

@@ -10,7 +10,8 @@ const READ_WRITE = vfio.VFIO_REGION_INFO_FLAG_READ | vfio.VFIO_REGION_INFO_FLAG_
 /**
  * Describes a region. A memory BAR of hardware can be mapped whole; a BAR of a model only where it is plain memory,
  * because an access to a register must reach the model. `offset` is the offset in the descriptor of the region.
- * @throws EINVAL for an index without a region, and for the VGA region, which no model has
+ * An absent region has size 0, as libvfio-user describes it; so has the VGA region, which no model has.
+ * @throws EINVAL for an index from VFIO_PCI_NUM_REGIONS on
  */
 export function regionInfo(model: PciModel, image: ConfigImage, regionIndex: number): RegionInfo {
   const region = { index: regionIndex, offset: 0n, capabilities: {} };
@@ -25,6 +26,7 @@ export function regionInfo(model: PciModel, image: ConfigImage, regionIndex: num
   if (regionIndex === vfio.VFIO_PCI_CONFIG_REGION_INDEX) {
     return { ...region, flags: READ_WRITE, size: BigInt(image.bytes.length) };
   }
+  if (regionIndex < vfio.VFIO_PCI_NUM_REGIONS) return { ...region, flags: 0, size: 0n };
   throw systemError('EINVAL', 'vfio-user(DEVICE_GET_REGION_INFO)');
 }
 

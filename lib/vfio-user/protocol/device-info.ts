@@ -7,12 +7,11 @@ export function encodeDeviceInfoQuery(): Uint8Array {
   return new PayloadWriter(VFIO_DEVICE_INFO_MINSZ).u32(VFIO_DEVICE_INFO_MINSZ).bytes;
 }
 
-/** Reads the command DEVICE_GET_INFO. @returns its argsz, the room for the reply. @throws ERR_PROTOCOL */
+/** Reads the command DEVICE_GET_INFO, which may be as long as its reply. @returns its argsz. @throws ERR_PROTOCOL */
 export function decodeDeviceInfoQuery(payload: Uint8Array): number {
   const reader = new PayloadReader(payload, 'DEVICE_GET_INFO');
   const argsz = reader.argsz(VFIO_DEVICE_INFO_MINSZ);
   reader.bytes(12);
-  reader.end();
   return argsz;
 }
 

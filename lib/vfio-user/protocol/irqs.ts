@@ -8,14 +8,13 @@ export function encodeIrqInfoQuery(irqIndex: number): Uint8Array {
   return new PayloadWriter(VFIO_IRQ_INFO_MINSZ).u32(VFIO_IRQ_INFO_MINSZ).u32(0).u32(irqIndex).bytes;
 }
 
-/** Reads the command DEVICE_GET_IRQ_INFO. @returns the irqIndex. @throws ERR_PROTOCOL */
+/** Reads the command DEVICE_GET_IRQ_INFO, which may be as long as its reply. @returns the irqIndex. @throws ERR_PROTOCOL */
 export function decodeIrqInfoQuery(payload: Uint8Array): number {
   const reader = new PayloadReader(payload, 'DEVICE_GET_IRQ_INFO');
   reader.argsz(VFIO_IRQ_INFO_MINSZ);
   reader.u32();
   const irqIndex = reader.u32();
   reader.u32();
-  reader.end();
   return irqIndex;
 }
 

@@ -24,14 +24,13 @@ export function encodeRegionInfoQuery(query: RegionQuery): Uint8Array {
   return new PayloadWriter(VFIO_REGION_INFO_MINSZ).u32(query.argsz).u32(0).u32(query.index).bytes;
 }
 
-/** Reads the command DEVICE_GET_REGION_INFO. @throws ERR_PROTOCOL */
+/** Reads the command DEVICE_GET_REGION_INFO, which may be as long as its reply. @throws ERR_PROTOCOL */
 export function decodeRegionInfoQuery(payload: Uint8Array): RegionQuery {
   const reader = new PayloadReader(payload, 'DEVICE_GET_REGION_INFO');
   const argsz = reader.argsz(VFIO_REGION_INFO_MINSZ);
   reader.u32();
   const index = reader.u32();
   reader.bytes(20);
-  reader.end();
   return { argsz, index };
 }
 
@@ -69,7 +68,7 @@ export function decodeRegionInfo(payload: Uint8Array): { readonly info: RegionIn
   return { info: { index, flags, size, offset, capabilities }, argsz };
 }
 
-/** Reads the command DEVICE_GET_REGION_IO_FDS. @returns the regionIndex. @throws ERR_PROTOCOL */
+/** Reads the command DEVICE_GET_REGION_IO_FDS, which may be as long as its reply. @returns the regionIndex. @throws ERR_PROTOCOL */
 export function decodeRegionIoFdsQuery(payload: Uint8Array): number {
   const reader = new PayloadReader(payload, 'DEVICE_GET_REGION_IO_FDS');
   reader.argsz(IO_FDS_SIZE);
@@ -77,7 +76,6 @@ export function decodeRegionIoFdsQuery(payload: Uint8Array): number {
   if (flags !== 0) throw reader.fail(`\`flags\` must be 0. Received ${flags}`);
   const index = reader.u32();
   reader.u32();
-  reader.end();
   return index;
 }
 
