@@ -76,13 +76,18 @@ export type SystemErrorContext = Pick<VfioErrorFields, 'device' | 'path' | 'hint
 export function systemError(errno: ErrnoName | number, syscall: string, context: SystemErrorContext = {}): VfioError {
   const code = typeof errno === 'number' ? errnoName(errno) : errno;
   const number = typeof errno === 'number' ? errno : errnoNumber(errno);
-  const where = context.path ?? context.device;
-  return new VfioError(`${code}: ${syscall}${where === undefined ? '' : ` '${where}'`}`, {
+  return new VfioError(withObject(`${code}: ${syscall}`, context), {
     ...context,
     code,
     errno: number,
     syscall,
   });
+}
+
+/** Adds the object of a failed call to its message: the path, or else the device. */
+function withObject(message: string, { path, device }: SystemErrorContext): string {
+  const object = path ?? device;
+  return object === undefined ? message : `${message} '${object}'`;
 }
 
 /** Makes the error of a wrong argument. `argumentError` of arguments.ts writes the usual message. */
@@ -96,7 +101,10 @@ export function invalidArgument(message: string, hint?: string): VfioError {
  */
 export function withContext(error: unknown, context: SystemErrorContext): unknown {
   if (!(error instanceof VfioError)) return error;
-  const enriched = new VfioError(plainMessage(error), {
+  const message = plainMessage(error);
+  // The message of a system call's error names the object as soon as it is known.
+  const lacksObject = error.syscall !== undefined && message === `${error.code}: ${error.syscall}`;
+  const enriched = new VfioError(lacksObject ? withObject(message, context) : message, {
     code: error.code,
     errno: error.errno,
     syscall: error.syscall,
