@@ -19,7 +19,7 @@ export interface WireDmaMap {
 }
 
 /** The room for a dirty bitmap in the reply to DMA_UNMAP. */
-export interface WireBitmap {
+interface WireBitmap {
   /** Bytes that one bit stands for, a power of two. */
   readonly pageSize: bigint;
   /** Bytes of the bitmap. */
