@@ -1,28 +1,26 @@
-// Runs work on libuv's thread pool and settles a promise with its result, so that a system call that sleeps never
-// blocks the event loop.
+// Runs work on a thread of ours and settles a promise with its result, so that a system call that sleeps blocks neither the event
+// loop nor libuv's threads.
 #pragma once
 
 #include <optional>
 #include <utility>
 
+#include "common/call_threads.h"
+#include "common/deliveries.h"
 #include "common/error.h"
 
 namespace vfio_engine {
 
 template <class Work, class Convert>
-class PromiseWorker final : public Napi::AsyncWorker {
+class PromisedCall final : public Delivery {
   using Result = decltype(std::declval<Work>()());
 
  public:
-  PromiseWorker(Napi::Env env, Work work, Convert convert)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        work_(std::move(work)),
-        convert_(std::move(convert)) {}
-  Napi::Promise Promise() const { return deferred_.Promise(); }
+  PromisedCall(Napi::Promise::Deferred deferred, Work work, Convert convert)
+      : deferred_(deferred), work_(std::move(work)), convert_(std::move(convert)) {}
 
- protected:
-  void Execute() override {
+  // Thread: the one that makes the call.
+  void Make() {
     try {
       result_.emplace(work_());
     } catch (const SysError& error) {
@@ -33,19 +31,17 @@ class PromiseWorker final : public Napi::AsyncWorker {
       error_.emplace(ENOMEM, "malloc");
     }
   }
-  // A SysError arrives here too, as a result: it keeps its errno.
-  void OnOK() override {
-    Napi::Env env = Env();
+
+  void Settle(Napi::Env env) override {
     Napi::HandleScope scope(env);
-    if (error_) return deferred_.Reject(ToJsError(env, *error_).Value());
     try {
+      if (error_) return deferred_.Reject(ToJsError(env, *error_).Value());
       deferred_.Resolve(Guard(env, [&] { return convert_(env, std::move(*result_)); }));
     } catch (const Napi::Error& error) {
       // Without this the promise would never settle.
       deferred_.Reject(error.Value());
     }
   }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
   Napi::Promise::Deferred deferred_;
@@ -55,15 +51,25 @@ class PromiseWorker final : public Napi::AsyncWorker {
   std::optional<SysError> error_;
 };
 
-// Runs `work` on a pool thread. `work` must not touch JavaScript, may throw SysError and returns a value.
-// `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to.
-// Thread: a JavaScript thread.
+// Runs `work` on a thread of ours. `work` must not touch JavaScript, may throw SysError and returns a value.
+// `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to. Neither may hold a
+// reference of Node-API: the environment may end first. Thread: a JavaScript thread.
 template <class Work, class Convert>
 Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
-  auto* worker = new PromiseWorker<Work, Convert>(env, std::move(work), std::move(convert));
-  Napi::Promise promise = worker->Promise();
-  worker->Queue();
-  return promise;
+  auto deferred = Napi::Promise::Deferred::New(env);
+  std::shared_ptr<Deliveries> deliveries = Deliveries::Of(env);
+  auto* call = new PromisedCall<Work, Convert>(deferred, std::move(work), std::move(convert));
+  try {
+    CallThreads::Get().Run([call, deliveries] {
+      call->Make();
+      deliveries->Deliver(std::unique_ptr<Delivery>(call));
+    });
+    deliveries->Expect();
+  } catch (const SysError& error) {
+    delete call;
+    deferred.Reject(ToJsError(env, error).Value());
+  }
+  return deferred.Promise();
 }
 
 // Like RunAsync if `sleeps`. Otherwise runs `work` at once on the calling thread and returns the value itself or

@@ -27,12 +27,16 @@ class SysError : public std::runtime_error {
   std::string call_;
 };
 
+class Deliveries;
+
 // The state of one environment (a JavaScript thread). lib/native/addon.ts sets it once.
 struct AddonData {
   // (errno: number, syscall: string) => VfioError
   Napi::FunctionReference error_factory;
   // An eventfd; see memory/revocable.h. The environment's mappings hold it, too: they may outlive it.
   std::shared_ptr<UniqueFd> revocation_signal;
+  // Made with the first call that may sleep.
+  std::shared_ptr<Deliveries> deliveries;
 };
 
 // Makes the VfioError of a SysError. Thread: a JavaScript thread.

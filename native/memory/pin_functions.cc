@@ -8,6 +8,7 @@
 #include "common/async.h"
 #include "common/export.h"
 #include "memory/buffer_bytes.h"
+#include "memory/buffer_hold.h"
 #include "memory/pins.h"
 #include "memory/placement.h"
 
@@ -90,17 +91,14 @@ Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
     return refused;
   }
   auto discarding = std::make_shared<Discarding>(id);
-  // Held until the promise settles, so that the memory stays.
-  auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
-  return RunAsync(
-      info.Env(),
-      [data = bytes.data + offset, length, discarding = std::move(discarding)]() mutable {
-        // Ended before the promise settles, because the caller may then map at once.
-        std::shared_ptr<Discarding> until_done = std::move(discarding);
-        Discard(data, length);
-        return true;
-      },
-      [held](Napi::Env env, bool) { return env.Undefined(); });
+  // The memory stays until it is discarded, even if the caller drops the buffer.
+  std::shared_ptr<void> hold = HoldBytes(info[0]);
+  return RunAsyncVoid(info.Env(), [data = bytes.data + offset, length, hold = std::move(hold),
+                                   discarding = std::move(discarding)]() mutable {
+    // Ended before the promise settles, because the caller may then map at once.
+    std::shared_ptr<Discarding> until_done = std::move(discarding);
+    Discard(data, length);
+  });
 }
 
 }  // namespace
