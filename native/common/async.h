@@ -1,5 +1,5 @@
-// Runs work on a thread of ours and settles a promise with its result, so that a system call that sleeps blocks neither the event
-// loop nor libuv's threads.
+// Runs work on a thread of ours and settles a promise with its result, so that a system call that sleeps blocks neither
+// the event loop nor libuv's threads.
 #pragma once
 
 #include <optional>
@@ -52,8 +52,8 @@ class PromisedCall final : public Delivery {
 };
 
 // Runs `work` on a thread of ours. `work` must not touch JavaScript, may throw SysError and returns a value.
-// `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to. Neither may hold a
-// reference of Node-API: the environment may end first. Thread: a JavaScript thread.
+// `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to. Neither
+// may hold a reference of Node-API: the environment may end first. Thread: a JavaScript thread.
 template <class Work, class Convert>
 Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   auto deferred = Napi::Promise::Deferred::New(env);

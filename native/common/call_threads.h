@@ -13,8 +13,8 @@ class CallThreads {
   // The threads of the process. Thread: any.
   static CallThreads& Get();
 
-  // Runs `work`, which must not throw, on a thread of its own: an idle one or a new one. If no thread can be made, `work` waits
-  // for one of those that are busy; if there is none either, throws SysError(EAGAIN). Thread: any.
+  // Runs `work`, which must not throw, on a thread of its own: an idle one or a new one. If no thread can be made,
+  // `work` waits for one of those that are busy; if there is none either, throws SysError(EAGAIN). Thread: any.
   void Run(std::function<void()> work);
 
  private:

@@ -11,8 +11,8 @@
 
 namespace vfio_engine {
 
-// A call that has ended on another thread. It is destroyed on the JavaScript thread, or, once the environment is gone, on the thread
-// that made the call: it may hold no reference of Node-API.
+// A call that has ended on another thread. It is destroyed on the JavaScript thread, or, once the environment is gone,
+// on the thread that made the call: it may hold no reference of Node-API.
 class Delivery {
  public:
   virtual ~Delivery() = default;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "lane/block_hook.h"
 #include "lane/dma_buffer.h"
 #include "lane/mmio.h"
 #include "lane/program.h"
@@ -88,6 +89,7 @@ int Poll(const IoRegion& region, Slot& slot) {
   int error = region.CheckRead(slot.offset, slot.width, slot.width);
   if (error != 0) return error;
   const IoRegion::MappedArea* area = region.AreaOf(slot.offset, slot.width);
+  TellBeforeBlocking();
   const uint64_t end = NowUs() + kSliceUs;
   for (uint32_t burst = kFirstBurst;; burst = std::min(burst * 4, kLongestBurst)) {
     int result = area == nullptr ? LookAtTrapped(region, burst, slot) : LookAtArea(*area, burst, slot);
@@ -102,6 +104,7 @@ int CopyPart(const IoRegion& region, const Slot& slot, uint8_t* memory, uint32_t
 
 // Copies for the time of a slice. The slot then says what is left.
 int CopySlice(const IoRegion& region, Slot& slot, uint8_t* memory) {
+  TellBeforeBlocking();
   const uint64_t end = NowUs() + kSliceUs;
   for (uint32_t burst = kFirstBurst;; burst = std::min(burst * 4, kLongestBurst)) {
     const uint32_t length = std::min(slot.length, burst * slot.width);
@@ -167,7 +170,7 @@ int ExecuteSlice(Slot& slot, LastBuffer& last) {
   if (slot.deadline_us != 0 && static_cast<Op>(slot.op) != Op::kPoll && NowUs() > slot.deadline_us) return -ETIMEDOUT;
   int result;
   {
-    ReadSection section;
+    ReadSection section(slot.region);
     const IoRegion* region = RegionTable::Get().Find(slot.region);
     if (region == nullptr) return -EBADF;
     result = ExecuteOn(*region, slot, last);

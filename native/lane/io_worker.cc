@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "lane/execute.h"
 #include "lane/futex.h"
+#include "lane/quiescence.h"
 
 namespace vfio_engine {
 namespace {
@@ -40,7 +41,7 @@ bool IoWorker::ServeOnce(bool* busy) {
   for (size_t i = 0; i < hot_.size();) {
     Served& served = served_[hot_[i]];
     bool polling = false;
-    bool worked = served.lane->Serve(kQuota, &polling);
+    bool worked = ServeLane(*served.lane, &polling);
     *busy |= polling;
     progress |= worked;
     served.idle = worked || polling ? 0 : served.idle + 1;
@@ -56,6 +57,17 @@ bool IoWorker::ServeOnce(bool* busy) {
   return ServeCold(busy, progress || *busy ? kColdLooks : served_.size()) || progress;
 }
 
+// RemoveLane takes the lane's server away and then makes every thread pass a barrier: either this thread's `inside_` is
+// visible after it, or this thread sees that the lane is not its own any more. The list that it goes through may be an
+// old one.
+bool IoWorker::ServeLane(Lane& lane, bool* busy) {
+  inside_.store(&lane, std::memory_order_relaxed);
+  PairWithBarrier();
+  bool worked = lane.server.load(std::memory_order_relaxed) == this && lane.Serve(kQuota, busy);
+  inside_.store(nullptr, std::memory_order_release);
+  return worked;
+}
+
 bool IoWorker::ServeCold(bool* busy, size_t looks) {
   if (hot_.size() == served_.size()) return false;
   bool progress = false;
@@ -66,7 +78,7 @@ bool IoWorker::ServeCold(bool* busy, size_t looks) {
     served.hot = true;
     served.idle = 0;
     hot_.push_back(static_cast<uint32_t>(cold_cursor_));
-    progress |= served.lane->Serve(kQuota, busy);
+    progress |= ServeLane(*served.lane, busy);
   }
   return progress;
 }
@@ -136,6 +148,7 @@ void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
 void IoWorker::AddLane(std::shared_ptr<Lane> lane) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    lane->server.store(this, std::memory_order_relaxed);
     lanes_.push_back(std::move(lane));
     version_.fetch_add(1);
   }
@@ -143,15 +156,16 @@ void IoWorker::AddLane(std::shared_ptr<Lane> lane) {
 }
 
 void IoWorker::RemoveLane(const std::shared_ptr<Lane>& lane) {
-  uint64_t wanted;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     lanes_.erase(std::remove(lanes_.begin(), lanes_.end(), lane), lanes_.end());
-    wanted = version_.fetch_add(1) + 1;
+    lane->server.store(nullptr, std::memory_order_relaxed);
+    version_.fetch_add(1);
   }
+  MakeThreadsPassBarrier();
   Wake();
-  // A worker that does not serve now takes the new list before it touches a lane again.
-  while (serving_.load() && served_version_.load() < wanted) {
+  // A thread that died inside is outside once Recover has run.
+  while (serving_.load() && inside_.load(std::memory_order_acquire) == lane.get()) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 }

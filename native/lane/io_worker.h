@@ -21,7 +21,8 @@ class IoWorker {
   bool Serve(uint32_t max_ms, uint32_t spin_us);
   // Adds a lane, which the worker keeps alive until RemoveLane. Thread: any.
   void AddLane(std::shared_ptr<Lane> lane);
-  // Removes a lane. Returns when the worker's thread has left it. Thread: any that may block.
+  // Removes a lane. Returns when the worker's thread has left it; what the thread does in other lanes is not waited
+  // for. Thread: any that may block.
   void RemoveLane(const std::shared_ptr<Lane>& lane);
   // Wakes the worker if it sleeps. Thread: any.
   void Wake();
@@ -45,6 +46,7 @@ class IoWorker {
 
   WorkerControl& control() const { return *reinterpret_cast<WorkerControl*>(memory_->data()); }
   bool ServeOnce(bool* busy);
+  bool ServeLane(Lane& lane, bool* busy);
   bool ServeCold(bool* busy, size_t looks);
   bool AnyWork();
   void Sleep(uint64_t microseconds);
@@ -68,6 +70,8 @@ class IoWorker {
   std::optional<uint32_t> spin_us_;
   // The version of `lanes_` that `served_` is a copy of.
   std::atomic<uint64_t> served_version_{0};
+  // The lane that the worker's thread is in.
+  std::atomic<const Lane*> inside_{nullptr};
 };
 
 // The process's table of workers. Thread: any.

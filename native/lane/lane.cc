@@ -14,8 +14,13 @@ constexpr uint32_t kSlotsAhead = 2;
 // Each store to `completed` takes its cache line away from the producer's core. So quick answers are published
 // together. Slow answers, which a producer may wait for, are published one by one.
 constexpr uint32_t kAnswersAtATime = 8;
+// After so many operations that may block, the clock is read, and after so long the next lane has its turn.
+constexpr uint32_t kBlockingPerLook = 4;
+constexpr uint64_t kBlockingTurnUs = 1000;
 
 }  // namespace
+
+__thread BlockHook* block_hook = nullptr;
 
 Lane::Lane(uint32_t capacity)
     : memory_(Mapping::Allocate(sizeof(LaneHeader) + static_cast<size_t>(capacity) * sizeof(Slot))),
@@ -39,6 +44,8 @@ int Lane::Run(uint32_t index, Slot* copy) {
     std::memcpy(copy, shared, sizeof(Slot));
     // Keeps the compiler from loading a field from the slot again.
     std::atomic_signal_fence(std::memory_order_seq_cst);
+    // Of a program that goes on, it says how a step has failed.
+    copy->status = 0;
   }
   bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
   int status = cancelled ? -ECANCELED : Execute(*copy);
@@ -56,6 +63,14 @@ void Lane::Answer(uint32_t index, const Slot& copy, int status) {
 
 void Lane::Publish() { header().completed.store(completed_, std::memory_order_release); }
 
+// A finished answer never waits for an operation that can block.
+void Lane::BeforeBlocking() {
+  blocking_++;
+  if (told_ == completed_) return;
+  Publish();
+  TellProducer();
+}
+
 bool Lane::Serve(uint32_t quota, bool* busy) {
   LaneHeader& shared = header();
   uint32_t produced = shared.produced.load(std::memory_order_acquire);
@@ -66,7 +81,10 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   const bool many = available >= kAnswersAtATime;
   const uint32_t together = many && quick_ ? kAnswersAtATime : 1;
   const uint64_t start = many ? NowUs() : 0;
+  uint64_t first_look = 0;
   bool progress = false;
+  blocking_ = 0;
+  block_hook = this;
   for (uint32_t i = 0; i < available; i++) {
     uint32_t index = completed_;
     shared.claimed.store(index + 1, std::memory_order_relaxed);
@@ -81,7 +99,17 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
     Answer(index, copy, status);
     progress = true;
     if (completed_ % together == 0) Publish();
+    if (blocking_ >= kBlockingPerLook) {
+      blocking_ = 0;
+      const uint64_t now = NowUs();
+      if (first_look == 0) first_look = now;
+      if (now - first_look >= kBlockingTurnUs) {
+        *busy = true;
+        break;
+      }
+    }
   }
+  block_hook = nullptr;
   // Less than a microsecond each. The next round is expected to be like this one.
   if (many) quick_ = NowUs() - start <= available;
   if (progress) {
@@ -92,6 +120,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
 }
 
 void Lane::TellProducer() {
+  told_ = completed_;
   LaneHeader& shared = header();
   // Pairs with the producer, which stores its flag and then loads `completed` again.
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -5,13 +5,16 @@
 #include <mutex>
 
 #include "common/handle_table.h"
+#include "lane/block_hook.h"
 #include "lane/layout.h"
 #include "lane/notifier.h"
 #include "memory/mapping.h"
 
 namespace vfio_engine {
 
-class Lane {
+class IoWorker;
+
+class Lane : private BlockHook {
  public:
   // Allocates the lane's memory. `capacity` is a power of two, at most kMaxLaneCapacity. Throws SysError("mmap").
   explicit Lane(uint32_t capacity);
@@ -36,7 +39,11 @@ class Lane {
   void SetNotifier(std::shared_ptr<Notifier> notifier);
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
+  // The worker that may serve it: IoWorker's.
+  std::atomic<const IoWorker*> server{nullptr};
+
  private:
+  void BeforeBlocking() override;
   LaneHeader& header() const { return *reinterpret_cast<LaneHeader*>(memory_->data()); }
   Slot* SlotAt(uint32_t index) const;
   int Run(uint32_t index, Slot* copy);
@@ -49,6 +56,10 @@ class Lane {
   const uint32_t capacity_;
   // How many operations are answered. The shared `completed` follows it, a few answers at a time.
   uint32_t completed_ = 0;
+  // Of how many answers the producer was told.
+  uint32_t told_ = 0;
+  // How many operations of this turn could block.
+  uint32_t blocking_ = 0;
   // Whether `current_` is an operation that used up its slice of time and is not done.
   bool under_way_ = false;
   // Whether operations took less than a microsecond each in the last round that had many of them.

@@ -1,6 +1,7 @@
 #include "lane/program.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "common/args.h"
@@ -12,6 +13,8 @@ namespace {
 
 // A program gives other lanes their turn after as many steps as a lane's quota, or after this time if it has copies.
 constexpr uint64_t kStepsATurn = 64;
+// Each is one store.
+constexpr uint64_t kCancelsATurn = 1024;
 constexpr uint64_t kCopiesATurnUs = 20;
 // How long, and for how many steps, one call keeps a JavaScript thread at most: a thread cannot be terminated inside a
 // call. Steps are counted because a step takes microseconds and reading the clock for each would cost more than most.
@@ -28,6 +31,8 @@ bool ValueIsInBufferOffset(const Slot& slot) {
 // A copy of the slot is run, because another thread may change the shared slot between the check and the use.
 int RunStep(Slot& shared, LastBuffer& last, uint64_t* copied) {
   Slot copy = shared;
+  // Keeps the compiler from loading a field from the shared slot again.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   if (*copied > 0) {
     if (*copied > copy.length) return -EINVAL;
     copy.offset += *copied;
@@ -51,9 +56,11 @@ bool IsOver(uint64_t* end_us) {
   return now >= *end_us;
 }
 
-// Gives ECANCELED to the steps after a failed one.
-void CancelFrom(Slot* slots, uint64_t first, uint64_t count) {
-  for (uint64_t step = first; step < count; step++) slots[step].status = -ECANCELED;
+// Gives ECANCELED to steps after a failed one: those of a turn. Returns the first one that is left.
+uint64_t CancelForATurn(Slot* slots, uint64_t first, uint64_t count) {
+  const uint64_t end = std::min(count, first + kCancelsATurn);
+  for (uint64_t step = first; step < end; step++) slots[step].status = -ECANCELED;
+  return end;
 }
 
 // Runs slots from `*ran` on until one fails or the call has used up its time. Returns whether the program has ended.
@@ -74,7 +81,7 @@ bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
     }
     ++*ran;
     if (status != 0) {
-      CancelFrom(slots, *ran, count);
+      for (uint64_t step = *ran; step < count;) step = CancelForATurn(slots, step, count);
       return true;
     }
   }
@@ -102,6 +109,10 @@ int ExecuteProgram(Slot& slot) {
   bool whole = slot.length % sizeof(Slot) == 0 && reinterpret_cast<uintptr_t>(start) % alignof(Slot) == 0;
   if (!whole || slot.value > count) return -EINVAL;
   auto* slots = reinterpret_cast<Slot*>(start);
+  if (slot.status != 0) {
+    slot.mask = CancelForATurn(slots, slot.mask, count);
+    return slot.mask < count ? kAgain : slot.status;
+  }
   LastBuffer last;
   uint64_t end_us = 0;
   const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
@@ -110,8 +121,9 @@ int ExecuteProgram(Slot& slot) {
     if (status == kAgain) return kAgain;
     slot.value++;
     if (status != 0) {
-      CancelFrom(slots, slot.value, count);
-      return status;
+      slot.status = status;
+      slot.mask = slot.value;
+      return kAgain;
     }
     if (last.TakeUsed() && IsOver(&end_us)) break;
   }

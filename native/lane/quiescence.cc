@@ -61,7 +61,7 @@ void MakeThreadsPassBarrier() {
   while (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) sched_yield();
 }
 
-bool WaitForReaders(int timeout_ms) {
+bool WaitForReaders(uint32_t handle, int timeout_ms) {
   MakeThreadsPassBarrier();
   Registry& registry = TheRegistry();
   std::vector<std::pair<Reader*, uint64_t>> inside;
@@ -69,7 +69,9 @@ bool WaitForReaders(int timeout_ms) {
     std::lock_guard<std::mutex> lock(registry.mutex);
     for (Reader* reader : registry.readers) {
       uint64_t epoch = reader->epoch.load(std::memory_order_acquire);
-      if (epoch % 2 == 1) inside.emplace_back(reader, epoch);
+      // A reader writes its handle before it enters, so that an odd epoch goes with the handle that is seen after it.
+      bool is_inside = epoch % 2 == 1 && reader->inside.load(std::memory_order_relaxed) == handle;
+      if (is_inside) inside.emplace_back(reader, epoch);
     }
   }
   auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);

@@ -9,6 +9,8 @@ namespace vfio_engine {
 // One for each reading thread. The epoch is odd while the thread is inside a ReadSection.
 struct Reader {
   std::atomic<uint64_t> epoch{0};
+  // The handle of the region that the thread reads.
+  std::atomic<uint32_t> inside{0};
 };
 
 // Makes the calling thread's reader, which lives as long as the thread.
@@ -42,7 +44,9 @@ inline void PairWithBarrier() {
 // While it lives, WaitForReaders of another thread waits. It must not be nested.
 class ReadSection {
  public:
-  explicit ReadSection(Reader& reader = ThreadReader()) : reader_(reader) {
+  // `handle` is the region that the caller is about to look up: WaitForReaders of another region does not wait.
+  explicit ReadSection(uint32_t handle, Reader& reader = ThreadReader()) : reader_(reader) {
+    reader_.inside.store(handle, std::memory_order_relaxed);
     epoch_ = reader_.epoch.load(std::memory_order_relaxed) + 1;
     reader_.epoch.store(epoch_, std::memory_order_relaxed);
     PairWithBarrier();
@@ -56,8 +60,8 @@ class ReadSection {
   uint64_t epoch_;
 };
 
-// Waits until every reader that is inside has left once. Returns false if `timeout_ms` passed first. Thread: any that
-// may block and is not inside a ReadSection.
-bool WaitForReaders(int timeout_ms);
+// Waits until every reader that is inside of `handle` has left once. Returns false if `timeout_ms` passed first.
+// Thread: any that may block and is not inside a ReadSection.
+bool WaitForReaders(uint32_t handle, int timeout_ms);
 
 }  // namespace vfio_engine

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "lane/block_hook.h"
+
 namespace vfio_engine {
 namespace {
 
@@ -55,6 +57,7 @@ int IoRegion::Transfer(uint64_t offset, uint32_t width, uint64_t* value) const {
 }
 
 int IoRegion::TransferIn(uint64_t offset, void* data, uint32_t length) const {
+  TellBeforeBlocking();
   if (target_.connection) {
     return WholeOrError(target_.connection->RegionRead(target_.region_index, offset, data, length), length);
   }
@@ -64,6 +67,7 @@ int IoRegion::TransferIn(uint64_t offset, void* data, uint32_t length) const {
 }
 
 int IoRegion::TransferOut(uint64_t offset, const void* data, uint32_t length) const {
+  TellBeforeBlocking();
   if (target_.connection) {
     return WholeOrError(target_.connection->RegionWrite(target_.region_index, offset, data, length), length);
   }

@@ -101,7 +101,7 @@ napi_value RegionRead(napi_env env, napi_callback_info info) {
   uint64_t value = 0;
   int error = -EBADF;
   {
-    ReadSection section(*static_cast<Reader*>(reader));
+    ReadSection section(handle, *static_cast<Reader*>(reader));
     const IoRegion* region = RegionTable::Get().Find(handle);
     if (region != nullptr) error = region->Read(OffsetOf(env, arguments[1]), width, &value);
   }
@@ -140,7 +140,7 @@ napi_value RegionWrite(napi_env env, napi_callback_info info) {
   if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
   if (barrier) MmioBarrier();
   {
-    ReadSection section(*static_cast<Reader*>(reader));
+    ReadSection section(handle, *static_cast<Reader*>(reader));
     const IoRegion* region = RegionTable::Get().Find(handle);
     if (region != nullptr) error = region->Write(OffsetOf(env, arguments[1]), width, value);
   }

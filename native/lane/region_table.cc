@@ -41,13 +41,13 @@ const IoRegion* RegionTable::TakeAway(uint32_t handle) {
 }
 
 bool RegionTable::FreeNow(const IoRegion* region) {
-  if (!WaitForReaders(0)) return false;
+  if (!WaitForReaders(region->handle, 0)) return false;
   Delete(region);
   return true;
 }
 
 void RegionTable::Free(const IoRegion* region) {
-  bool left = WaitForReaders(kLeaveMs);
+  bool left = WaitForReaders(region->handle, kLeaveMs);
   // Closed here and not by the destructor, because unmapping a large region takes long and this thread may block.
   region->Close();
   if (!left) throw SysError(ETIMEDOUT, "regionClose");
