@@ -11,7 +11,7 @@ export interface ConfigIo {
 }
 
 /**
- * Makes the transfers by the kernel's `pread` and `pwrite` on a thread of libuv. The caller keeps the device open.
+ * Makes the transfers by the kernel's `pread` and `pwrite` on a call thread. The caller keeps the device open.
  * @param fd of the device
  * @param region the config region of the device
  * @param device its name, for errors

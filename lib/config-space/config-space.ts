@@ -45,7 +45,7 @@ export interface IdOverrides {
 }
 
 /**
- * The config space of a device, with emulated bits over it. Every access is a `pread` or a `pwrite` on a thread of libuv.
+ * The config space of a device, with emulated bits over it. Every access is a `pread` or a `pwrite` on a call thread.
  * Offsets and lengths are bytes.
  * @throws (rejects) from every access: ERR_INVALID_ARGUMENT for an argument of the wrong type; ERR_OUT_OF_RANGE outside of
  *   config space; ERR_SHORT_TRANSFER, or the errno of the transfer; ERR_CLOSED if the device is detached. Detaching waits

@@ -57,7 +57,7 @@ export async function openDevice(
 
 /**
  * Closes the device after the calls that use its descriptor have ended. Closing turns the interrupts off in the kernel;
- * while a thread of libuv closes the device, their delivery ends here.
+ * while a call thread closes the device, their delivery ends here.
  */
 async function closeDevice(attached: AttachedDevice, live: Liveness, irqs: DeviceIrqs | undefined): Promise<void> {
   live.end();

@@ -7,8 +7,8 @@ import type { Sysfs } from './sysfs.js';
  * software core (lib/software) implement it, and fail with the same errno. The backends call nothing else.
  *
  * Every method throws (or rejects with) a `VfioError` whose `code` is an errno name and whose `syscall` names the call.
- * A method without a promise is a cheap query. A method with a promise may sleep in the kernel: it then runs on libuv's thread
- * pool. `argsz` is the size of the structure unless the caller gives another; the conformance test does.
+ * A method without a promise is a cheap query. A method with a promise may sleep in the kernel: it then runs on a call
+ * thread. `argsz` is the size of the structure unless the caller gives another; the conformance test does.
  *
  * Thread: the one that made the kernel object. Threads do not share kernel objects.
  */

@@ -73,7 +73,7 @@ Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
 }
 
 // Like RunAsync if `sleeps`. Otherwise runs `work` at once on the calling thread and returns the value itself or
-// throws: for a short call, a pool thread and a promise cost more than the call.
+// throws: for a short call, a call thread and a promise cost more than the call.
 template <class Work, class Convert>
 Napi::Value RunEither(Napi::Env env, bool sleeps, Work work, Convert convert) {
   if (sleeps) return RunAsync(env, std::move(work), std::move(convert));

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <chrono>
 #include <utility>
@@ -65,6 +66,8 @@ void CallThreads::Start() {
 }
 
 void* CallThreads::Main(void* threads) {
+  // What /proc and debuggers show.
+  prctl(PR_SET_NAME, "vfio-call");
   static_cast<CallThreads*>(threads)->Serve();
   return nullptr;
 }

@@ -1,5 +1,5 @@
 // What the files of linux/ share. Their rules: descriptors that JavaScript passes stay the caller's; descriptors that
-// are returned are the caller's to close; buffers are copied at the call, so that a call on a pool thread touches no
+// are returned are the caller's to close; buffers are copied at the call, so that a call on a call thread touches no
 // memory of JavaScript. Exported functions run on a JavaScript thread. `sleeps` moves the system call to the pool.
 #pragma once
 

@@ -6,6 +6,7 @@ export interface Resources {
   readonly descriptors: number;
   /** Mappings of memfds and devices. The number of heap mappings changes by itself. */
   readonly mappings: number;
+  /** Without the threads that make the kernel's calls: they are the process's, and those without work end after ten seconds. */
   readonly threads: number;
 }
 
@@ -15,8 +16,19 @@ function countResources(): Resources {
   return {
     descriptors: openDescriptors().length,
     mappings: maps.filter((line) => /memfd:|\/dev\/vfio|anon_inode/.test(line)).length,
-    threads: readdirSync('/proc/self/task').length,
+    threads: threadNames().filter((name) => name !== 'vfio-call').length,
   };
+}
+
+function threadNames(): string[] {
+  return readdirSync('/proc/self/task').flatMap((id) => {
+    try {
+      return [readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim()];
+    } catch {
+      // The thread has ended by now.
+      return [];
+    }
+  });
 }
 
 /** Lists the open descriptors, for the message of a failure. */

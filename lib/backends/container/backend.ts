@@ -42,7 +42,7 @@ export class ContainerBackend implements Backend {
       const use = await this.#groups.use(groupId, space);
       undo.push(() => use.release());
       const opening = this.#openDevice(use, name, undo);
-      // The device opens on the thread pool; this thread maps the memory of the space meanwhile.
+      // The device opens on a call thread; this thread maps the memory of the space meanwhile.
       const joining = use.joinSpace();
       onOpening?.();
       const [opened] = await allOf([opening, joining]);

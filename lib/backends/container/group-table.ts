@@ -55,7 +55,7 @@ export class GroupTable {
       const candidates = this.#containersOf(space, id.noiommu);
       const [group, empty] = await allOf([
         this.#openGroup(id, undo),
-        // The group opens on the thread pool meanwhile.
+        // The group opens on a call thread meanwhile.
         candidates.length > 0 ? undefined : this.#openContainer(space, id.noiommu, undo),
       ]);
       const container =

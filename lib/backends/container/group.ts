@@ -26,7 +26,7 @@ export class Group {
     const path = `/dev/vfio/${name}`;
     const undo = new Unwinding();
     try {
-      // The open runs on the thread pool; this thread reads /sys meanwhile.
+      // The open runs on a call thread; this thread reads /sys meanwhile.
       const opening = openGroup(kernel, groupId, name, path).then((opened) => {
         undo.push(() => kernel.close(opened));
         return opened;

@@ -3,8 +3,8 @@ import type { Fd } from '../kernel.js';
 import { toPromise } from '../../base/sync-or-async.js';
 
 /**
- * Tracks what the open descriptors stand for, to tell slow calls on them from fast ones. A slow call runs on libuv's thread
- * pool. A fast call runs directly, because the pool costs more than the call: half a millisecond in a guest without KVM.
+ * Tracks what the open descriptors stand for, to tell slow calls on them from fast ones. A slow call runs on a call
+ * thread. A fast call runs directly, because a thread costs more than the call: half a millisecond in a guest without KVM.
  *
  * An address space is a container or an iommufd. Its members are groups or devices. Calls that change the members of an
  * address space are slow if something is mapped in it: a new member gets all mappings, and the last one that leaves takes
@@ -52,7 +52,7 @@ class LinuxDescriptors {
     return space !== undefined && this.#mapped.has(space);
   }
 
-  /** Closes a descriptor: on the pool if that is slow, else directly. @throws EBADF */
+  /** Closes a descriptor: on a call thread if that is slow, else directly. @throws EBADF */
   close(fd: Fd): Promise<void> {
     const among = this.isInMappedSpace(fd);
     this.#spaces.delete(fd);

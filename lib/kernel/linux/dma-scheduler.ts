@@ -10,9 +10,9 @@ const LARGEST_DIRECT_COST = CALL_COST + 512;
 const TURN_BUDGET = 4096;
 
 /**
- * Decides for each call on an address space whether it runs directly on the event loop's thread or on libuv's thread pool. A
- * small map takes microseconds; to go through the pool costs many times that. Two rules keep the event loop free. A call goes
- * to the pool while another call on the same address space is there, because that one holds the kernel's lock. And the calls
+ * Decides for each call on an address space whether it runs directly on the event loop's thread or on a call thread. A
+ * small map takes microseconds; to go through a call thread costs many times that. Two rules keep the event loop free. A call goes
+ * to a call thread while another call on the same address space is there, because that one holds the kernel's lock. And the calls
  * of one turn share a budget: those beyond it wait for the next turn.
  *
  * An address space is a container or an iommufd, named by its descriptor.
@@ -20,7 +20,7 @@ const TURN_BUDGET = 4096;
  * @internal Exported for its tests.
  */
 export class DmaScheduler {
-  /** How many calls on an address space run on the pool now. */
+  /** How many calls on an address space run on call threads now. */
   readonly #onPool = new Map<Fd, number>();
   #budget = TURN_BUDGET;
   #nextTurn: Promise<void> | undefined;
@@ -28,7 +28,7 @@ export class DmaScheduler {
   /**
    * Runs a call whose time is in proportion to the size of a range.
    * @param size bytes
-   * @param call if `sleeps` is true it must run on the pool; otherwise it must return or throw at once
+   * @param call if `sleeps` is true it must run on a call thread; otherwise it must return or throw at once
    */
   run<T>(space: Fd, size: bigint, call: (sleeps: boolean) => T | Promise<T>): Promise<T> {
     return this.runMany(space, { count: 1, size }, call);
@@ -52,7 +52,7 @@ export class DmaScheduler {
     return call(false);
   }
 
-  /** Runs a call that always uses the pool. */
+  /** Runs a call that always uses a call thread. */
   async runOnPool<T>(space: Fd, call: () => T | Promise<T>): Promise<T> {
     this.#onPool.set(space, (this.#onPool.get(space) ?? 0) + 1);
     try {
