@@ -13,7 +13,7 @@ import { requireDescriptor } from '../region/descriptor.js';
 import type { Region } from '../region/region.js';
 import type { GuestBus } from './guest-bus.js';
 import type { PlaceableRegion } from './placeable-region.js';
-import type { PlaceOptions } from './placement.js';
+import type { PlaceOptions } from './place-options.js';
 import type { GuestAddress } from './placement-plan.js';
 import { RegionPort } from './region-port.js';
 

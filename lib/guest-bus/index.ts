@@ -6,7 +6,8 @@
 export type { AccessHandlers, GuestBus, GuestMemorySlot } from './guest-bus.js';
 export { placeDevice, type PlaceableDevice, type PlacedDevice, type PlaceDeviceOptions } from './placed-device.js';
 export type { GuestFault } from './region-handlers.js';
-export { placeRegion, type Placement, type PlaceOptions } from './placement.js';
+export type { PlaceOptions } from './place-options.js';
+export { placeRegion, type Placement } from './placement.js';
 export type { GuestAddress } from './placement-plan.js';
 export type { AccessPort, AreaView, PlaceableRegion } from './placeable-region.js';
 export { SimpleBus } from './simple-bus.js';

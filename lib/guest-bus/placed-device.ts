@@ -7,7 +7,8 @@ import { requireBus, requirePlaceOptions, toPlaceable } from './arguments.js';
 import { decodedAddress, reachesDecoding } from './bar-decoding.js';
 import type { GuestBus } from './guest-bus.js';
 import type { PlaceableRegion } from './placeable-region.js';
-import { placeRegion, type Placement, type PlaceOptions } from './placement.js';
+import type { PlaceOptions } from './place-options.js';
+import { placeRegion, type Placement } from './placement.js';
 import type { GuestAddress } from './placement-plan.js';
 import { mmioLengths, RegionHandlers, type FaultLog } from './region-handlers.js';
 

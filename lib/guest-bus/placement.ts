@@ -5,17 +5,10 @@ import type { RegionAccess } from '../region/region-access.js';
 import type { Region } from '../region/region.js';
 import { requireAddress, requireBus, requirePlaceOptions, toPlaceable } from './arguments.js';
 import type { GuestBus } from './guest-bus.js';
+import type { PlaceOptions } from './place-options.js';
 import type { PlaceableRegion } from './placeable-region.js';
 import { planPlacement, type GuestAddress, type PlacementPart } from './placement-plan.js';
-import { mmioLengths, pioLengths, RegionHandlers, type FaultLog, type GuestFault } from './region-handlers.js';
-
-/** Settings of a placement. */
-export interface PlaceOptions {
-  /** Granule of guest memory, bytes, a power of two. Default: the page size of the machine. */
-  readonly pageSize?: number;
-  /** Called for each access that failed, in addition to the count. A guest can cause these at will: keep it cheap. */
-  readonly onFault?: (fault: GuestFault) => void;
-}
+import { mmioLengths, pioLengths, RegionHandlers, type FaultLog } from './region-handlers.js';
 
 /**
  * Makes a region appear to the guest: as memory where it is mapped and the address is page-aligned, by handlers

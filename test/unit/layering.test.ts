@@ -56,7 +56,7 @@ function sourceFiles(folder: string): string[] {
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
 }
 
-/** What breaks the rules, one line each. */
+/** The violations of the rules, one line each. */
 function violations(files: ReadonlyMap<string, readonly string[]>, layers: readonly Layer[]): string[] {
   const found: string[] = [];
   for (const [file, imports] of files) {
@@ -82,6 +82,21 @@ function backendOf(file: string): string | undefined {
   return /^lib\/backends\/([\w-]+)\//.exec(file)?.[1];
 }
 
+/**
+ * Finds the files that import each other, directly or in a longer circle, by taking away all files that import none of the rest,
+ * and then all that none of the rest imports.
+ */
+function inCircles(files: ReadonlyMap<string, readonly string[]>): string[] {
+  let left = new Set(files.keys());
+  for (;;) {
+    const importing = [...left].filter((file) => files.get(file)?.some((target) => left.has(target)));
+    const imported = new Set(importing.flatMap((file) => files.get(file) ?? []));
+    const rest = new Set(importing.filter((file) => imported.has(file)));
+    if (rest.size === left.size) return [...left].sort();
+    left = rest;
+  }
+}
+
 describe('layering', () => {
   const layers = readLayers(readFileSync(join(ROOT, 'lib/README.md'), 'utf8'));
 
@@ -93,6 +108,24 @@ describe('layering', () => {
   it('holds for every file of lib and workers', () => {
     const files = new Map([...sourceFiles('lib'), ...sourceFiles('workers')].map((file) => [file, importsOf(file)]));
     assert.deepEqual(violations(files, layers), []);
+  });
+
+  it('has no circle of imports, of types included, in all of the project', () => {
+    const files = ['lib', 'workers', 'bench', 'test'].flatMap((folder) => sourceFiles(folder));
+    assert.deepEqual(inCircles(new Map(files.map((file) => [file, importsOf(file)]))), []);
+  });
+
+  it('finds circles of two and of three files', () => {
+    const files: [string, string[]][] = [
+      ['a', ['b', 'x']],
+      ['b', ['a']],
+      ['c', ['d', 'a']],
+      ['d', ['e']],
+      ['e', ['c']],
+      ['f', ['a']],
+      ['x', []],
+    ];
+    assert.deepEqual(inCircles(new Map(files)), ['a', 'b', 'c', 'd', 'e']);
   });
 
   it('names only paths that exist', () => {

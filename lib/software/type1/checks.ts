@@ -27,7 +27,7 @@ export function checkUnmapBitmap(unmap: DmaUnmap, otherFlags: boolean): void {
 }
 
 /** Checks the range of a GET_BITMAP. Its bitmap always has the size that the range needs. @throws EINVAL */
-export function checkBitmap(range: DirtyRange): void {
+export function checkDirtyRange(range: DirtyRange): void {
   if (range.iova + range.size > U64_MAX) failWith('EINVAL');
   const pages = pagesOf(range.size, range.pageSize);
   checkBitmapSize(pages, bitmapBytes(pages));

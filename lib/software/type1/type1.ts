@@ -26,7 +26,7 @@ import { Mutex } from '../../base/mutex.js';
 import { failWith } from '../base/errno-failure.js';
 import { Type1Domains } from './domains.js';
 import { type1Info } from './info.js';
-import { bitmapBytes, checkBitmap, checkUnmapBitmap, isAligned, U64_MAX } from './checks.js';
+import { bitmapBytes, checkDirtyRange, checkUnmapBitmap, isAligned, U64_MAX } from './checks.js';
 
 const ACCESS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
 const MAP_FLAGS = ACCESS | VFIO_DMA_MAP_FLAG_VADDR;
@@ -196,7 +196,7 @@ export class Type1 implements IommuDriver {
 
   getDirtyBitmap(range: DirtyRange): Promise<Uint8Array> {
     this.#checkDirtyTracking();
-    checkBitmap(range);
+    checkDirtyRange(range);
     return this.#lock.run(() => {
       if (range.pageSize !== this.#pageSize || !isAligned(range.iova | range.size, this.#pageSize)) failWith('EINVAL');
       if (!this.#tracksDirty) failWith('EINVAL');
