@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectNet } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +11,7 @@ import { serveModel } from '../../lib/models/hosting/serve-model.js';
 import { startModel, type HostedModel } from '../../lib/models/hosting/start-model.js';
 import { REG } from '../../lib/models/testdev/layout.js';
 import { addon } from '../../lib/native/addon.js';
+import { VfioUserClient } from '../../lib/vfio-user/client/vfio-user-client.js';
 import * as wire from '../../lib/vfio-user/protocol/protocol.js';
 import { EDU_REG } from '../../lib/models/edu/registers.js';
 import { eventually, memfdMappings, openFds, threads } from '../support/open-fds.js';
@@ -215,6 +217,40 @@ describe('hosting models', () => {
         await eventually(() => openFds() === idle, 'all of the client’s descriptors closed');
       }
       await served.stop();
+    });
+
+    it('answers other clients with EBUSY while a client is connected, and keeps serving that one', async () => {
+      const path = join(folder, 'testdev.sock');
+      const served = await serveModel({ model: 'testdev' }, { path });
+      const first = new RawClient(await addon.unixConnect(path));
+      first.version();
+      first.command(7);
+      const idle = openFds();
+      const others = [1, 2, 3].map(() => VfioUserClient.connect(path, { timeoutMs: 3000 }));
+      for (const other of await Promise.allSettled(others)) {
+        assert.ok(other.status === 'rejected' && other.reason instanceof VfioError);
+        assert.deepEqual([other.reason.code, other.reason.syscall], ['EBUSY', 'vfio-user(VERSION)']);
+      }
+      for (const sent of [Uint8Array.of(), Uint8Array.of(1), new Uint8Array(20)]) {
+        const other = connectNet(path);
+        if (sent.length > 0) other.write(sent);
+        other.on('error', () => undefined);
+        await new Promise((resolve) => other.once('close', resolve));
+      }
+      await eventually(() => openFds() === idle, 'nothing left of the others');
+      assert.equal(first.read32(2, REG.IDENT), 0x5453_4554);
+      first.close();
+      const next = await VfioUserClient.connect(path);
+      assert.equal((await next.deviceInfo()).numRegions, 9);
+      await next.close();
+      await served.stop();
+    });
+
+    it('stops without an error while no client is connected', async () => {
+      const served = await serveModel({ model: 'edu' }, { path: join(folder, 'edu.sock') });
+      const ended = new Promise((resolve) => served.onExit(resolve));
+      await served.stop();
+      assert.equal(await ended, undefined);
     });
 
     it('stops by its signal while a client is connected', async () => {

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
+import { acceptClient, refuseClients } from '../../vfio-user/server/listener.js';
 import { VfioUserServer } from '../../vfio-user/server/vfio-user-server.js';
 import { describeModel, type ModelDescription } from './model-description.js';
 import { EmulatedFunction } from '../pci-function/emulated-function.js';
@@ -61,10 +62,10 @@ async function serveClients(
   stop: AbortSignal,
 ): Promise<void> {
   while (!stop.aborted) {
-    const socket = addon.unixAccept(listener, MAX_BLOCK_MS.listener);
-    if (socket >= 0) {
+    const socket = acceptClient(listener, MAX_BLOCK_MS.listener);
+    if (socket !== undefined) {
       owned.adoptFd(socket);
-      await serveClient(device, socket, owned, stop, MAX_BLOCK_MS.listener);
+      await serveClient(device, socket, owned, stop, () => refuseClients(listener));
       owned.closeFd(socket);
     }
     await nextTurn();
@@ -76,10 +77,14 @@ async function serveClient(
   socket: Fd,
   owned: OwnedResources,
   stop: AbortSignal,
-  turn: number = MAX_BLOCK_MS.connection,
+  betweenTurns?: () => void,
 ): Promise<void> {
   const server = new VfioUserServer(device, socket, owned);
-  while (!stop.aborted && server.serve(turn)) await nextTurn();
+  const turn = betweenTurns === undefined ? MAX_BLOCK_MS.connection : MAX_BLOCK_MS.listener;
+  while (!stop.aborted && server.serve(turn)) {
+    betweenTurns?.();
+    await nextTurn();
+  }
   server.close();
 }
 

@@ -26,8 +26,8 @@ export interface ServedModel {
 }
 
 /**
- * Serves a model on a unix socket to vfio-user clients such as QEMU, one client after the other. The state of the device
- * outlives its clients. When a client leaves, its memory is unmapped and its eventfds are closed.
+ * Serves a model on a unix socket to vfio-user clients such as QEMU, one client at a time: while a client is connected,
+ * others get EBUSY. The state of the device outlives its clients. When a client leaves, its memory is unmapped and its eventfds are closed.
  * @throws ERR_INVALID_ARGUMENT for a wrong argument; EADDRINUSE, ENAMETOOLONG; ERR_ABORTED if the signal is already
  * aborted; and what `startModel` throws
  * Thread: the caller's. The model runs in a thread of this process.
