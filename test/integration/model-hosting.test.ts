@@ -95,6 +95,7 @@ describe('hosting models', () => {
         const options = { dmaMask: (1n << 40n) - 1n, dmaDelayMs: 0 };
         const model = await startModel({ model: 'edu', options }, { isolation });
         const client = connect(model);
+        client.mapMessages(0xff_0000_0000n, 0x1000n);
         client.write64(0, EDU_REG.DMA_SOURCE, 0xff_0000_0000n);
         client.write64(0, EDU_REG.DMA_TARGET, 0x40000n);
         client.write64(0, EDU_REG.DMA_COUNT, 1n);
@@ -152,6 +153,7 @@ describe('hosting models', () => {
   it('performs a thousand DMA reads inside a thousand writes', async () => {
     const model = await startModel({ model: STORM });
     const client = connect(model);
+    client.mapMessages(0n, 0x1000n);
     const writes = 1000;
     for (let i = 0; i < writes; i += 1) {
       const access = { regionIndex: 0, regionOffset: 0, count: 8 };

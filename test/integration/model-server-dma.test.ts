@@ -100,10 +100,7 @@ describe('the DMA of a served testdev', () => {
     start();
     assert.equal(status(), DMA.DONE);
     setUp(0n, PAGE, 8);
-    client.write32(2, REG.DMA_CONTROL, DMA.START);
-    const ask = client.receive();
-    assert.equal(ask?.header.command, wire.VFIO_USER_DMA_WRITE, 'what is not mapped is the client’s to refuse');
-    refuse(ask);
+    start();
     assert.equal(status(), DMA.REFUSED);
     unmap(0n, 0xffff_ffff_ffff_f000n);
     assert.equal(map(0n, 4n * PAGE, READ | WRITE, ram.fd), 'ok');
@@ -170,6 +167,28 @@ describe('the DMA of a served testdev', () => {
     ram.close();
   });
 
+  it('refuses DMA to addresses that were never mapped, without a message', () => {
+    client.mapMessages(PAGE, PAGE);
+    for (const [source, length] of [
+      [0n, 4],
+      [2n * PAGE, 4],
+      [PAGE - 2n, 4],
+      [2n * PAGE - 2n, 4],
+      [(1n << 64n) - 4n, 4],
+      [(1n << 64n) - 2n, 4],
+    ] as const) {
+      setUp(source, PAGE, length);
+      start();
+      assert.equal(status(), DMA.REFUSED, `${source}`);
+      setUp(PAGE, source, length);
+      client.write32(2, REG.DMA_CONTROL, DMA.START);
+      const ask = client.receive();
+      assert.equal(ask?.header.command, wire.VFIO_USER_DMA_READ, 'the source is mapped');
+      answer(ask, wire.encodeDmaAccess({ iova: PAGE, count: length }, new Uint8Array(length)));
+      assert.equal(status(), DMA.REFUSED, `${source}`);
+    }
+  });
+
   it('respects the permissions of a map, and changes nothing if a part of an access is refused', () => {
     const ram = memory(2n * PAGE);
     assert.equal(map(0n, PAGE, READ, ram.fd), 'ok');
@@ -219,6 +238,7 @@ describe('the DMA of a served testdev', () => {
       0,
       Uint8Array.from({ length: 0x2800 }, (_, i) => i % 251),
     );
+    client.mapMessages(0x7000n, 0x3000n);
     setUp(0n, 0x7000n, 0x2800);
     start(DMA.SOURCE_IS_BAR0);
     const sizes: number[] = [];
@@ -235,22 +255,27 @@ describe('the DMA of a served testdev', () => {
     assert.equal(status(), DMA.DONE);
   });
 
-  it('treats a wrong or short reply as a fault', () => {
+  it('treats a wrong, short or error reply as a fault', () => {
     const lies: Uint8Array[] = [
       new Uint8Array(0),
       wire.encodeDmaAccess({ iova: 0n, count: 3 }, new Uint8Array(3)),
       wire.encodeDmaAccess({ iova: 0n, count: 4 }, new Uint8Array(3)),
       wire.encodeDmaAccess({ iova: 0n, count: 5 }, new Uint8Array(5)),
     ];
+    client.mapMessages(0n, PAGE);
     setUp(0n, 0n, 4);
     for (const lie of lies) {
       start(DMA.TARGET_IS_BAR0);
       answer(client.receive(), lie);
       assert.equal(status(), DMA.REFUSED);
     }
+    start(DMA.TARGET_IS_BAR0);
+    refuse(client.receive());
+    assert.equal(status(), DMA.REFUSED);
   });
 
   it('replies to the write that starts a transfer before its DMA_READ, and serves other commands meanwhile', () => {
+    client.mapMessages(0x1000n, PAGE);
     setUp(0x1000n, 0n, 4);
     const control = { regionIndex: 2, regionOffset: REG.DMA_CONTROL, count: 4 };
     const flags = DMA.START | DMA.AT_ONCE | DMA.TARGET_IS_BAR0;
@@ -270,6 +295,7 @@ describe('the DMA of a served testdev', () => {
   it('drops a reply to no request, and hangs up on a reply to another command', () => {
     client.sendRaw(wire.encodeMessage({ id: 9, command: wire.VFIO_USER_DMA_READ, type: 'reply' }));
     assert.equal(client.read32(2, REG.DMA_STATUS), DMA.IDLE);
+    client.mapMessages(0n, PAGE);
     setUp(0n, 0n, 4);
     start(DMA.TARGET_IS_BAR0);
     const ask = client.receive();
@@ -279,6 +305,7 @@ describe('the DMA of a served testdev', () => {
   });
 
   it('is refused while bus mastering is off, without a message', () => {
+    client.mapMessages(0n, PAGE);
     client.command(3);
     setUp(0n, 0n, 4);
     start(DMA.TARGET_IS_BAR0);
@@ -286,6 +313,7 @@ describe('the DMA of a served testdev', () => {
   });
 
   it('faults after five seconds without a reply, and ignores a late reply', async () => {
+    client.mapMessages(0n, PAGE);
     setUp(0n, 0n, 4);
     start(DMA.TARGET_IS_BAR0);
     const ask = client.receive();

@@ -76,6 +76,7 @@ describe('a served edu', () => {
     const event = addon.eventfdCreate();
     const set = { flags: 0x24, index: 1, start: 0, count: 1 };
     client.expect(wire.VFIO_USER_DEVICE_SET_IRQS, wire.encodeIrqSet(set), [event]);
+    client.mapMessages(0x10_0000n, 0x20_0000n);
     client.write64(0, EDU_REG.DMA_SOURCE, 0x10_0000n);
     client.write64(0, EDU_REG.DMA_TARGET, 0x40000n);
     client.write64(0, EDU_REG.DMA_COUNT, 16n);

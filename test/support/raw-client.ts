@@ -3,11 +3,15 @@ import type { Fd } from '../../lib/kernel/kernel.js';
 import {
   decodeHeader,
   decodeRegionData,
+  encodeDmaMap,
   encodeMessage,
   encodeRegionAccess,
   encodeVersion,
   HEADER_SIZE,
   DEFAULT_CAPABILITIES,
+  VFIO_USER_DMA_MAP,
+  VFIO_USER_DMA_MAP_FLAG_READ,
+  VFIO_USER_DMA_MAP_FLAG_WRITE,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
@@ -99,6 +103,12 @@ export class RawClient {
 
   write64(regionIndex: number, regionOffset: number, value: bigint): void {
     this.write(regionIndex, regionOffset, bytes64(value));
+  }
+
+  /** Maps memory without a file: the server reaches it by messages. */
+  mapMessages(iova: bigint, size: bigint): void {
+    const flags = VFIO_USER_DMA_MAP_FLAG_READ | VFIO_USER_DMA_MAP_FLAG_WRITE;
+    this.expect(VFIO_USER_DMA_MAP, encodeDmaMap({ flags, fdOffset: 0n, iova, size }));
   }
 
   /** Writes the command register. */

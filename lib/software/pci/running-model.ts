@@ -5,9 +5,22 @@ import { startModel, type HostedModel } from '../../models/hosting/start-model.j
 import type { PciModel } from '../../models/pci-model.js';
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
+import { VFIO_USER_DMA_MAP_FLAG_READ, VFIO_USER_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio-user.js';
 import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
 import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
 import type { DeviceRegion, RunningDevice } from './running-device.js';
+
+const HALF_ADDRESS_SPACE = 1n << 63n;
+/**
+ * Maps all addresses without a file, so that the device asks for each DMA access by a message. The domain of its group
+ * then translates the access or counts the fault. The size of one map cannot be 2^64.
+ */
+const WHOLE_ADDRESS_SPACE = [0n, HALF_ADDRESS_SPACE].map((iova) => ({
+  flags: VFIO_USER_DMA_MAP_FLAG_READ | VFIO_USER_DMA_MAP_FLAG_WRITE,
+  fdOffset: 0n,
+  iova,
+  size: HALF_ADDRESS_SPACE,
+}));
 
 /** A model and how to start it. */
 export interface ModelStart {
@@ -44,6 +57,7 @@ export class RunningModel implements RunningDevice {
     try {
       const client = await VfioUserClient.connect(hosted.socket);
       try {
+        for (const map of WHOLE_ADDRESS_SPACE) await client.dmaMap(map);
         const info = await client.deviceInfo();
         const irqs = await allIrqs(client, info.numIrqs);
         return new RunningModel(hosted, client, info, await allRegions(client, info.numRegions), irqs);

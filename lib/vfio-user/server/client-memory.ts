@@ -13,19 +13,18 @@ import type { DmaRanges, DmaRange } from './dma-ranges.js';
 /** Sends a request to the client and waits. @returns the reply's payload; undefined for an error or no reply in time */
 export type Ask = (command: number, payload: Uint8Array) => Uint8Array | undefined;
 
-/** A part of an access: inside one range, or in a gap between ranges. */
+/** A part of an access that is inside one range. */
 interface AccessPart {
   readonly iova: bigint;
   readonly start: number;
   readonly end: number;
-  readonly range: DmaRange | undefined;
+  readonly range: DmaRange;
 }
 
 /**
- * The client's memory, for the device's DMA. A range with a file is accessed directly, other addresses by DMA_READ and
- * DMA_WRITE. An access that the flags of its range do not allow is refused here. An access to an address that the client
- * never mapped is sent to the client, whose own IOMMU refuses it and counts the fault: the software core maps nothing
- * and answers every message itself.
+ * The client's memory, for the device's DMA. A range with a file is accessed directly, other ranges by DMA_READ and
+ * DMA_WRITE. An access to an address that the client did not map, or that the flags of its range do not allow, is refused
+ * here: the protocol forbids a message for it.
  */
 export class ClientMemory implements DmaBus {
   /** The most bytes of data in one message. */
@@ -55,12 +54,11 @@ export class ClientMemory implements DmaBus {
 
   #parts(iova: bigint, length: number, allowed: (range: DmaRange) => boolean): AccessPart[] | undefined {
     const end = iova + BigInt(length);
-    if (iova < 0n || end > 1n << 64n) return undefined;
     const parts: AccessPart[] = [];
     for (let at = iova; at < end;) {
-      const { range, last } = this.map.find(at);
-      if (range !== undefined && !allowed(range)) return undefined;
-      const next = last + 1n < end ? last + 1n : end;
+      const range = this.map.find(at);
+      if (range === undefined || !allowed(range)) return undefined;
+      const next = range.last + 1n < end ? range.last + 1n : end;
       parts.push({ iova: at, start: Number(at - iova), end: Number(next - iova), range });
       at = next;
     }
@@ -68,7 +66,7 @@ export class ClientMemory implements DmaBus {
   }
 
   #readPart(part: AccessPart, target: Uint8Array): boolean {
-    if (part.range?.file !== undefined) {
+    if (part.range.file !== undefined) {
       return copyDirectly(part, target.length, (at, bytes) => target.set(bytes, at));
     }
     return this.#chunks(target.length, (start, end) => {
@@ -82,7 +80,7 @@ export class ClientMemory implements DmaBus {
   }
 
   #writePart(part: AccessPart, source: Uint8Array): boolean {
-    if (part.range?.file !== undefined) {
+    if (part.range.file !== undefined) {
       return copyDirectly(part, source.length, (at, bytes) => bytes.set(source.subarray(at, at + bytes.length)));
     }
     return this.#chunks(source.length, (start, end) => {
@@ -103,7 +101,7 @@ export class ClientMemory implements DmaBus {
 /** Copies through the mapped windows of a part. If a window cannot be mapped, the access faults. */
 function copyDirectly(part: AccessPart, length: number, copy: (at: number, bytes: Uint8Array) => void): boolean {
   const { range, iova } = part;
-  if (range?.file === undefined) return false;
+  if (range.file === undefined) return false;
   try {
     for (let at = 0; at < length;) {
       const bytes = range.file.view(range.fileOffset + (iova - range.iova) + BigInt(at), length - at);

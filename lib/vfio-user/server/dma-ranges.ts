@@ -82,11 +82,10 @@ export class DmaRanges {
     this.remove(0n, 1n << 64n);
   }
 
-  /** Finds the range that contains an address. @returns it and its last address; without it, the last address of the gap */
-  find(iova: bigint): { readonly range?: DmaRange; readonly last: bigint } {
+  /** Finds the range that contains an address. */
+  find(iova: bigint): DmaRange | undefined {
     const range = this.#ranges[this.#firstEndingAtOrAfter(iova)];
-    if (range === undefined) return { last: (1n << 64n) - 1n };
-    return range.iova <= iova ? { range, last: range.last } : { last: range.iova - 1n };
+    return range !== undefined && range.iova <= iova ? range : undefined;
   }
 
   #open(map: WireDmaMap, fd: Fd | undefined): FileMemory | undefined {
