@@ -227,19 +227,23 @@ describe('hosting models', () => {
       const first = new RawClient(await addon.unixConnect(path));
       first.version();
       first.command(7);
-      const idle = openFds();
-      const others = [1, 2, 3].map(() => VfioUserClient.connect(path, { timeoutMs: 3000 }));
-      for (const other of await Promise.allSettled(others)) {
-        assert.ok(other.status === 'rejected' && other.reason instanceof VfioError);
-        assert.deepEqual([other.reason.code, other.reason.syscall], ['EBUSY', 'vfio-user(VERSION)']);
+      let idle = 0;
+      for (let round = 0; round < 3; round += 1) {
+        const others = [1, 2, 3].map(() => VfioUserClient.connect(path, { timeoutMs: 3000 }));
+        for (const other of await Promise.allSettled(others)) {
+          assert.ok(other.status === 'rejected' && other.reason instanceof VfioError);
+          assert.deepEqual([other.reason.code, other.reason.syscall], ['EBUSY', 'vfio-user(VERSION)']);
+        }
+        const silent = [Uint8Array.of(), Uint8Array.of(1), new Uint8Array(20)].map((sent) => {
+          const other = connectNet(path).on('error', () => undefined);
+          if (sent.length > 0) other.write(sent);
+          return new Promise((resolve) => other.once('close', resolve));
+        });
+        await Promise.all(silent);
+        // The event loops of the two threads open a file each for the first socket, which stays.
+        if (round === 0) idle = openFds();
+        else await eventually(() => openFds() <= idle, 'nothing left of the others');
       }
-      for (const sent of [Uint8Array.of(), Uint8Array.of(1), new Uint8Array(20)]) {
-        const other = connectNet(path);
-        if (sent.length > 0) other.write(sent);
-        other.on('error', () => undefined);
-        await new Promise((resolve) => other.once('close', resolve));
-      }
-      await eventually(() => openFds() === idle, 'nothing left of the others');
       assert.equal(first.read32(2, REG.IDENT), 0x5453_4554);
       first.close();
       const next = await VfioUserClient.connect(path);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+import { threads } from './open-fds.js';
+
 /** The resources of a process that a leak would add to. */
 export interface Resources {
   readonly descriptors: number;
@@ -16,19 +18,8 @@ function countResources(): Resources {
   return {
     descriptors: openDescriptors().length,
     mappings: maps.filter((line) => /memfd:|\/dev\/vfio|anon_inode/.test(line)).length,
-    threads: threadNames().filter((name) => name !== 'vfio-call').length,
+    threads: threads(),
   };
-}
-
-function threadNames(): string[] {
-  return readdirSync('/proc/self/task').flatMap((id) => {
-    try {
-      return [readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim()];
-    } catch {
-      // The thread has ended by now.
-      return [];
-    }
-  });
 }
 
 /** Lists the open descriptors, for the message of a failure. */

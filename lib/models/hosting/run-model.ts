@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
-import { acceptClient, refuseClients } from '../../vfio-user/server/listener.js';
+import { acceptClient, RefusedClients } from '../../vfio-user/server/listener.js';
 import { VfioUserServer } from '../../vfio-user/server/vfio-user-server.js';
 import { describeModel, type ModelDescription } from './model-description.js';
 import { EmulatedFunction } from '../pci-function/emulated-function.js';
@@ -65,7 +65,9 @@ async function serveClients(
     const socket = acceptClient(listener, MAX_BLOCK_MS.listener);
     if (socket !== undefined) {
       owned.adoptFd(socket);
-      await serveClient(device, socket, owned, stop, () => refuseClients(listener));
+      const others = new RefusedClients(listener);
+      await serveClient(device, socket, owned, stop, () => others.accept());
+      others.close();
       owned.closeFd(socket);
     }
     await nextTurn();

@@ -1,8 +1,15 @@
+import { Socket } from 'node:net';
+
 import { VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { errnoNumber } from '../../uapi/errno.js';
-import { decodeHeader, encodeMessage, HEADER_SIZE, MAX_MESSAGE_FDS } from '../protocol/protocol.js';
+import { decodeHeader, encodeMessage, HEADER_SIZE } from '../protocol/protocol.js';
+
+/** How long a client that is refused may take to send its first message. Then it is hung up on without an answer. */
+const FIRST_MESSAGE_MS = 1000;
+/** How many clients may wait to be refused. Further ones are hung up on at once. */
+const MAX_WAITING = 16;
 
 /**
  * Accepts a client of a listening socket. Blocks: for a server's thread.
@@ -19,39 +26,53 @@ export function acceptClient(listener: Fd, timeoutMs: number): Fd | undefined {
 }
 
 /**
- * Answers every client that waits at a listening socket with EBUSY and hangs up. Does not wait for a client: one that has
- * not sent its first message is only hung up on.
- * Thread: the server's, between two turns of the client that is being served.
+ * Refuses the clients that connect while another client is served: answers their first message with EBUSY and hangs up.
+ * It never blocks, because the served client must not wait for them: it uses the event loop, which turns between two
+ * turns of the served client.
+ * Thread: the server's.
  */
-export function refuseClients(listener: Fd): void {
-  for (let socket = acceptClient(listener, 0); socket !== undefined; socket = acceptClient(listener, 0)) {
-    try {
-      refuse(socket);
-    } catch (error) {
-      // The client left, or its header is malformed.
-      if (!(error instanceof VfioError)) throw error;
-    } finally {
-      addon.closeFdSync(socket);
+export class RefusedClients {
+  readonly #sockets = new Set<Socket>();
+
+  constructor(private readonly listener: Fd) {}
+
+  /** Accepts the clients that wait. */
+  accept(): void {
+    for (let fd = acceptClient(this.listener, 0); fd !== undefined; fd = acceptClient(this.listener, 0)) {
+      if (this.#sockets.size < MAX_WAITING) this.#refuse(new Socket({ fd, readable: true, writable: true }));
+      else addon.closeFdSync(fd);
     }
   }
-}
 
-function refuse(socket: Fd): void {
-  const header = new Uint8Array(HEADER_SIZE);
-  receiveHeader(socket, header);
-  const { id, command } = decodeHeader(header);
-  const reply = encodeMessage({ id, command, type: 'reply', errno: errnoNumber('EBUSY') });
-  addon.socketSend(socket, reply, reply.length, []);
-}
-
-/** Receives the header of a message. Leaves the header empty if none has arrived. */
-function receiveHeader(socket: Fd, header: Uint8Array): void {
-  const fds = new Int32Array(1 + MAX_MESSAGE_FDS);
-  try {
-    addon.socketReceive(socket, header, fds, 0);
-  } catch (error) {
-    // The payload does not fit into `header`, which then has the header. The descriptors are closed.
-    if (!(error instanceof VfioError) || error.code !== 'EMSGSIZE') throw error;
+  /** Hangs up on all clients that were accepted. */
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
-  for (const fd of fds.subarray(1, 1 + (fds[0] ?? 0))) addon.closeFdSync(fd);
+
+  #refuse(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(FIRST_MESSAGE_MS, () => socket.destroy());
+    let received = Buffer.alloc(0);
+    let answered = false;
+    socket.on('data', (bytes) => {
+      if (answered) return;
+      received = Buffer.concat([received, bytes]);
+      if (received.length < HEADER_SIZE) return;
+      answered = true;
+      answerBusy(socket, received);
+    });
+  }
+}
+
+function answerBusy(socket: Socket, message: Uint8Array): void {
+  try {
+    const { id, command } = decodeHeader(message);
+    socket.write(encodeMessage({ id, command, type: 'reply', errno: errnoNumber('EBUSY') }));
+    socket.destroySoon();
+  } catch (error) {
+    if (!(error instanceof VfioError)) throw error;
+    socket.destroy();
+  }
 }
