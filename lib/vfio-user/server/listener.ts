@@ -9,7 +9,7 @@ import { decodeHeader, encodeMessage, HEADER_SIZE } from '../protocol/protocol.j
 /** How long a client that is refused may take to send its first message. Then it is hung up on without an answer. */
 const FIRST_MESSAGE_MS = 1000;
 /** How many clients may wait to be refused. Further ones are hung up on at once. */
-const MAX_WAITING = 16;
+const MAX_REFUSED = 16;
 
 /**
  * Accepts a client of a listening socket. Blocks: for a server's thread.
@@ -39,7 +39,7 @@ export class RefusedClients {
   /** Accepts the clients that wait. */
   accept(): void {
     for (let fd = acceptClient(this.listener, 0); fd !== undefined; fd = acceptClient(this.listener, 0)) {
-      if (this.#sockets.size < MAX_WAITING) this.#refuse(new Socket({ fd, readable: true, writable: true }));
+      if (this.#sockets.size < MAX_REFUSED) this.#refuse(new Socket({ fd, readable: true, writable: true }));
       else addon.closeFdSync(fd);
     }
   }
