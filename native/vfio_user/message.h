@@ -45,8 +45,8 @@ constexpr uint32_t kError = 1u << 5;
 constexpr uint32_t kMaxTransfer = 1u << 20;
 constexpr uint32_t kMaxMessage = kMaxTransfer + 4096;
 
-// Tells whether a header is valid: a known type and a size that includes the header. libvfio-user sends error replies with
-// a payload, which the specification excludes.
+// Tells whether a header is valid: a known type and a size that includes the header. libvfio-user sends error replies
+// with a payload, which the specification excludes.
 inline bool Valid(const Header& header) {
   return (header.flags & kTypeMask) <= kReply && header.size >= sizeof(Header);
 }
