@@ -60,6 +60,9 @@ class Lane : private BlockHook {
   uint32_t told_ = 0;
   // How many operations of this turn could block.
   uint32_t blocking_ = 0;
+  // Whether the operation that runs can block, and whether the last one could.
+  bool blocks_ = false;
+  bool last_blocked_ = false;
   // Whether `current_` is an operation that used up its slice of time and is not done.
   bool under_way_ = false;
   // Whether operations took less than a microsecond each in the last round that had many of them.
