@@ -32,14 +32,12 @@ uint8_t* MapMemory(size_t length, int prot, int flags, int fd, off_t offset) {
 
 }  // namespace
 
-Mapping::Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot)
+Mapping::Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length)
     : data_(placed.data),
       length_(length),
       mapped_length_(mapped_length),
       reserved_(placed.reserved),
-      reserved_length_(placed.reserved_length),
-      readable_((prot & PROT_READ) != 0),
-      writable_((prot & PROT_WRITE) != 0) {}
+      reserved_length_(placed.reserved_length) {}
 
 Mapping::~Mapping() {
   revocable_.reset();
@@ -50,7 +48,7 @@ std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int p
   size_t mapped_length = MappedLength(fd, length);
   // The kernel gets the caller's length, because a region's mmap checks it.
   uint8_t* data = MapMemory(length, prot, 0, fd, offset);
-  std::shared_ptr<Mapping> mapping(new Mapping({data, data, mapped_length}, length, mapped_length, prot));
+  std::shared_ptr<Mapping> mapping(new Mapping({data, data, mapped_length}, length, mapped_length));
   mapping->revocable_ = std::make_unique<Revocable>(data, mapped_length, prot, std::move(signal));
   return mapping;
 }
@@ -59,13 +57,13 @@ std::shared_ptr<Mapping> Mapping::Allocate(size_t length) {
   size_t mapped_length = MappedLength(-1, length);
   constexpr int kProt = PROT_READ | PROT_WRITE;
   uint8_t* data = MapMemory(length, kProt, MAP_ANONYMOUS, -1, 0);
-  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length, kProt));
+  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length));
 }
 
 std::shared_ptr<Mapping> Mapping::Place(int fd, size_t length, size_t alignment, bool guards) {
   size_t mapped_length = MappedLength(fd, length);
   PlacedMemory placed = PlaceMemory(fd, mapped_length, alignment, guards);
-  return std::shared_ptr<Mapping>(new Mapping(placed, length, mapped_length, PROT_READ | PROT_WRITE));
+  return std::shared_ptr<Mapping>(new Mapping(placed, length, mapped_length));
 }
 
 void Mapping::Close() {

@@ -31,8 +31,6 @@ class Mapping {
 
   uint8_t* data() const { return data_; }
   size_t length() const { return length_; }
-  bool readable() const { return readable_; }
-  bool writable() const { return writable_; }
 
   // Releases the file, because a VFIO group stays busy while a BAR is mapped. The memory then reads as 0xFF for good
   // and its address stays valid. Only for mappings made by Map. Throws SysError. Thread: any.
@@ -50,7 +48,7 @@ class Mapping {
   std::weak_ptr<void> view_store;
 
  private:
-  Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length, int prot);
+  Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length);
 
   uint8_t* data_;
   size_t length_;
@@ -59,8 +57,6 @@ class Mapping {
   // That with the guard pages around it: what is unmapped in the end.
   uint8_t* reserved_;
   size_t reserved_length_;
-  bool readable_;
-  bool writable_;
   std::unique_ptr<Revocable> revocable_;
 };
 

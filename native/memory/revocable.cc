@@ -86,7 +86,6 @@ bool Revocable::OnFault(uintptr_t address) {
   if (epoch() != seen) return true;
   state_->fault_offset.store(address - reinterpret_cast<uintptr_t>(start_), std::memory_order_relaxed);
   if (!Replace(seen + 1)) return false;
-  revocations_.fetch_add(1, std::memory_order_relaxed);
   Tell();
   return true;
 }

@@ -56,8 +56,6 @@ class Revocable {
   // Thread: any.
   void Restore(int fd, off_t offset, size_t length);
 
-  // How many times a fault revoked the memory. Thread: any.
-  uint64_t revocations() const { return revocations_.load(std::memory_order_relaxed); }
   // The state can outlive this object.
   const std::shared_ptr<RevocationState>& state() const { return state_; }
 
@@ -80,7 +78,6 @@ class Revocable {
   mutable std::atomic<bool> replacing_{false};
   // The epoch of the device memory before the last revocation.
   uint32_t replaced_epoch_ = 0;
-  std::atomic<uint64_t> revocations_{0};
 };
 
 }  // namespace vfio_engine
