@@ -1,4 +1,5 @@
 import { addon } from '../../native/addon.js';
+import type { WatcherHandle } from '../../native/event.js';
 import type { DmaFault, DomainHandle } from '../../native/vfio-user.js';
 import { publishDmaFaults } from './dma-faults.js';
 
@@ -33,9 +34,15 @@ export interface IommuDomain {
 /** The addon's domain, which translates the DMA of the models. Thread: the one that made it. */
 export class NativeDomain implements IommuDomain {
   readonly #handle = addon.domainCreate();
-  readonly #watcher = addon.watcherCreate(addon.domainFaultEvent(this.#handle), () => this.#report());
+  readonly #watcher: WatcherHandle;
 
   constructor(private readonly onFault: (faults: { count: number; recent: DmaFault[] }) => void = publishDmaFaults) {
+    try {
+      this.#watcher = addon.watcherCreate(addon.domainFaultEvent(this.#handle), () => this.#report());
+    } catch (error) {
+      addon.domainClose(this.#handle);
+      throw error;
+    }
     addon.watcherSetRef(this.#watcher, false);
   }
 

@@ -1,6 +1,9 @@
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
+import { VfioError } from '../../base/errors.js';
+import type { ErrnoName } from '../../uapi/errno.js';
+import { failWith } from '../base/errno-failure.js';
 
 /**
  * The descriptor numbers of a machine. Each number is a real descriptor of this process: an empty memfd with the name of
@@ -15,9 +18,9 @@ export class DescriptorNumbers {
     return this.#users.size;
   }
 
-  /** Takes a new number, for one process. @param name shown in /proc/self/fd */
+  /** Takes a new number, for one process. @param name shown in /proc/self/fd @throws EMFILE, ENFILE, ENOMEM */
   open(name: string): Fd {
-    const fd = addon.memfdCreate(name, PAGE_SIZE_BIGINT, 0);
+    const fd = createFile(name);
     this.#users.set(fd, 1);
     return fd;
   }
@@ -39,5 +42,15 @@ export class DescriptorNumbers {
   /** Tells whether a process uses the number. */
   has(fd: Fd): boolean {
     return this.#users.has(fd);
+  }
+}
+
+/** The call of the software core fails with the errno, under its own name: the memfd is only the means. */
+function createFile(name: string): Fd {
+  try {
+    return addon.memfdCreate(name, PAGE_SIZE_BIGINT, 0);
+  } catch (error) {
+    if (error instanceof VfioError && error.errno !== undefined) failWith(error.code as ErrnoName);
+    throw error;
   }
 }

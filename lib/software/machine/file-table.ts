@@ -1,3 +1,4 @@
+import { warn } from '../../base/diagnostics.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { failWith } from '../base/errno-failure.js';
@@ -13,14 +14,46 @@ export type OpenFile = ContainerFile | GroupFile | DeviceFile | IommufdContext;
 /** The descriptors of one process and their open files. Source: struct files_struct */
 export class FileTable {
   readonly #files = new Map<Fd, OpenFile>();
+  /** How many calls of `holding` run. */
+  #calls = 0;
+  #quiet: () => void = () => undefined;
+  #ended = false;
 
   constructor(private readonly numbers: DescriptorNumbers) {}
 
-  /** Gives a file a descriptor, which takes over the caller's reference. @param name shown in /proc/self/fd */
-  install(file: OpenFile, name: string): Fd {
+  /**
+   * Opens a file under a new descriptor, which takes over the reference. The number is reserved first: a file that can have
+   * no number is not opened. Source: get_unused_fd_flags, fd_install
+   * @param name shown in /proc/self/fd
+   * @throws EMFILE; what `openFile` throws
+   */
+  async open(name: string, openFile: () => Promise<OpenFile> | OpenFile): Promise<Fd> {
     const fd = this.numbers.open(name);
-    this.#files.set(fd, file);
-    return fd;
+    try {
+      this.#files.set(fd, await openFile());
+      return fd;
+    } catch (error) {
+      this.numbers.close(fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Runs a call that can wait. The files of the descriptors that it names stay open until it has returned, even if the
+   * descriptors are closed meanwhile. Source: fdget, fdput
+   * @throws ESRCH once the process has begun to end; what `call` throws
+   */
+  async holding<T>(fds: readonly Fd[], call: () => Promise<T> | T): Promise<T> {
+    if (this.#ended) failWith('ESRCH');
+    const held = fds.flatMap((fd) => this.#files.get(fd)?.get() ?? []);
+    this.#calls += 1;
+    try {
+      return await call();
+    } finally {
+      for (const file of held) await release(file);
+      this.#calls -= 1;
+      if (this.#calls === 0) this.#quiet();
+    }
   }
 
   /** Returns the file of a descriptor. @throws EBADF if it is not open in this process */
@@ -57,8 +90,10 @@ export class FileTable {
     await file.put();
   }
 
-  /** Closes all descriptors. */
-  async closeAll(): Promise<void> {
+  /** Closes all descriptors after the calls under way have returned: the end of the process. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    if (this.#calls > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
     for (const fd of [...this.#files.keys()]) await this.close(fd);
   }
 
@@ -68,5 +103,14 @@ export class FileTable {
       this.numbers.share(fd);
       child.#files.set(fd, file.get());
     }
+  }
+}
+
+/** Drops the reference of a call. The call has its result by now: an error of the release does not change it. */
+async function release(file: OpenFile): Promise<void> {
+  try {
+    await file.put();
+  } catch (error) {
+    warn('a file that was closed during a call could not be released', error);
   }
 }

@@ -1,3 +1,4 @@
+import type { SystemErrorContext } from '../../base/errors.js';
 import { VFIO_API_VERSION } from '../../uapi/vfio.js';
 import type { LockedMemory } from '../../kernel/locked-memory.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
@@ -94,9 +95,9 @@ export class SoftwareProcess implements VfioKernel {
     return child;
   }
 
-  /** Closes all descriptors and ends the process: exit(2). */
+  /** Ends the process: exit(2). Its calls return first, then its descriptors are closed. */
   async exit(): Promise<void> {
-    await this.#files.closeAll();
+    await this.#files.end();
     this.machine.forget(this);
   }
 
@@ -117,15 +118,15 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Opens /dev/vfio/vfio. */
   openContainer(): Promise<Fd> {
-    return runSyscallAsync('open', CONTAINER_PATH, () =>
-      this.#files.install(new ContainerFile(this.machine.createContainer()), 'vfio-container'),
+    return this.#call('open', CONTAINER_PATH, [], () =>
+      this.#files.open('vfio-container', () => new ContainerFile(this.machine.createContainer())),
     );
   }
 
   /** Opens /dev/iommu, which `setContainer` accepts in the place of a container. */
   openIommufd(): Promise<Fd> {
-    return runSyscallAsync('open', { path: '/dev/iommu' }, () =>
-      this.#files.install(this.machine.createIommufd(), 'iommufd'),
+    return this.#call('open', { path: '/dev/iommu' }, [], () =>
+      this.#files.open('iommufd', () => this.machine.createIommufd()),
     );
   }
 
@@ -146,7 +147,7 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Performs VFIO_SET_IOMMU. @throws EINVAL, ENODEV, EPERM, and the errno of the attach of a group */
   setIommu(container: Fd, type: number): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_SET_IOMMU)', CONTAINER_PATH, () =>
+    return this.#call('ioctl(VFIO_SET_IOMMU)', CONTAINER_PATH, [container], () =>
       this.#contextOf(container).setIommu(type, this),
     );
   }
@@ -158,34 +159,37 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Performs VFIO_IOMMU_MAP_DMA. @throws EINVAL, EEXIST, ENOENT, ENOSPC, EFAULT, ENOMEM */
   mapDma(container: Fd, map: DmaMap): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_IOMMU_MAP_DMA)', CONTAINER_PATH, () => this.#iommuOf(container).map(map, this));
+    return this.#call('ioctl(VFIO_IOMMU_MAP_DMA)', CONTAINER_PATH, [container], () =>
+      this.#iommuOf(container).map(map, this),
+    );
   }
 
   /** Performs VFIO_IOMMU_UNMAP_DMA. @throws EINVAL, ENOENT, EBUSY */
   unmapDma(container: Fd, unmap: DmaUnmap): Promise<DmaUnmapResult> {
-    return runSyscallAsync('ioctl(VFIO_IOMMU_UNMAP_DMA)', CONTAINER_PATH, () => this.#iommuOf(container).unmap(unmap));
+    return this.#call('ioctl(VFIO_IOMMU_UNMAP_DMA)', CONTAINER_PATH, [container], () =>
+      this.#iommuOf(container).unmap(unmap),
+    );
   }
 
   /** Performs VFIO_IOMMU_DIRTY_PAGES with START or STOP. @throws EINVAL, EACCES, ENOTTY */
   setDirtyTracking(container: Fd, enabled: boolean): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, () =>
+    return this.#call('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, [container], () =>
       this.#iommuOf(container).setDirtyTracking(enabled),
     );
   }
 
   /** Performs VFIO_IOMMU_DIRTY_PAGES with GET_BITMAP. @returns one bit for each page @throws EINVAL, EACCES, ENOTTY */
   getDirtyBitmap(container: Fd, range: DirtyRange): Promise<Uint8Array> {
-    return runSyscallAsync('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, () =>
+    return this.#call('ioctl(VFIO_IOMMU_DIRTY_PAGES)', CONTAINER_PATH, [container], () =>
       this.#iommuOf(container).getDirtyBitmap(range),
     );
   }
 
   /** Opens /dev/vfio/NAME. @param name for example `26` or `noiommu-0` @throws ENOENT, ENODEV, EPERM, EBUSY */
   openGroup(name: string): Promise<Fd> {
-    return runSyscallAsync('open', { path: `/dev/vfio/${name}` }, async () => {
-      const group = this.machine.vfioGroup(name) ?? failWith('ENOENT');
-      return this.#files.install(await group.open(this), `vfio-group-${name}`);
-    });
+    return this.#call('open', { path: `/dev/vfio/${name}` }, [], () =>
+      this.#files.open(`vfio-group-${name}`, () => (this.machine.vfioGroup(name) ?? failWith('ENOENT')).open(this)),
+    );
   }
 
   /** Answers VFIO_GROUP_GET_STATUS. @param argsz bytes, the room for the answer @throws EINVAL, ENODEV */
@@ -197,7 +201,7 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Performs VFIO_GROUP_SET_CONTAINER. @throws EINVAL, EBADF, EBADFD, ENODEV, EPERM */
   setContainer(group: Fd, container: Fd): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_GROUP_SET_CONTAINER)', this.#where(group), () => {
+    return this.#call('ioctl(VFIO_GROUP_SET_CONTAINER)', this.#where(group), [group, container], () => {
       const file = this.#groupOf(group);
       const target = this.#files.lookUp(container);
       if (target instanceof ContainerFile) return file.group.setContainer(target.container, this);
@@ -207,17 +211,17 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Performs VFIO_GROUP_UNSET_CONTAINER. @throws EINVAL, EBUSY */
   unsetContainer(group: Fd): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_GROUP_UNSET_CONTAINER)', this.#where(group), () =>
+    return this.#call('ioctl(VFIO_GROUP_UNSET_CONTAINER)', this.#where(group), [group], () =>
       this.#groupOf(group).group.unsetContainer(),
     );
   }
 
   /** Performs VFIO_GROUP_GET_DEVICE_FD. @throws ENODEV, EINVAL, EPERM, and the error of the model's start */
   getDeviceFd(group: Fd, name: string): Promise<Fd> {
-    return runSyscallAsync('ioctl(VFIO_GROUP_GET_DEVICE_FD)', { ...this.#where(group), device: name }, async () => {
+    return this.#call('ioctl(VFIO_GROUP_GET_DEVICE_FD)', { ...this.#where(group), device: name }, [group], async () => {
       const device = await this.#groupOf(group).group.findDevice(name);
       try {
-        return this.#files.install(await device.open(this), `vfio-device-${device.name}`);
+        return await this.#files.open(`vfio-device-${device.name}`, () => device.open(this));
       } catch (error) {
         device.putRegistration();
         throw error;
@@ -246,14 +250,14 @@ export class SoftwareProcess implements VfioKernel {
 
   /** Performs VFIO_DEVICE_SET_IRQS. @throws EINVAL, ENOTTY, ERANGE, EBADF, and the errno of the device */
   setIrqs(device: Fd, set: IrqSet): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_DEVICE_SET_IRQS)', this.#where(device), () =>
+    return this.#call('ioctl(VFIO_DEVICE_SET_IRQS)', this.#where(device), [device], () =>
       this.#driverOf(device).setIrqs(set),
     );
   }
 
   /** Performs VFIO_DEVICE_RESET. @throws EINVAL if the device has no reset, and the errno of the device */
   resetDevice(device: Fd): Promise<void> {
-    return runSyscallAsync('ioctl(VFIO_DEVICE_RESET)', this.#where(device), () => this.#driverOf(device).reset());
+    return this.#call('ioctl(VFIO_DEVICE_RESET)', this.#where(device), [device], () => this.#driverOf(device).reset());
   }
 
   /**
@@ -262,14 +266,14 @@ export class SoftwareProcess implements VfioKernel {
    * @throws EINVAL, EFAULT, and the errno of the device
    */
   pread(device: Fd, fileOffset: bigint, length: number): Promise<Uint8Array> {
-    return runSyscallAsync('pread', this.#where(device), () =>
+    return this.#call('pread', this.#where(device), [device], () =>
       this.#driverOf(device, 'EINVAL').read(fileOffset, length),
     );
   }
 
   /** Writes to a region of a device: pwrite(2). @throws EINVAL, EFAULT, and the errno of the device */
   pwrite(device: Fd, fileOffset: bigint, data: Uint8Array): Promise<number> {
-    return runSyscallAsync('pwrite', this.#where(device), () =>
+    return this.#call('pwrite', this.#where(device), [device], () =>
       this.#driverOf(device, 'EINVAL').write(fileOffset, data),
     );
   }
@@ -281,14 +285,14 @@ export class SoftwareProcess implements VfioKernel {
     length: number,
     prot: { read: boolean; write: boolean },
   ): Promise<MappingHandle> {
-    return runSyscallAsync('mmap', this.#where(device), () =>
+    return this.#call('mmap', this.#where(device), [device], () =>
       this.#driverOf(device, 'ENODEV').map(fileOffset, length, prot),
     );
   }
 
   /** Maps a part of a region again at the address of a mapping that was revoked. @throws EBADF, ENXIO, EINVAL, ENODEV */
   restoreMapping(device: Fd, mapping: MappingHandle, fileOffset: bigint): Promise<void> {
-    return runSyscallAsync('mmap', this.#where(device), () =>
+    return this.#call('mmap', this.#where(device), [device], () =>
       this.#driverOf(device, 'ENODEV').restoreMapping(mapping, fileOffset),
     );
   }
@@ -314,6 +318,11 @@ export class SoftwareProcess implements VfioKernel {
     return runSyscall('vfio_file_enforced_coherent', this.#where(group), () =>
       this.#groupOf(group).group.devices.every((device) => device.enforcesCoherency),
     );
+  }
+
+  /** Makes a call that can wait, and holds the files of the descriptors that it names until it has returned. */
+  #call<T>(syscall: string, context: SystemErrorContext, fds: readonly Fd[], body: () => Promise<T> | T): Promise<T> {
+    return runSyscallAsync(syscall, context, () => this.#files.holding(fds, body));
   }
 
   #where(fd: Fd): { path: string } | { device: string } | object {

@@ -62,9 +62,7 @@ export class Type1Domains {
 
   /** Attaches the group of a mediated device. */
   async attachEmulated(group: IommuGroup): Promise<void> {
-    const shared = this.#emulated ?? { domain: this.#newDomain(), enforcesCoherency: true, groups: new Set() };
-    if (this.#emulated === null) for (const mapping of this.mappings) mapInDomain(shared.domain, mapping);
-    this.#emulated = shared;
+    const shared = (this.#emulated ??= this.#newEmulated());
     shared.groups.add(group);
     await group.attach(shared.domain);
   }
@@ -165,6 +163,18 @@ export class Type1Domains {
     const domain = this.createDomain();
     if (this.#dirtyPageSize > 0n) domain.setDirtyTracking(this.#dirtyPageSize);
     return domain;
+  }
+
+  /** Makes the domain of mediated devices, with all mappings. */
+  #newEmulated(): SharedDomain {
+    const domain = this.#newDomain();
+    try {
+      for (const mapping of this.mappings) mapInDomain(domain, mapping);
+    } catch (error) {
+      domain.close();
+      throw error;
+    }
+    return { domain, enforcesCoherency: true, groups: new Set() };
   }
 
   /** Moves a group from its own domain to one that it can share. @returns false if there is none */

@@ -68,7 +68,7 @@ table('Lifetimes: closing fds early', twoDevices, [
   row('open(/dev/vfio/N)', 'all closed here, a forked child still holds them', '-1 EBUSY', async (s) => {
     await s.deviceOpen();
     s.fork();
-    await s.kernel.exit();
+    for (const fd of [s.device, s.group, s.container]) await s.kernel.close(fd);
     return descriptor(s.kernel.openGroup(s.groupName));
   }),
 ]);
