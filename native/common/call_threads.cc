@@ -7,7 +7,7 @@
 #include <chrono>
 #include <utility>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 namespace {

@@ -1,31 +1,15 @@
-// Failures of system calls on cold paths. Hot paths return a negative errno instead and throw nothing.
+// Turns failures of native code into exceptions of JavaScript, and holds the state of an environment.
 #pragma once
 
 #include <napi.h>
 
-#include <cerrno>
 #include <memory>
 #include <new>
-#include <stdexcept>
-#include <string>
-#include <system_error>
 
+#include "common/sys_error.h"
 #include "common/unique_fd.h"
 
 namespace vfio_engine {
-
-// A failed system call. Code on any thread may throw it: it does not touch JavaScript.
-class SysError : public std::runtime_error {
- public:
-  SysError(int error_number, std::string call)
-      : std::runtime_error(call), error_number_(error_number), call_(std::move(call)) {}
-  int error_number() const { return error_number_; }
-  const std::string& call() const { return call_; }
-
- private:
-  int error_number_;
-  std::string call_;
-};
 
 class Deliveries;
 
@@ -48,10 +32,6 @@ inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
   return Napi::Error(env, made);
 }
 
-// Converts an error of the standard library. The addon meets one only when a thread cannot be created, most often
-// because of a limit (EAGAIN).
-inline SysError ThreadError(const std::system_error& error) { return SysError(error.code().value(), "pthread_create"); }
-
 // Runs `body` and turns its SysError into a JavaScript exception. Thread: a JavaScript thread.
 template <class Body>
 auto Guard(Napi::Env env, Body body) -> decltype(body()) {
@@ -64,14 +44,6 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
   } catch (const std::bad_alloc&) {
     throw ToJsError(env, SysError(ENOMEM, "malloc"));
   }
-}
-
-// Returns the result of a system call, or throws a SysError with its errno. Call it directly on the system call: any
-// other call in between may change errno. Thread: any.
-inline int Check(int result, const char* call) {
-  if (result >= 0) return result;
-  int error_number = errno;
-  throw SysError(error_number, call);
 }
 
 }  // namespace vfio_engine

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 

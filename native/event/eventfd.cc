@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 namespace {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "lane/execute.h"
 #include "lane/futex.h"
 #include "lane/quiescence.h"

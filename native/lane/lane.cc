@@ -174,7 +174,7 @@ void Lane::WaitForCompletion(uint32_t seen, uint64_t timeout_us) {
   shared.waiting.store(0, std::memory_order_relaxed);
 }
 
-void Lane::SetNotifier(std::shared_ptr<Notifier> notifier) {
+void Lane::SetNotifier(std::shared_ptr<CompletionSignal> notifier) {
   std::lock_guard<std::mutex> lock(notifier_mutex_);
   notifier_ = std::move(notifier);
 }

@@ -6,8 +6,8 @@
 
 #include "common/handle_table.h"
 #include "lane/block_hook.h"
+#include "lane/completion_signal.h"
 #include "lane/layout.h"
-#include "lane/notifier.h"
 #include "memory/mapping.h"
 
 namespace vfio_engine {
@@ -36,7 +36,7 @@ class Lane : private BlockHook {
   void WaitForCompletion(uint32_t seen, uint64_t timeout_us);
 
   // Sets the notifier of the producer's event loop; null for none. Thread: any.
-  void SetNotifier(std::shared_ptr<Notifier> notifier);
+  void SetNotifier(std::shared_ptr<CompletionSignal> notifier);
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
 
   // The worker that may serve it: IoWorker's.
@@ -69,7 +69,7 @@ class Lane : private BlockHook {
   bool quick_ = false;
   Slot current_{};
   std::mutex notifier_mutex_;
-  std::shared_ptr<Notifier> notifier_;
+  std::shared_ptr<CompletionSignal> notifier_;
 };
 
 // The process's table of lanes. Thread: any.

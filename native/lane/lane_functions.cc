@@ -3,6 +3,7 @@
 #include "common/async.h"
 #include "common/export.h"
 #include "lane/io_worker.h"
+#include "lane/notifier.h"
 #include "lane/register_parts.h"
 #include "memory/view.h"
 

@@ -8,16 +8,18 @@
 #include <mutex>
 #include <optional>
 
+#include "lane/completion_signal.h"
+
 namespace vfio_engine {
 
-class Notifier {
+class Notifier final : public CompletionSignal {
  public:
   // Makes a notifier that calls `callback` from the event loop of the calling thread. It does not keep the loop alive.
   // The loop holds the notifier until Close or the end of the environment. Throws SysError. Thread: a JavaScript
   // thread.
   static std::shared_ptr<Notifier> Start(Napi::Env env, Napi::Function callback);
   // Asks for a callback. Does nothing once closed. Thread: any.
-  void Signal();
+  void Signal() override;
   // No callback follows. A second call does nothing. Thread: the one that started it.
   void Close();
   // Sets whether the notifier keeps the event loop alive. Thread: the one that started it.

@@ -11,4 +11,8 @@ namespace vfio_engine {
 // whole slots, or not aligned) or kAgain. Thread: a worker's.
 int ExecuteProgram(Slot& slot);
 
+// Runs slots from `*ran` on until one fails or the call has used up its time. Returns whether the program has ended.
+// Thread: any that may block for as long as the steps wait.
+bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran);
+
 }  // namespace vfio_engine

@@ -15,13 +15,6 @@
 #include "lane/register_parts.h"
 
 namespace vfio_engine {
-
-HandleTable<DmaBuffer>& DmaBuffers() {
-  // Never destroyed: threads may still run while the process exits.
-  static auto* table = new HandleTable<DmaBuffer>();
-  return *table;
-}
-
 namespace {
 
 constexpr uint32_t kReadable = 1;

@@ -1,6 +1,6 @@
 #include "lane/region_table.h"
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "lane/quiescence.h"
 
 namespace vfio_engine {

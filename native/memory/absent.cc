@@ -14,7 +14,7 @@
 #include <mutex>
 #include <vector>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "common/unique_fd.h"
 
 namespace vfio_engine {

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <mutex>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "memory/revocable.h"
 
 namespace vfio_engine {

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 // Linux 5.14; glibc has them from 2.35 on.
 #ifndef MADV_POPULATE_READ

@@ -5,7 +5,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 namespace {

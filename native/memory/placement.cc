@@ -9,7 +9,7 @@
 #include <array>
 #include <climits>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 // Linux 5.14; glibc has it from 2.35 on.
 #ifndef MADV_POPULATE_WRITE

@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "lane/quiescence.h"
 #include "memory/absent.h"
 #include "memory/faults.h"

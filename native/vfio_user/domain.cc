@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "vfio_user/self_copy.h"
 
 namespace vfio_engine {

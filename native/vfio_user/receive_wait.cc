@@ -9,7 +9,7 @@
 #include <chrono>
 #include <thread>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 #include "vfio_user/socket.h"
 
 namespace vfio_engine {

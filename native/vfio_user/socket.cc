@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "common/error.h"
+#include "common/sys_error.h"
 
 namespace vfio_engine {
 namespace {
