@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 
-import { bindDriver, restoreDriver, type DriverChange } from '../sysfs/binding.js';
-import { listDevices } from '../sysfs/inventory.js';
+import type { DriverChange } from '../sysfs/binding.js';
 import { parseSeconds } from './arguments.js';
 import { print, printJson } from './output.js';
 
@@ -17,15 +16,19 @@ export function addBindCommand(program: Command): void {
     .command('bind')
     .description('bind a PCI function to vfio-pci, and unbind the driver that it has')
     .option('--driver <name>', 'bind this driver instead of vfio-pci');
-  addBindOptions(command, (device, { driver, timeout }) =>
-    bindDriver(device, { timeoutMs: timeout * 1000, ...(driver !== undefined && { driver }) }),
-  );
+  addBindOptions(command, async (device, { driver, timeout }) => {
+    const { bindDriver } = await import('../sysfs/binding.js');
+    return bindDriver(device, { timeoutMs: timeout * 1000, ...(driver !== undefined && { driver }) });
+  });
 }
 
 /** Adds `unbind DEVICE`. */
 export function addUnbindCommand(program: Command): void {
   const command = program.command('unbind').description('bind a PCI function to the driver that the kernel chooses');
-  addBindOptions(command, (device, { timeout }) => restoreDriver(device, { timeoutMs: timeout * 1000 }));
+  addBindOptions(command, async (device, { timeout }) => {
+    const { restoreDriver } = await import('../sysfs/binding.js');
+    return restoreDriver(device, { timeoutMs: timeout * 1000 });
+  });
 }
 
 function addBindOptions(
@@ -43,6 +46,7 @@ function addBindOptions(
 
 /** Prints the change, and the function that still makes the group not viable. */
 async function printChange(change: DriverChange, json: boolean): Promise<void> {
+  const { listDevices } = await import('../sysfs/inventory.js');
   const entry = (await listDevices()).find(({ device }) => device === change.device);
   const { group = null, viable = null, blocker = null } = entry ?? {};
   if (json) return printJson({ ...change, group, viable, blocker });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { listDevices, type InventoryEntry } from '../sysfs/inventory.js';
+import type { InventoryEntry } from '../sysfs/inventory.js';
 import { print, printJson, printTable } from './output.js';
 
 /** Adds `list`. */
@@ -13,7 +13,7 @@ export function addListCommand(program: Command): void {
 }
 
 async function printDevices({ json }: { readonly json?: boolean }): Promise<void> {
-  // Loaded here, so that --help does not load the addon.
+  const { listDevices } = await import('../sysfs/inventory.js');
   const { defaultMachine } = await import('../software/machine/default-machine.js');
   const machine = await defaultMachine();
   const entries = [...(await listDevices()), ...(await listDevices(machine.sysfs, 'software'))];

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { Command } from 'commander';
 
 import { reportFailure } from './failure-report.js';
@@ -13,6 +15,7 @@ export type AddCommand = (program: Command) => void;
 export async function runProgram(argv: readonly string[], commands: readonly AddCommand[]): Promise<number> {
   const program = new Command('vfio-engine')
     .description('Attach devices by VFIO: list them, inspect them, read and write their regions, run the main job.')
+    .version(packageVersion(), '--version', 'print the version of the package')
     .option('--verbose', 'show the stack and the causes of an error')
     .showHelpAfterError('(see --help)')
     .exitOverride();
@@ -24,4 +27,9 @@ export async function runProgram(argv: readonly string[], commands: readonly Add
   } catch (error) {
     return reportFailure(error, program.opts<{ verbose?: boolean }>().verbose === true);
   }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }

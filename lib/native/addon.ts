@@ -2,10 +2,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { systemError, VfioError } from '../base/errors.js';
+import { systemError } from '../base/errors.js';
 import type { EventAddon } from './event.js';
 import type { LaneAddon } from './lane.js';
 import type { LinuxAddon } from './linux.js';
+import { loadFailure, requireNode } from './load-failure.js';
 import type { MemoryAddon } from './memory.js';
 import type { VfioUserAddon } from './vfio-user.js';
 
@@ -21,20 +22,16 @@ interface LoadedAddon extends Addon {
 export const addon: Addon = load();
 
 function load(): Addon {
-  const require = createRequire(import.meta.url);
-  const bindings = require('bindings') as (options: { bindings: string; module_root: string }) => LoadedAddon;
+  requireNode(process.versions);
   // This file is dist/lib/native/addon.js; the addon is built in native/build.
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'native');
+  const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
   try {
-    const loaded = bindings({ bindings: 'vfio_engine', module_root: root });
+    const require = createRequire(import.meta.url);
+    const bindings = require('bindings') as (options: { bindings: string; module_root: string }) => LoadedAddon;
+    const loaded = bindings({ bindings: 'vfio_engine', module_root: join(packageRoot, 'native') });
     loaded.setErrorFactory(systemError);
     return loaded;
   } catch (cause) {
-    throw new VfioError('the addon vfio_engine cannot be loaded', {
-      code: 'ERR_NOT_SUPPORTED',
-      hint: 'build it with `npm run build:native`, with the Node.js that runs it',
-      path: root,
-      cause,
-    });
+    throw loadFailure(cause, packageRoot);
   }
 }

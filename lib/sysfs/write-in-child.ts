@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 
 import { systemError, VfioError } from '../base/errors.js';
+import { withPermission } from '../base/permission.js';
 import type { ErrnoName } from '../uapi/errno.js';
 
 /** The errno of each error text of the C library that a write to /sys can end with. */
@@ -24,8 +26,7 @@ const ERRNO_OF_TEXT: Readonly<Record<string, ErrnoName>> = {
  */
 export function writeInChild(path: string, data: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, LC_ALL: 'C' };
-    const child = spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env });
+    const child = spawnTee(path);
     let complaint = '';
     child.stderr.setEncoding('latin1').on('data', (text: string) => (complaint += text));
     // If tee ends early, its exit code reports it.
@@ -45,6 +46,15 @@ export function writeInChild(path: string, data: string, timeoutMs: number): Pro
       else reject(failure(path, complaint.trim()));
     });
   });
+}
+
+/** @throws ERR_NOT_SUPPORTED if Node.js may not start a process */
+function spawnTee(path: string): ChildProcessByStdio<Writable, null, Readable> {
+  try {
+    return spawn('tee', ['--', path], { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+  } catch (error) {
+    throw withPermission(error);
+  }
 }
 
 /** Makes the error of a failed write. @param complaint the output of tee: `tee: PATH: No such device` */

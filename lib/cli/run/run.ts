@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 
 import type { Device } from '../../device/device.js';
 import type { Engine } from '../../engine/engine.js';
-import { poolSettings } from '../../pool/options.js';
 import { parseCount, parseSeconds } from '../arguments.js';
 import { EXIT_FAILED, reportFailure } from '../failure-report.js';
 import { addBackendOption, withEngine, type BackendOption } from '../session.js';
@@ -12,7 +11,7 @@ import { emptyTally, isVerified, printReport, type RunReport, type Tally } from 
 
 interface RunOptions extends BackendOption {
   readonly device: readonly string[];
-  readonly workers: number;
+  readonly workers?: number;
   readonly seconds: number;
   readonly json?: boolean;
 }
@@ -27,13 +26,15 @@ export function addRunCommand(program: Command): void {
     .command('run')
     .description('run the main job: mapped and trapped accesses, DMA and interrupts, all of it verified, then a report')
     .option('--device <names...>', 'devices to attach', DEFAULT_DEVICES)
-    .option('--workers <count>', 'I/O workers; each device uses one', parseCount, poolSettings().workers)
+    .option('--workers <count>', 'I/O workers; each device uses one (default: a quarter of the CPUs)', parseCount)
     .option('--seconds <seconds>', 'how long; a quarter of it is idle, for comparison', parseSeconds, 3)
     .option('--json', 'print the report as one line of JSON');
   addBackendOption(command).action(run);
 }
 
 async function run(options: RunOptions): Promise<void> {
+  const { poolSettings } = await import('../../pool/options.js');
+  const workers = options.workers ?? poolSettings().workers;
   const tally = emptyTally();
   const interrupted = new AbortController();
   // Only the first Ctrl-C ends the run in order: the second one ends the process at once.
@@ -41,7 +42,7 @@ async function run(options: RunOptions): Promise<void> {
   const stopProgress = showProgress(tally, process.stderr);
   let report: RunReport;
   try {
-    report = await withEngine(options.workers, (engine) => work(engine, options, tally, interrupted.signal));
+    report = await withEngine(workers, (engine) => work(engine, { ...options, workers }, tally, interrupted.signal));
   } finally {
     stopProgress();
   }
@@ -50,7 +51,12 @@ async function run(options: RunOptions): Promise<void> {
   else if (interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
 }
 
-async function work(engine: Engine, options: RunOptions, tally: Tally, abort: AbortSignal): Promise<RunReport> {
+async function work(
+  engine: Engine,
+  options: RunOptions & { readonly workers: number },
+  tally: Tally,
+  abort: AbortSignal,
+): Promise<RunReport> {
   const { device: names, backend, workers, seconds } = options;
   const devices: Device[] = [];
   // Closing the engine detaches them.

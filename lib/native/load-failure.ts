@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { VfioError } from '../base/errors.js';
+
+/**
+ * Rejects runtimes that are not Node.js. They implement a part of Node-API, but not V8's C++ classes, which the addon needs for
+ * a SharedArrayBuffer: Bun ends the process at the first call of one.
+ * @param versions `process.versions`
+ * @throws ERR_NOT_SUPPORTED
+ */
+export function requireNode(versions: Readonly<Record<string, string | undefined>>): void {
+  const other =
+    versions['bun'] === undefined ? versions['deno'] && `Deno ${versions['deno']}` : `Bun ${versions['bun']}`;
+  if (other === undefined) return;
+  throw new VfioError(`vfio-engine does not run on ${other}: its addon needs Node.js`, {
+    code: 'ERR_NOT_SUPPORTED',
+    hint: 'run the program with node, version 20.19 or later',
+  });
+}
+
+/**
+ * Makes the error of an addon that was not loaded. Its hint tells the command that helps, which depends on how the package was
+ * installed.
+ * @param cause what `bindings`, `require` or the addon itself threw
+ * @param packageRoot the folder of the package, as the loader computes it from the URL of its module
+ */
+export function loadFailure(cause: unknown, packageRoot: string): VfioError {
+  const { reason, hint } = explain(cause, packageRoot);
+  const path = join(packageRoot, 'native');
+  return new VfioError(`the addon of vfio-engine cannot be loaded: ${reason}`, {
+    code: 'ERR_NOT_SUPPORTED',
+    hint,
+    path,
+    cause,
+  });
+}
+
+function explain(cause: unknown, packageRoot: string): { reason: string; hint: string } {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ERR_DLOPEN_DISABLED') return { reason: 'this process may not load addons', hint: allowAddons() };
+  if (code === 'ERR_ACCESS_DENIED') return { reason: 'this process may not read its file', hint: PERMISSIONS };
+  if (!isPackage(packageRoot)) return { reason: `the package vfio-engine is not at ${packageRoot}`, hint: BUNDLED };
+  if (isNotFound(cause))
+    return { reason: `it is not built in ${join(packageRoot, 'native')}`, hint: rebuild(packageRoot) };
+  return { reason: firstLine(cause), hint: rebuild(packageRoot) };
+}
+
+const PERMISSIONS = 'with --permission, give node --allow-addons, --allow-worker and --allow-fs-read=*';
+
+function allowAddons(): string {
+  // Node.js has the property only while its permission model is on.
+  return 'permission' in process ? PERMISSIONS : 'run node without --no-addons';
+}
+
+const BUNDLED =
+  'the program seems to be bundled: keep vfio-engine out of the bundle (esbuild: --external:vfio-engine) and install it ' +
+  'beside it, because its addon and its threads are files of their own';
+
+/** The command that builds the addon. npm and pnpm skip the script that does it if they are told so, and pnpm by default. */
+function rebuild(packageRoot: string): string {
+  if (packageRoot.includes('/node_modules/.pnpm/'))
+    return 'allow its build and build it: `pnpm approve-builds`, then `pnpm rebuild vfio-engine`';
+  if (!packageRoot.includes('/node_modules/')) return `build it: \`npm run build:native\` in ${packageRoot}`;
+  return 'build it with the Node.js that runs the program: `npm rebuild vfio-engine --ignore-scripts=false`';
+}
+
+/** A bundler puts the loader into a file elsewhere, so that the folder it computes is that of another package, or none. */
+function isPackage(packageRoot: string): boolean {
+  try {
+    const text = readFileSync(join(packageRoot, 'package.json'), 'utf8');
+    return (JSON.parse(text) as { name?: unknown }).name === 'vfio-engine';
+  } catch {
+    return false;
+  }
+}
+
+/** `bindings` lists the paths that it tried. */
+function isNotFound(cause: unknown): boolean {
+  return cause instanceof Error && 'tries' in cause;
+}
+
+function firstLine(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.split('\n', 1)[0] ?? '';
+}
