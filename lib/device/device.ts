@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { AttachedDevice, BackendName } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
 import type { DmaSpace } from '../dma/dma-space.js';
-import { argumentError, requireObject, requireOneOf, requireOptions } from '../base/arguments.js';
+import { argumentError, requireOneOf, requireOptions } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import { DeviceFeatures } from './features.js';
 import { hotReset, queryHotReset, type HotResetDevice } from './hot-reset.js';
@@ -13,6 +13,7 @@ import { IRQ_NAMES, irqIndexByName, type IrqName } from '../irq/names.js';
 import type { DeviceIrqs } from './device-irqs.js';
 import type { Liveness } from '../kernel/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/kernel.js';
+import { requireBuffers } from '../pool/driver-task.js';
 import type { WorkerPool } from '../pool/pool.js';
 import type { Region } from '../region/region.js';
 import type { RevocationEvent, RevocationWatch } from './revocation-watch.js';
@@ -36,7 +37,10 @@ export interface DeviceParts {
 
 /** Settings of `Device.runDriver`. */
 export interface DriverOptions {
-  /** Any value that structured clone can copy. The function gets the copy. */
+  /**
+   * Any value that structured clone can copy. The function gets the copy. Memory in it must be in a SharedArrayBuffer, which is
+   * not copied: an ArrayBuffer, or a view of one, is rejected, because the function would fill a copy.
+   */
   readonly args?: unknown;
   /** DMA memory by name. The function and the caller share it. */
   readonly buffers?: Readonly<Record<string, SharedArrayBuffer>>;
@@ -121,8 +125,8 @@ export class Device extends EventEmitter<DeviceEvents> {
    * @param module the URL of the module whose default export is the function; it gets a `DriverContext`
    * @returns the value that the function returned, copied by structured clone
    * @throws (rejects) the error that the function threw: a VfioError is complete, of another error the code and what
-   *   structured clone keeps; ERR_INVALID_ARGUMENT for an argument of the wrong type, and for arguments or a result that
-   *   cannot be cloned; ERR_ABORTED; ERR_WORKER_DIED if the thread ended before the function; EAGAIN, ENOMEM if no thread
+   *   structured clone keeps; ERR_INVALID_ARGUMENT for an argument of the wrong type, for arguments with memory that would
+   *   be copied, and for arguments or a result that cannot be cloned; ERR_ABORTED; ERR_WORKER_DIED if the thread ended before the function; EAGAIN, ENOMEM if no thread
    *   can be created; ERR_NOT_SUPPORTED if the pool has no driver threads; ERR_CLOSED
    */
   async runDriver(module: URL, options: DriverOptions = {}): Promise<unknown> {
@@ -242,9 +246,5 @@ export class Device extends EventEmitter<DeviceEvents> {
 function checkDriver(module: URL, options: DriverOptions): void {
   if (!(module instanceof URL)) throw argumentError('module', 'a URL', module);
   requireOptions(options);
-  const { buffers = {} } = options;
-  requireObject('buffers', buffers);
-  for (const [name, buffer] of Object.entries(buffers)) {
-    if (!(buffer instanceof SharedArrayBuffer)) throw argumentError(`buffers.${name}`, 'a SharedArrayBuffer', buffer);
-  }
+  requireBuffers(options.buffers ?? {});
 }

@@ -1,5 +1,6 @@
-import { requireArray, requireObject, requireString } from '../base/arguments.js';
+import { argumentError, requireArray, requireObject, requireString } from '../base/arguments.js';
 import { type RegionDescriptor, requireDescriptor } from '../region/descriptor.js';
+import { requireNoCopies } from './copied-memory.js';
 
 /** What the thread of a driver function gets. Structured clone copies it. */
 export interface DriverTask {
@@ -9,7 +10,7 @@ export interface DriverTask {
   readonly regions: readonly RegionDescriptor[];
   /** DMA memory by name. */
   readonly buffers: Readonly<Record<string, SharedArrayBuffer>>;
-  /** The function's own arguments. */
+  /** The function's own arguments. Memory in it must be in a SharedArrayBuffer. */
   readonly args: unknown;
 }
 
@@ -19,5 +20,14 @@ export function requireDriverTask(task: DriverTask): void {
   requireString('module', task.module);
   requireArray('regions', task.regions);
   task.regions.forEach(requireDescriptor);
-  requireObject('buffers', task.buffers);
+  requireBuffers(task.buffers);
+  requireNoCopies('args', task.args);
+}
+
+/** Checks the buffers of a driver function. @throws ERR_INVALID_ARGUMENT */
+export function requireBuffers(buffers: DriverTask['buffers']): void {
+  requireObject('buffers', buffers);
+  for (const [name, buffer] of Object.entries(buffers)) {
+    if (!(buffer instanceof SharedArrayBuffer)) throw argumentError(`buffers.${name}`, 'a SharedArrayBuffer', buffer);
+  }
 }

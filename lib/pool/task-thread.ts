@@ -2,7 +2,8 @@ import type { Transferable, Worker } from 'node:worker_threads';
 
 import { Piscina } from 'piscina';
 
-import { systemError, type VfioError } from '../base/errors.js';
+import { systemError, VfioError } from '../base/errors.js';
+import { withPermission } from '../base/permission.js';
 import { isErrnoName } from '../uapi/errno.js';
 
 /** How a `TaskThread` runs its tasks. */
@@ -75,7 +76,10 @@ export class TaskThread {
     return pool;
   }
 
-  /** Rejects when the thread ends. Piscina itself never answers a task whose thread ended before it was ready. */
+  /**
+   * Rejects when the thread ends. Piscina itself never answers a task whose thread ended before it was ready. The error that
+   * ended the thread rejects at once: Node.js may emit it in the same turn as `exit`, before a promise of it has settled.
+   */
   #answerOf(answer: Promise<unknown>, pool: Piscina): Promise<unknown> {
     const [thread] = pool.threads;
     return new Promise((resolve, reject) => {
@@ -83,8 +87,8 @@ export class TaskThread {
         this.#abandon(pool);
         reject(new Error(`the thread exited with code ${code}`));
       };
-      thread?.once('exit', onExit);
-      answer.then(resolve, reject).finally(() => thread?.off('exit', onExit));
+      thread?.once('error', reject).once('exit', onExit);
+      answer.then(resolve, reject).finally(() => thread?.off('error', reject).off('exit', onExit));
     });
   }
 
@@ -96,6 +100,8 @@ export class TaskThread {
 
 /** Makes the error of a thread that Node.js could not start. Node.js names the errno at the end of its message. */
 function startError(cause: unknown): VfioError {
+  const denied = withPermission(cause);
+  if (denied instanceof VfioError) return denied;
   const name = /\b(E[A-Z]+)$/.exec(cause instanceof Error ? cause.message : '')?.[1] ?? '';
   const hint = 'run fewer threads, or raise the limit: see `ulimit -u`, and pids.max of the control group';
   return systemError(isErrnoName(name) ? name : 'EAGAIN', 'pthread_create', { cause, hint });

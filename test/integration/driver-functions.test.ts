@@ -47,6 +47,23 @@ describe('a driver function', function () {
     await until(() => warnings.length > 0);
   });
 
+  it('whose error arrives in the same turn as the exit of its thread fails with that error', async () => {
+    const words = new SharedArrayBuffer(8);
+    const view = new Int32Array(words);
+    const running = run('waits', {}, undefined, words);
+    await until(() => view[0] === 1);
+    // Node.js emits both in one turn if the error was still queued when the thread was gone.
+    const thread = pool.threads.at(-1);
+    thread?.emit('error', new Error('its own'));
+    thread?.emit('exit', 1);
+    await assert.rejects(running, (error: VfioError) => {
+      assert.deepEqual([error.code, String(error.cause)], ['ERR_WORKER_DIED', 'Error: its own']);
+      return true;
+    });
+    Atomics.store(view, 1, 1);
+    Atomics.notify(view, 1);
+  });
+
   it('throws errors whose class and code arrive, as far as structured clone keeps them', async () => {
     await assert.rejects(run('fails', { how: 'throw' }), { name: 'TypeError', message: 'of the driver' });
     await assert.rejects(run('fails', { how: 'code' }), { name: 'RangeError', code: 'MY_CODE', stack: /fails\.js/ });
@@ -81,10 +98,37 @@ describe('a driver function', function () {
       [{ ...task, regions: null }, '`regions` must be an array. Received null'],
       [{ ...task, regions: [{}] }, '`descriptor` must be the descriptor of a region. Received an object'],
       [{ ...task, buffers: null }, '`buffers` must be an object. Received null'],
+      [{ ...task, buffers: { a: new ArrayBuffer(8) } }, '`buffers.a` must be a SharedArrayBuffer. Received an object'],
     ];
     for (const [each, message] of rows) {
       await assert.rejects(wrong(each), { name: 'VfioError', code: 'ERR_INVALID_ARGUMENT', message });
     }
+  });
+
+  it('is rejected if its arguments contain memory that would be copied, and names it', async () => {
+    const shared = new SharedArrayBuffer(8);
+    const own = new Uint8Array(8);
+    const circle: Record<string, unknown> = { views: [new Uint32Array(shared), Buffer.from(shared)], shared };
+    circle['self'] = circle;
+    const rows: [args: unknown, name: string, received: string][] = [
+      [own, 'args', 'a Uint8Array'],
+      [own.buffer, 'args', 'an ArrayBuffer'],
+      [{ ...circle, blocks: [1, { data: Buffer.alloc(4) }] }, 'args.blocks[1].data', 'a Buffer'],
+      [{ 'a-b': new Map([['key', new DataView(own.buffer)]]) }, "args['a-b'].get('key')", 'a DataView'],
+      [{ all: new Set([1, own.buffer]) }, 'args.all[1]', 'an ArrayBuffer'],
+      // A hole, and more items than a call takes arguments.
+      [Object.assign([], { 1: new Array(300_000).fill(circle), 3: own }), 'args[3]', 'a Uint8Array'],
+    ];
+    for (const [args, name, received] of rows) {
+      const must = 'must be in a SharedArrayBuffer: the driver function would get a copy of it';
+      const message = `\`${name}\` ${must}. Received ${received} (`;
+      await assert.rejects(run('fails', args), (error: VfioError) => {
+        assert.equal(error.code, 'ERR_INVALID_ARGUMENT');
+        assert.equal(error.message.slice(0, message.length), message);
+        return true;
+      });
+    }
+    await assert.rejects(run('fails', { ...circle, how: 'throw' }), { message: 'of the driver' });
   });
 
   it('waits in order while as many as the option `drivers` run', async () => {
