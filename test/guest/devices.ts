@@ -34,6 +34,11 @@ export const BDF = {
   blocker: '0000:00:0d.1',
   /** A second edu alone in its group, with a DMA mask of 64 bits, for several devices in one address space. */
   eduWide: '0000:00:0e.0',
+  /** Two slots whose cards a test removes for good, one for each backend. */
+  slotA: '0000:00:0f.0',
+  cardA: '0000:03:00.0',
+  slotB: '0000:00:10.0',
+  cardB: '0000:04:00.0',
 } as const;
 
 type DeviceName = keyof typeof BDF;
@@ -79,6 +84,10 @@ export function deviceOptions(files: BackingFiles): string[] {
     `edu,${slot('blockedEdu')},multifunction=on`,
     `virtio-rng-pci,${slot('blocker')},disable-modern=off,disable-legacy=off`,
     `edu,${slot('eduWide')},dma_mask=0xffffffffffffffff`,
+    `pcie-root-port,${slot('slotA')},id=portA,chassis=2`,
+    'e1000e,bus=portA,addr=0,romfile=',
+    `pcie-root-port,${slot('slotB')},id=portB,chassis=3`,
+    'e1000e,bus=portB,addr=0,romfile=',
   ];
   return [
     ...['-drive', `file=${escapeComma(files.nvmeImage)},format=raw,if=none,id=nvme0`],

@@ -23,6 +23,8 @@ export function qemuArguments(boot: BootOptions): string[] {
   return [
     // The machine always has an IOMMU; the profile decides whether the kernel uses it.
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
+    // Root ports tell the kernel of hotplug themselves. QEMU's default is ACPI.
+    ...['-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'],
     ...['-smp', String(boot.cpus), '-m', `${boot.memory}M`],
     ...numaOptions(boot),
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { addon } from '../../../lib/native/addon.js';
 import { buildWithoutCall, CALL_NUMBERS, memoryAreas } from '../../support/own-memory.js';
@@ -88,20 +91,44 @@ describe('native memory: a mapping whose file vanishes', () => {
   }
 });
 
-describe('native memory: DMA memory whose pages cannot be had', () => {
-  it('is not watched: the fault ends the process with SIGBUS', () => {
-    const program = `
-      const { openSync, ftruncateSync, unlinkSync } = await import('node:fs');
-      const path = '/tmp/vfio-engine-dma-' + process.pid;
-      const fd = openSync(path, 'wx+');
-      unlinkSync(path);
-      ftruncateSync(fd, 8192);
-      const watched = addon.mappingCreate(addon.memfdCreate('watched', 4096n, 0), 0n, 4096, 3);
-      const bytes = new Uint8Array(addon.memoryPlace(fd, 8192, 0, false, -1, false));
-      bytes[0] = 1;
+describe('native memory: faults of others', () => {
+  it('in DMA memory end the process with SIGBUS and a core dump, as without the engine', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vfio-engine-core-'));
+    try {
+      // Nothing of the memory goes into the core file: it would be of 100 MB.
+      const launcher = ['bash', '-c', 'ulimit -c unlimited; echo 0 >/proc/self/coredump_filter; "$@"; exit $?', 'bash'];
+      const program = `
+      const { openSync, ftruncateSync } = await import('node:fs');
+      addon.mappingCreate(addon.memfdCreate('watched', 4096n, 0), 0n, 4096, 3);
+      const fd = openSync('memory', 'wx+');
+      ftruncateSync(fd, 4096);
+      const bytes = new Uint8Array(addon.memoryPlace(fd, 4096, 0, false, -1, false));
       ftruncateSync(fd, 0);
-      console.log(bytes[0], watched);`;
-    assert.equal(runChild([], program).signal, 'SIGBUS');
+      console.log(bytes[0]);`;
+      const { stdout, stderr, status } = runChild(launcher, program, folder);
+      assert.equal(status, 128 + constants.signals.SIGBUS, stderr);
+      assert.match(stderr, /Bus error +\(core dumped\)/);
+      assert.equal(stdout, '');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('reach V8, whose WebAssembly catches accesses behind its memory', () => {
+    // (module (memory 1) (func (export "read") (param i32) (result i32) (i32.load (local.get 0))))
+    const program = `
+      addon.mappingCreate(addon.memfdCreate('watched', 4096n, 0), 0n, 4096, 3);
+      const code = '0061736d0100000001060160017f017f0302010005030100010708010472656164000' + '00a0901070020002802000b';
+      const { instance } = await WebAssembly.instantiate(Buffer.from(code, 'hex'));
+      let caught;
+      try {
+        instance.exports.read(65_536);
+      } catch (error) {
+        caught = error.name + ': ' + error.message;
+      }
+      console.log(instance.exports.read(0), caught);`;
+    const { stdout, stderr } = runChild([], program);
+    assert.equal(stdout, '0 RuntimeError: memory access out of bounds\n', stderr);
   });
 });
 
@@ -144,9 +171,10 @@ describe('native memory: revocation where userfaultfd is forbidden', () => {
 function runChild(
   launcher: readonly string[],
   program: string,
-): { stdout: string; stderr: string; signal: string | null } {
+  cwd?: string,
+): { stdout: string; stderr: string; status: number | null } {
   const url = new URL('../../../lib/native/addon.js', import.meta.url).href;
   const whole = `const { addon } = await import(${JSON.stringify(url)});${program}`;
   const [command = '', ...args] = [...launcher, process.execPath, '--input-type=module', '-e', whole];
-  return spawnSync(command, args, { encoding: 'utf8', timeout: 50_000 });
+  return spawnSync(command, args, { encoding: 'utf8', timeout: 50_000, cwd });
 }

@@ -38,6 +38,10 @@ describe('the guest: kernel and devices', () => {
       blockedEdu: IDS.edu,
       blocker: IDS.virtioRng,
       eduWide: IDS.edu,
+      slotA: IDS.rootPort,
+      cardA: IDS.e1000e,
+      slotB: IDS.rootPort,
+      cardB: IDS.e1000e,
     };
     const found = Object.fromEntries(Object.keys(expected).map((name) => [name, idsOf(BDF[name as keyof typeof BDF])]));
     assert.deepEqual(found, expected);
