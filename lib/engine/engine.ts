@@ -119,6 +119,8 @@ export class Engine {
       // Taken before anything is opened: a pool that is closed, or whose workers have all failed, has no lane.
       const lane = pool.lane();
       undo.push(() => pool.giveLane(lane));
+      const forget = this.#options.faults?.useWorker(name, () => pool.threadOf(lane));
+      if (forget !== undefined) undo.push(forget);
       undo.push(dma.mappings.countDevice({ mediated: isUuid(name) }));
       const request = new RequestWatch(onRequest);
       undo.push(() => request.close());
@@ -152,6 +154,7 @@ export class Engine {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#attaching);
     const undo = new Unwinding();
+    undo.push(() => this.#options.faults?.close());
     const kernels = this.#kernels.begun;
     if (kernels !== undefined) undo.push(async () => (await kernels).close());
     const pool = this.#pool.begun;
@@ -185,10 +188,11 @@ export class Engine {
 
   /** Opens the kernels with the first device. After a failure the next device tries again. */
   #openKernels(): Promise<KernelSet> {
-    const { kernels, machine } = this.#options;
-    return this.#kernels.run(() =>
-      kernels === undefined ? KernelSet.standard(machine) : Promise.resolve(KernelSet.of(kernels)),
-    );
+    const { kernels, machine, faults } = this.#options;
+    return this.#kernels.run(async () => {
+      const set = kernels === undefined ? await KernelSet.standard(machine) : KernelSet.of(kernels);
+      return faults === undefined ? set : set.wrapped((kernel) => faults.wrap(kernel));
+    });
   }
 
   #requireOpen(): void {

@@ -37,6 +37,11 @@ export class KernelSet {
     return new KernelSet([software, linuxKernel()], () => software.exit());
   }
 
+  /** Returns a set of the same kernels, each wrapped by a function. */
+  wrapped(wrap: (kernel: VfioKernel) => VfioKernel): KernelSet {
+    return new KernelSet(this.#kernels.map(wrap), this.#close);
+  }
+
   /** Finds a device. @throws ERR_INVALID_ARGUMENT if `text` is not the name of a device; ENODEV if no kernel has it */
   async locate(text: string): Promise<LocatedDevice> {
     const given = parseDeviceId(text);

@@ -13,6 +13,7 @@ import type { IdOverrides } from '../config-space/config-space.js';
 import type { TrapRegions } from '../device/open-regions.js';
 import type { OnRequest } from '../device/request-watch.js';
 import { DmaSpace } from '../dma/dma-space.js';
+import type { FaultPlan } from '../faults/fault-plan.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import type { SoftwareMachine } from '../software/machine/software-machine.js';
 import type { PoolOptions } from '../pool/options.js';
@@ -59,6 +60,8 @@ export interface EngineOptions {
   readonly pool?: PoolOptions | WorkerPool;
   /** The backend of devices whose `attach` names none. Default: `auto`. */
   readonly backend?: 'auto' | BackendName;
+  /** Faults that are injected into the kernels, the accesses and the interrupts of all devices. Default: none. */
+  readonly faults?: FaultPlan;
 }
 
 const BACKEND_CHOICES: readonly string[] = ['auto', ...BACKEND_NAMES];
@@ -66,12 +69,14 @@ const BACKEND_CHOICES: readonly string[] = ['auto', ...BACKEND_NAMES];
 /** Checks the settings of an engine, except those of its pool, which are checked when it starts. @throws ERR_INVALID_ARGUMENT */
 export function requireEngineOptions(options: EngineOptions): void {
   requireOptions(options);
-  const { kernels = [], machine, pool = {}, backend = 'auto' } = options;
+  const { kernels = [], machine, pool = {}, backend = 'auto', faults } = options;
   requireArray('kernels', kernels);
   // Not by instanceof: that would load the software core for users of real devices.
   if (machine !== undefined && typeof machine?.process !== 'function') {
     throw argumentError('machine', 'a SoftwareMachine', machine);
   }
+  // Not by instanceof: that would load the plans for users who inject no faults.
+  if (faults !== undefined && typeof faults?.wrap !== 'function') throw argumentError('faults', 'a FaultPlan', faults);
   requireObject('pool', pool);
   requireOneOf('backend', backend, BACKEND_CHOICES);
 }

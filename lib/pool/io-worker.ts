@@ -112,6 +112,11 @@ export class IoWorker {
     return lane;
   }
 
+  /** Tells whether a lane of `lane()` is this worker's. */
+  has(lane: AsyncLane): boolean {
+    return this.#lanes.has(lane);
+  }
+
   /** Takes back a lane of `lane()` and keeps it open for the next user. @returns false if the lane is another worker's */
   giveLane(lane: AsyncLane): boolean {
     const users = this.#lanes.get(lane);

@@ -81,6 +81,11 @@ export class WorkerPool {
     return this.#nextWorker().lane();
   }
 
+  /** @internal Returns the thread that serves a lane of `lane()` now; undefined between two threads. */
+  threadOf(lane: AsyncLane): Worker | undefined {
+    return this.#workers.find((worker) => worker.has(lane))?.thread;
+  }
+
   /** @internal Takes back a lane of `lane()` and keeps it for the next device. */
   giveLane(lane: AsyncLane): void {
     this.#workers.some((worker) => worker.giveLane(lane));
