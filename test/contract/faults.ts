@@ -99,13 +99,13 @@ export function describeFaults(target: FaultTarget): void {
       const device = await attach({ seed: 1, faults });
       const msi = device.irq(VFIO_PCI_MSI_IRQ_INDEX);
       await msi.enable();
-      const raise = async (): Promise<number> => {
+      const raise = async (timeoutMs = 20_000): Promise<number> => {
         await device.region(0).write32(EDU_REG.IRQ_RAISE, 1);
         await device.region(0).write32(EDU_REG.IRQ_ACK, 1);
-        return msi.next(0, { timeoutMs: 1000 });
+        return msi.next(0, { timeoutMs });
       };
       assert.equal(await raise(), 1);
-      await rejects(raise(), 'ERR_TIMEOUT');
+      await rejects(raise(200), 'ERR_TIMEOUT');
       const before = performance.now();
       assert.equal(await raise(), 1);
       assert.ok(performance.now() - before > 90, 'the late interrupt was not late');
@@ -217,8 +217,6 @@ export function describeFaults(target: FaultTarget): void {
     it('gives the same faults for the same seed, and others for another one', async () => {
       const rates = { fail: 0.1, 'short-read': 0.1, 'all-ones': 0.1, 'irq-lost': 0.2, 'dma-limit': 0.2 } as const;
       const run = async (seed: number): Promise<readonly InjectedFault[]> => {
-        await start({ seed, rates: {} });
-        await engine.close();
         await start({ seed, rates });
         await workWithFaults(engine, target.edu);
         await engine.close();
