@@ -25,6 +25,7 @@ describe('the main job', function () {
     assert.ok(report.interrupts.raised > 10);
     assert.equal(report.interrupts.received, report.interrupts.raised);
     assert.equal(report.errors, 0);
+    assert.deepEqual([report.verified, report.undone, report.notOffered], [true, [], []]);
     assert.equal(report.eventLoop.unit, 'ms');
   });
 
@@ -32,6 +33,13 @@ describe('the main job', function () {
     const report = await runFor(0.5, '--device', 'edu');
     assert.equal(report.device, 'f000:00:04.0');
     assert.deepEqual([report.mapped.operations, report.dma.verified], [0, true]);
+    assert.deepEqual([report.verified, report.undone, report.notOffered], [false, [], ['mapped accesses']]);
+  });
+
+  it('is not verified if it had no time for work of each kind', async () => {
+    const { code, stdout, stderr } = await vfioEngine('run', '--seconds', '0.001');
+    assert.deepEqual([code, stderr], [1, '']);
+    assert.match(stdout, /^NOT verified: no .*; 0 error\(s\)$/m);
   });
 
   it('prints a table without --json', async () => {

@@ -6,6 +6,7 @@ import { expectValue, pump, type JobContext } from './pump.js';
  * job only reads the ids in config space, again and again, and checks that they stay the same.
  */
 export async function runConfig(device: Device, context: JobContext): Promise<void> {
+  context.tally.offered.add('trapped accesses');
   const ids = await device.config.read32(0);
   await pump(context, async () => {
     expectValue(context.tally, await device.config.read32(0), ids);

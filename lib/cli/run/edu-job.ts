@@ -4,7 +4,7 @@ import type { Region } from '../../region/region.js';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../uapi/vfio.js';
 import { EDU_BUFFER, EDU_DMA, EDU_DMA_MASK, EDU_IDENT, EDU_IRQ, EDU_REG } from '../../models/edu/registers.js';
 import { CountedInterrupts } from './interrupts.js';
-import { BATCH, countAccesses, expectValue, keepBusy, pump, scramble, type JobContext } from './pump.js';
+import { BATCH, countAccesses, expectValue, keepBusy, offerAccesses, pump, scramble, type JobContext } from './pump.js';
 import { fillPattern, verifyDma } from './pattern.js';
 import type { Tally } from './report.js';
 
@@ -18,6 +18,8 @@ const RAISES = 8;
 export async function runEdu(device: Device, context: JobContext): Promise<void> {
   const { tally } = context;
   const bar0 = device.region(0);
+  offerAccesses(tally, bar0, EDU_REG.LIVENESS);
+  tally.offered.add('DMA').add('interrupts');
   expectValue(tally, await bar0.read32(EDU_REG.IDENT), EDU_IDENT);
   const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSI_IRQ_INDEX, 1, tally);
   try {

@@ -3,11 +3,16 @@ import type { Tally } from './report.js';
 const PERIOD_MS = 200;
 
 /**
- * Shows the tally on one line of a terminal during the run. Shows nothing if the stream is not a terminal.
+ * Shows the tally on one line of a terminal during the run. Shows nothing if the stream is not a terminal that can erase a line.
+ * @param terminal the kind of terminal: terminfo's name
  * @returns a function that stops it and clears the line
  */
-export function showProgress(tally: Readonly<Tally>, stream: NodeJS.WriteStream): () => void {
-  if (!stream.isTTY) return () => undefined;
+export function showProgress(
+  tally: Readonly<Tally>,
+  stream: NodeJS.WriteStream,
+  terminal = process.env['TERM'],
+): () => void {
+  if (!stream.isTTY || terminal === 'dumb') return () => undefined;
   const draw = (): void => {
     const line =
       `mapped ${short(tally.mapped)}  trapped ${short(tally.trapped)}  DMA ${short(tally.dmaBytes)}B  ` +

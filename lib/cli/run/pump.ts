@@ -48,7 +48,16 @@ export function scramble(number: number): number {
 
 /** Counts accesses as mapped or trapped, depending on whether the region is mapped at the offset. */
 export function countAccesses(tally: Tally, region: Region, regionOffset: number, count: number): void {
-  const { areas } = region.descriptor;
-  if (areas.some(({ offset, size }) => regionOffset >= offset && regionOffset < offset + size)) tally.mapped += count;
+  if (isMapped(region, regionOffset)) tally.mapped += count;
   else tally.trapped += count;
+}
+
+/** Notes that a device offers accesses at this place of a region, which are mapped or trapped. */
+export function offerAccesses(tally: Tally, region: Region, regionOffset: number): void {
+  tally.offered.add(isMapped(region, regionOffset) ? 'mapped accesses' : 'trapped accesses');
+}
+
+function isMapped(region: Region, regionOffset: number): boolean {
+  const { areas } = region.descriptor;
+  return areas.some(({ offset, size }) => regionOffset >= offset && regionOffset < offset + size);
 }

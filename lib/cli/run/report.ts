@@ -1,6 +1,10 @@
 import { print, printJson, printTable } from '../output.js';
 import type { LoopDelay } from './event-loop.js';
 
+/** The kinds of work of a run. */
+const WORK = ['mapped accesses', 'trapped accesses', 'DMA', 'interrupts'] as const;
+export type Work = (typeof WORK)[number];
+
 /** The counts of a run. */
 export interface Tally {
   mapped: number;
@@ -8,6 +12,8 @@ export interface Tally {
   dmaBytes: number;
   interruptsRaised: number;
   interruptsReceived: number;
+  /** The kinds of work that the devices offer. */
+  readonly offered: Set<Work>;
   /** Wrong values and failed operations. */
   errors: number;
   /** Whether every byte that DMA moved was right; undefined if DMA moved none. */
@@ -22,6 +28,7 @@ export function emptyTally(): Tally {
     dmaBytes: 0,
     interruptsRaised: 0,
     interruptsReceived: 0,
+    offered: new Set(),
     errors: 0,
     dmaVerified: undefined,
   };
@@ -39,6 +46,12 @@ export interface RunReport {
   readonly interrupts: { readonly raised: number; readonly received: number };
   readonly eventLoop: LoopDelay & { readonly unit: 'ms'; readonly idle: LoopDelay };
   readonly errors: number;
+  /** The kinds of work that the devices offer, and that were not done. */
+  readonly undone: readonly Work[];
+  /** The kinds of work that no device of the run offers. */
+  readonly notOffered: readonly Work[];
+  /** Whether work of each kind was done, and all of it was right. */
+  readonly verified: boolean;
 }
 
 /** A count, and its rate. */
@@ -60,23 +73,56 @@ export interface RunFacts {
 /** Makes the report of a run. */
 export function makeReport(tally: Tally, facts: RunFacts): RunReport {
   const perSecond = (count: number): number => Math.round(count / facts.seconds);
+  const missing = WORK.filter((work) => countOf(tally, work) === 0);
+  const results = {
+    dma: { bytes: tally.dmaBytes, perSecond: perSecond(tally.dmaBytes), verified: tally.dmaVerified ?? null },
+    interrupts: { raised: tally.interruptsRaised, received: tally.interruptsReceived },
+    errors: tally.errors,
+  };
   return {
     device: facts.device,
     backend: facts.backend,
     workers: facts.workers,
     mapped: { operations: tally.mapped, perSecond: perSecond(tally.mapped) },
     trapped: { operations: tally.trapped, perSecond: perSecond(tally.trapped) },
-    dma: { bytes: tally.dmaBytes, perSecond: perSecond(tally.dmaBytes), verified: tally.dmaVerified ?? null },
-    interrupts: { raised: tally.interruptsRaised, received: tally.interruptsReceived },
+    ...results,
     eventLoop: { ...facts.busy, unit: 'ms', idle: facts.idle },
-    errors: tally.errors,
+    undone: missing.filter((work) => tally.offered.has(work)),
+    notOffered: missing.filter((work) => !tally.offered.has(work)),
+    verified: missing.length === 0 && isRight(results),
   };
 }
 
+function countOf(tally: Tally, work: Work): number {
+  const { mapped, trapped, dmaBytes, interruptsReceived } = tally;
+  return { 'mapped accesses': mapped, 'trapped accesses': trapped, DMA: dmaBytes, interrupts: interruptsReceived }[
+    work
+  ];
+}
+
 /** Tells whether everything that the run did was right. */
-export function isVerified(report: RunReport): boolean {
-  const { dma, interrupts, errors } = report;
+function isRight({ dma, interrupts, errors }: Pick<RunReport, 'dma' | 'interrupts' | 'errors'>): boolean {
   return errors === 0 && dma.verified !== false && interrupts.raised === interrupts.received;
+}
+
+/** What a report says: all that the devices offer was done and right; something was wrong; something was not done. */
+export type Verdict = 'verified' | 'wrong' | 'undone';
+
+/** Returns the verdict. Work that no device of the run offers need not be done, but some work must be. */
+export function verdictOf(report: RunReport): Verdict {
+  if (!isRight(report)) return 'wrong';
+  return report.undone.length > 0 || report.notOffered.length === WORK.length ? 'undone' : 'verified';
+}
+
+/** Tells the verdict in words. */
+function verdictText(report: RunReport): string {
+  const errors = `${report.errors} error(s)`;
+  const verdict = verdictOf(report);
+  if (verdict === 'wrong') return `NOT verified, ${errors}`;
+  if (verdict === 'undone')
+    return `NOT verified: no ${[...report.undone, ...report.notOffered].join(', no ')}; ${errors}`;
+  if (report.verified) return `all verified, ${errors}`;
+  return `verified, ${errors}; these devices offer no ${report.notOffered.join(' and no ')}`;
 }
 
 /** Prints a report, as tables or as one line of JSON. */
@@ -89,7 +135,7 @@ export function printReport(report: RunReport, json: boolean): void {
   printTable(['', 'count', 'a second'], reportRows(report));
   print('');
   printTable(['event loop delay, ms', 'p50', 'p99', 'max'], loopRows(report));
-  print(`\n${isVerified(report) ? 'all verified' : 'NOT verified'}, ${report.errors} error(s)`);
+  print(`\n${verdictText(report)}`);
 }
 
 function reportRows({ mapped, trapped, dma, interrupts }: RunReport): (string | number)[][] {

@@ -7,7 +7,7 @@ import { EXIT_FAILED, reportFailure } from '../failure-report.js';
 import { addBackendOption, withEngine, type BackendOption } from '../session.js';
 import { runJob } from './job.js';
 import { showProgress } from './progress.js';
-import { emptyTally, isVerified, printReport, type RunReport, type Tally } from './report.js';
+import { emptyTally, printReport, verdictOf, type RunReport, type Tally } from './report.js';
 
 interface RunOptions extends BackendOption {
   readonly device: readonly string[];
@@ -47,8 +47,10 @@ async function run(options: RunOptions): Promise<void> {
     stopProgress();
   }
   printReport(report, options.json === true);
-  if (!isVerified(report)) process.exitCode = EXIT_FAILED;
-  else if (interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
+  const verdict = verdictOf(report);
+  // A run that is interrupted early has not done all of its work.
+  if (verdict !== 'wrong' && interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
+  else if (verdict !== 'verified') process.exitCode = EXIT_FAILED;
 }
 
 async function work(

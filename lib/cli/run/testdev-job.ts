@@ -5,7 +5,7 @@ import { VFIO_PCI_MSIX_IRQ_INDEX } from '../../uapi/vfio.js';
 import { BAR, IDENT, REG, SIZE } from '../../models/testdev/layout.js';
 import { CountedInterrupts } from './interrupts.js';
 import { fillPattern, wrongBytes } from './pattern.js';
-import { BATCH, countAccesses, expectValue, pump, scramble, type JobContext } from './pump.js';
+import { BATCH, countAccesses, expectValue, offerAccesses, pump, scramble, type JobContext } from './pump.js';
 import type { Tally } from './report.js';
 
 /** The number of MSI-X vectors that are enabled and raised in turn. */
@@ -24,6 +24,9 @@ const ROUND_TRIPS = 32;
 export async function runTestdev(device: Device, context: JobContext): Promise<void> {
   const { tally } = context;
   const [memory, registers] = [device.region(BAR.MEMORY), device.region(BAR.REGISTERS)];
+  offerAccesses(tally, memory, 0);
+  offerAccesses(tally, registers, REG.SCRATCH);
+  tally.offered.add('interrupts');
   expectValue(tally, await registers.read32(REG.IDENT), IDENT);
   const interrupts = await CountedInterrupts.open(device, VFIO_PCI_MSIX_IRQ_INDEX, RAISED_VECTORS, tally);
   try {
