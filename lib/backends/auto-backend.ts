@@ -21,11 +21,14 @@ const backendLeftChannel = channel('vfio-engine:backend-left');
  */
 const BACKEND_UNAVAILABLE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ENOTTY', 'EACCES', 'ENXIO']);
 
-/** The backend `auto`: tries backends in order. A failure explains for each backend why it was left. */
+/** The backend `auto`: tries backends in order. If none can be used, the failure explains why each was left. */
 export class AutoBackend {
   constructor(private readonly backends: readonly Backend[]) {}
 
-  /** @throws (rejects) the error of the last backend; its hint and its cause have the errors of the backends before it */
+  /**
+   * @throws (rejects) the error of the last backend. If it means that this backend, too, cannot be used, its hint and its cause
+   * have the errors of the backends before it
+   */
   async attach(request: AttachRequest): Promise<AttachedDevice> {
     const failures: { backend: string; error: unknown }[] = [];
     for (const backend of this.backends) {
@@ -37,7 +40,7 @@ export class AutoBackend {
         backendLeftChannel.publish({ device: request.name, backend: backend.name, error } satisfies BackendLeftMessage);
       }
     }
-    throw summary(failures);
+    throw isUnavailable(failures.at(-1)?.error) ? summary(failures) : failures.at(-1)?.error;
   }
 }
 
@@ -49,9 +52,13 @@ function summary(failures: readonly { backend: string; error: unknown }[]): unkn
   const last = failures.at(-1);
   if (!(last?.error instanceof VfioError)) return last?.error;
   const { error } = last;
-  const before = failures.slice(0, -1).map(({ backend, error: reason }) => `${backend} was left: ${String(reason)}`);
+  const before = failures.slice(0, -1).map((left) => `${left.backend} was left: ${messageOf(left.error)}`);
   const hint = [error.hint, `tried by ${last.backend}`, ...before].filter((part) => part !== undefined).join('; ');
   const cause = failures.length > 1 ? new AggregateError(failures.map((failure) => failure.error)) : error.cause;
   const { code, errno, syscall, device, path } = error;
   return new VfioError(plainMessage(error), { code, errno, syscall, device, path, hint, cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
