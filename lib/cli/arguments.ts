@@ -6,6 +6,9 @@ import type { Width } from '../region/access-checks.js';
 /** The names of the regions of a vfio-pci device, in the order of their indexes. */
 const REGION_NAMES = ['bar0', 'bar1', 'bar2', 'bar3', 'bar4', 'bar5', 'rom', 'config', 'vga'] as const;
 
+/** The kernel takes an index of 32 bits. */
+const LAST_INDEX = 0xffffffff;
+
 /** Returns the name of a region, or its index if it has no name. */
 export function formatRegion(regionIndex: number): string {
   return REGION_NAMES[regionIndex] ?? String(regionIndex);
@@ -20,17 +23,24 @@ export function formatIrq(irqIndex: number): string {
 export function parseRegion(text: string): number {
   const index = REGION_NAMES.findIndex((name) => name === text.toLowerCase());
   if (index >= 0) return index;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`It must be one of ${REGION_NAMES.join(', ')}, or an index.`);
+  if (/^\d+$/.test(text) && Number(text) <= LAST_INDEX) return Number(text);
+  throw new InvalidArgumentError(`It must be one of ${REGION_NAMES.join(', ')}, or an index from 0 to ${LAST_INDEX}.`);
 }
 
-/** Parses an OFFSET or LENGTH argument: bytes, in decimal or in hexadecimal with 0x. */
+/** Parses an OFFSET argument: bytes, in decimal or in hexadecimal with 0x. */
 export function parseBytes(text: string): number {
   const value = parseBigint(text);
   if (value === undefined || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new InvalidArgumentError('It must be a number of bytes, in decimal or in hexadecimal with 0x.');
   }
   return Number(value);
+}
+
+/** Parses `--length`: as `parseBytes`, at least 1. */
+export function parseLength(text: string): number {
+  const length = parseBytes(text);
+  if (length === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return length;
 }
 
 /** Parses a VALUE argument. `writeRegister` checks that it fits the width. */

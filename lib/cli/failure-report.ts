@@ -1,6 +1,8 @@
 import { CommanderError } from 'commander';
 
 import { plainMessage, VfioError } from '../base/errors.js';
+import { withPermission } from '../base/permission.js';
+import { oneLine, printable } from './output.js';
 
 /** The exit codes of the command. */
 const EXIT_OK = 0;
@@ -14,7 +16,8 @@ const EXIT_USAGE = 2;
 export function reportFailure(error: unknown, verbose: boolean, write: (text: string) => void = toStderr): number {
   // commander has printed its message already. Its exit code is 0 for --help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-  write(verbose ? `${withCauses(error)}\n` : `${messageAndHint(error)}\n`);
+  const failure = withPermission(error);
+  write(verbose ? `${printable(withCauses(failure))}\n` : `${messageAndHint(failure)}\n`);
   return EXIT_FAILED;
 }
 
@@ -23,10 +26,10 @@ function toStderr(text: string): void {
 }
 
 function messageAndHint(error: unknown): string {
-  if (!(error instanceof VfioError)) return `error: ${error instanceof Error ? error.message : String(error)}`;
+  if (!(error instanceof VfioError)) return `error: ${oneLine(error instanceof Error ? error.message : String(error))}`;
   const { hint } = error;
-  if (hint === undefined) return `error: ${error.message}`;
-  return `error: ${plainMessage(error)}\nhint: ${hint}`;
+  if (hint === undefined) return `error: ${oneLine(error.message)}`;
+  return `error: ${oneLine(plainMessage(error))}\nhint: ${oneLine(hint)}`;
 }
 
 function withCauses(error: unknown): string {

@@ -1,8 +1,26 @@
 import Table from 'cli-table3';
 
-/** Prints a line to standard output. */
+/** Prints a line, or several, to standard output. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
+}
+
+/**
+ * Replaces control characters, and characters that reorder or hide others, by their escapes: a name of a device, or an argument,
+ * must not command the terminal. Newlines stay. The escapes are those of JSON, so that a line of JSON keeps its meaning.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+/** As `printable`, and escapes newlines: text from elsewhere must not look like a line of ours. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll('\n', '\\n');
+}
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, unit) => character.charCodeAt(unit));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
 /** Prints a value as one line of JSON. A bigint becomes a string with 0x, because JSON has no type for it. */
@@ -40,12 +58,16 @@ const NO_BORDERS = {
 };
 
 /**
- * Ends the process without a message when the reader of standard output closes it, as `head` does. The kernel closes the
- * attached devices when the process ends.
+ * Ends the process when nothing can be written to standard output any more. If its reader closed it, as `head` does, the process
+ * ends without a message. Another failure, such as a full disk, is one line. The kernel closes the attached devices when the
+ * process ends.
  */
-export function endOnBrokenPipe(): void {
+export function endWithOutput(): void {
+  // Nothing can be told if this fails. The exit code stays.
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    throw error;
+    process.stderr.write(`error: standard output cannot be written: ${oneLine(error.message)}\n`);
+    process.exit(1);
   });
 }

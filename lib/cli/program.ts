@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 
 import { reportFailure } from './failure-report.js';
+import { oneLine, printable } from './output.js';
 
 /** Adds a command to the program. */
 export type AddCommand = (program: Command) => void;
@@ -18,6 +19,7 @@ export async function runProgram(argv: readonly string[], commands: readonly Add
     .version(packageVersion(), '--version', 'print the version of the package')
     .option('--verbose', 'show the stack and the causes of an error')
     .showHelpAfterError('(see --help)')
+    .configureOutput({ outputError: (message, write) => write(withoutControls(message, argv)) })
     .exitOverride();
   // Added after exitOverride: program.command() passes it on only to commands that it creates later.
   for (const add of commands) add(program);
@@ -27,6 +29,12 @@ export async function runProgram(argv: readonly string[], commands: readonly Add
   } catch (error) {
     return reportFailure(error, program.opts<{ verbose?: boolean }>().verbose === true);
   }
+}
+
+/** Escapes the control characters of the arguments in a message of commander, which has line breaks of its own. */
+function withoutControls(message: string, argv: readonly string[]): string {
+  const broken = argv.filter((argument) => argument.includes('\n'));
+  return printable(broken.reduce((text, argument) => text.replaceAll(argument, oneLine(argument)), message));
 }
 
 function packageVersion(): string {

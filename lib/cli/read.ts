@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 import type { Width } from '../region/access-checks.js';
-import { readRegister } from './register-access.js';
+import { readRegister, regionOf } from './register-access.js';
 import { formatHex, parseBytes, parseRegion, parseWidth } from './arguments.js';
 import { print, printJson } from './output.js';
 import { addBackendOption, withDevice, type BackendOption } from './session.js';
@@ -26,7 +26,9 @@ export function addReadCommand(program: Command): void {
 
 async function read(device: string, region: number, offset: number, options: ReadOptions): Promise<void> {
   const { width, json } = options;
-  const value = await withDevice(device, options, (attached) => readRegister(attached.region(region), offset, width));
+  const value = await withDevice(device, options, (attached) =>
+    readRegister(regionOf(attached, region), offset, width),
+  );
   if (json === true) printJson({ device, region, offset, width, value });
   else print(formatHex(value, 2 * width));
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
 import type { Width } from '../region/access-checks.js';
-import { writeRegister } from './register-access.js';
+import { regionOf, writeRegister } from './register-access.js';
 import { parseBytes, parseRegion, parseValue, parseWidth } from './arguments.js';
 import { addBackendOption, withDevice, type BackendOption } from './session.js';
 
@@ -17,7 +17,7 @@ export function addWriteCommand(program: Command): void {
     .argument('<device>', 'a bdf, a UUID, or the name of a software device')
     .argument('<region>', 'bar0 to bar5, rom, config, vga or an index', parseRegion)
     .argument('<offset>', 'bytes from the start of the region', parseBytes)
-    .argument('<value>', 'a number that fits the width', parseValue)
+    .argument('<value>', 'a number that fits the width; -1 sets all bits', parseValue)
     .option('--width <bytes>', '1, 2, 4 or 8', parseWidth, 4);
   addBackendOption(command).action(write);
 }
@@ -29,5 +29,7 @@ async function write(
   value: bigint,
   options: WriteOptions,
 ): Promise<void> {
-  await withDevice(device, options, (attached) => writeRegister(attached.region(region), offset, options.width, value));
+  await withDevice(device, options, (attached) =>
+    writeRegister(regionOf(attached, region), offset, options.width, value),
+  );
 }

@@ -31,6 +31,9 @@ describe('the command', function () {
         [['read', EDU, 'bar9', '0'], /It must be one of bar0/],
         [['read', EDU, 'bar0', 'ten'], /number of bytes/],
         [['read', EDU, 'bar0', '0', '--width', '3'], /It must be 1, 2, 4 or 8\./],
+        [['read', EDU, '99999999999999999999', '0'], /It must be one of bar0, .*, or an index from 0 to 4294967295\./],
+        [['dump', EDU, 'config', '0', '--length', '0'], /It must be at least 1\./],
+        [['a\x1b[31m\nerror: b'], /^error: unknown command 'a\\u001b\[31m\\nerror: b'\n/],
         [['read', EDU], /missing required argument 'region'/],
         [['run', '--seconds', '0'], /seconds, more than 0/],
         [['bind', EDU, '--timeout', '-1'], /seconds, more than 0/],
@@ -57,6 +60,13 @@ describe('the command', function () {
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(stdout, /^00000000 /);
     });
+  });
+
+  it('tells in one line that its output cannot be written', async () => {
+    const { code, stdout, stderr } = await shell(`$ENGINE list > /dev/full`);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^error: standard output cannot be written: ENOSPC: .*\n$/);
+    assert.deepEqual(await shell(`$ENGINE nonsense 2> /dev/full`), { code: 2, stdout: '', stderr: '' });
   });
 
   it('lists the software devices', async () => {
@@ -105,7 +115,13 @@ describe('the command', function () {
     assert.equal(done(await vfioEngine('write', 'testdev', 'bar2', '0x10', '0x1122334455667788', '--width', '8')), '');
     const { code, stderr } = await vfioEngine('write', 'testdev', 'bar2', '8', '0x100', '--width', '1');
     assert.equal(code, 1);
-    assert.match(stderr, /^error: the value 256 does not fit 1 byte\(s\)\nhint: use 0 to 0xff, or a larger --width\n$/);
+    assert.match(
+      stderr,
+      /^error: the value 256 does not fit 1 byte\(s\)\nhint: use -128 to 0xff, or a larger --width\n$/,
+    );
+    assert.equal(done(await vfioEngine('write', 'testdev', 'bar2', '8', '-1')), '');
+    assert.equal(done(await vfioEngine('write', 'testdev', 'bar2', '8', '-128', '--width', '1')), '');
+    assert.equal((await vfioEngine('write', 'testdev', 'bar2', '8', '-129', '--width', '1')).code, 1);
   });
 
   it('rejects an offset beyond the region and one that is not aligned, and names the region', async () => {
@@ -117,6 +133,27 @@ describe('the command', function () {
       assert.equal(code, 1);
       assert.match(stderr, /^error: .*(bar0|region 0)/i);
     }
+  });
+
+  it('names a region that the device does not have, and those that it has', async () => {
+    const { code, stderr } = await vfioEngine('read', EDU, 'rom', '0');
+    assert.deepEqual([code, stderr], [1, `error: ${EDU} has no region rom\nhint: it has bar0, config\n`]);
+  });
+
+  it('refuses to dump what it refuses to read', async () => {
+    for (const [offset, width] of [
+      ['0x100000', '4'],
+      ['0xffffe', '4'],
+      ['2', '4'],
+    ] as const) {
+      const read = await vfioEngine('read', EDU, 'bar0', offset, '--width', width);
+      assert.deepEqual(await vfioEngine('dump', EDU, 'bar0', offset, '--width', width), read);
+      assert.equal(read.code, 1);
+    }
+    const beyond = await vfioEngine('dump', EDU, 'config', '0xf8', '--length', '16');
+    assert.deepEqual([beyond.code, beyond.stdout], [1, '']);
+    assert.match(beyond.stderr, /16 bytes lie outside of the region, which has 0x100 bytes/);
+    assert.match((await vfioEngine('dump', EDU, 'config', '0', '--length', '6')).stderr, /must be a multiple of 4/);
   });
 
   it('dumps a part of a region', async () => {

@@ -17,7 +17,9 @@ const refused = { code: 'commander.invalidArgument' };
 describe('command: arguments', () => {
   it('accepts a region by name in either case, and by index', () => {
     assert.deepEqual(['bar0', 'BAR5', 'rom', 'config', 'vga', '9'].map(parseRegion), [0, 5, 6, 7, 8, 9]);
-    for (const text of ['bar6', '', '-1', '0x1', 'bar']) assert.throws(() => parseRegion(text), refused);
+    assert.equal(parseRegion('4294967295'), 0xffffffff);
+    for (const text of ['bar6', '', '-1', '0x1', 'bar', '4294967296', '99999999999999999999'])
+      assert.throws(() => parseRegion(text), refused);
     assert.deepEqual([formatRegion(7), formatRegion(12)], ['config', '12']);
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { CommanderError } from 'commander';
 
 import { reportFailure } from '../../../lib/cli/failure-report.js';
-import { emptyTally, isVerified, makeReport, type Tally } from '../../../lib/cli/run/report.js';
+import { emptyTally, makeReport, verdictOf, type Tally } from '../../../lib/cli/run/report.js';
 import { showProgress } from '../../../lib/cli/run/progress.js';
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 
@@ -37,6 +37,34 @@ describe('command: how a failure is reported', () => {
     assert.deepEqual(reported('oh'), ['error: oh\n', 1]);
     assert.deepEqual(reported(new VfioError('plain', { code: 'ERR_CLOSED' })), ['error: plain\n', 1]);
   });
+
+  it('escapes what would command the terminal, or look like another line', () => {
+    const error = systemError('ENODEV', 'attach', { device: 'a\x1b[31m\x9b\nhint: no\u202e', hint: 'see\r' });
+    assert.deepEqual(reported(error), [
+      "error: ENODEV: attach 'a\\u001b[31m\\u009b\\nhint: no\\u202e'\nhint: see\\u000d\n",
+      1,
+    ]);
+    assert.deepEqual(reported(new Error('a\nb\x07')), ['error: a\\nb\\u0007\n', 1]);
+    assert.doesNotMatch(reported(error, true)[0], /[^\P{Cc}\n]|\u202e/u);
+  });
+
+  it("tells the option of Node.js's permission model that allows what was denied", () => {
+    const denied = (permission: string, resource = ''): Error =>
+      Object.assign(new Error('Access to this API has been restricted'), {
+        code: 'ERR_ACCESS_DENIED',
+        permission,
+        resource,
+      });
+    const start = 'error: the permission model of Node.js does not allow the process to';
+    assert.deepEqual(reported(denied('WorkerThreads')), [
+      `${start} start a thread\nhint: give node --allow-worker\n`,
+      1,
+    ]);
+    assert.deepEqual(reported(denied('FileSystemRead', '/sys')), [
+      `${start} read '/sys'\nhint: give node --allow-fs-read=/sys\n`,
+      1,
+    ]);
+  });
 });
 
 describe('command: the report of a run', () => {
@@ -55,13 +83,45 @@ describe('command: the report of a run', () => {
     );
   });
 
+  const WORK = ['mapped accesses', 'trapped accesses', 'DMA', 'interrupts'] as const;
+  const offered = new Set<(typeof WORK)[number]>(WORK);
+  const whole = {
+    mapped: 1,
+    trapped: 1,
+    dmaBytes: 4096,
+    dmaVerified: true,
+    interruptsRaised: 3,
+    interruptsReceived: 3,
+    offered,
+  };
+  const judged = (fields: Partial<Tally>) => {
+    const made = report({ ...whole, ...fields });
+    return [verdictOf(made), made.verified];
+  };
+
   it('is verified only without errors, wrong bytes and lost or extra interrupts', () => {
-    assert.equal(isVerified(report({ interruptsRaised: 3, interruptsReceived: 3, dmaVerified: true })), true);
-    assert.equal(isVerified(report({})), true);
-    assert.equal(isVerified(report({ errors: 1 })), false);
-    assert.equal(isVerified(report({ dmaVerified: false })), false);
-    assert.equal(isVerified(report({ interruptsRaised: 3, interruptsReceived: 2 })), false);
-    assert.equal(isVerified(report({ interruptsRaised: 2, interruptsReceived: 3 })), false);
+    assert.deepEqual(judged({}), ['verified', true]);
+    assert.deepEqual(judged({ errors: 1 }), ['wrong', false]);
+    assert.deepEqual(judged({ dmaVerified: false }), ['wrong', false]);
+    assert.deepEqual(judged({ interruptsReceived: 2 }), ['wrong', false]);
+    assert.deepEqual(judged({ interruptsReceived: 4 }), ['wrong', false]);
+  });
+
+  it('is verified only if work of each kind was done', () => {
+    assert.deepEqual(judged({ mapped: 0 }), ['undone', false]);
+    assert.deepEqual(judged({ trapped: 0 }), ['undone', false]);
+    assert.deepEqual(judged({ dmaBytes: 0, dmaVerified: undefined }), ['undone', false]);
+    assert.deepEqual(judged({ interruptsRaised: 0, interruptsReceived: 0 }), ['undone', false]);
+    const none = report({ offered: new Set() });
+    assert.deepEqual([verdictOf(none), none.verified, none.undone, none.notOffered], ['undone', false, [], [...WORK]]);
+  });
+
+  it('does not ask for work that no device offers, and names it', () => {
+    const made = report({ ...whole, mapped: 0, offered: new Set(WORK.slice(1)) });
+    assert.deepEqual(
+      [verdictOf(made), made.verified, made.undone, made.notOffered],
+      ['verified', false, [], ['mapped accesses']],
+    );
   });
 });
 
@@ -73,10 +133,19 @@ describe('command: progress', () => {
     assert.deepEqual(written, []);
   });
 
+  it('writes nothing to a terminal that cannot erase a line', async () => {
+    const written: string[] = [];
+    const stream = { isTTY: true, columns: 80, write: (text: string) => written.push(text) };
+    const stop = showProgress(emptyTally(), stream as unknown as NodeJS.WriteStream, 'dumb');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    stop();
+    assert.deepEqual(written, []);
+  });
+
   it('redraws one line, no wider than the terminal, and clears it', async () => {
     const written: string[] = [];
     const stream = { isTTY: true, columns: 30, write: (text: string) => written.push(text) };
-    const stop = showProgress({ ...emptyTally(), mapped: 1_234_567 }, stream as unknown as NodeJS.WriteStream);
+    const stop = showProgress({ ...emptyTally(), mapped: 1_234_567 }, stream as unknown as NodeJS.WriteStream, 'xterm');
     for (let waited = 0; written.length === 0 && waited < 100; waited++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
