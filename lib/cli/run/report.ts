@@ -3,7 +3,7 @@ import type { LoopDelay } from './event-loop.js';
 
 /** The kinds of work of a run. */
 const WORK = ['mapped accesses', 'trapped accesses', 'DMA', 'interrupts'] as const;
-export type Work = (typeof WORK)[number];
+type Work = (typeof WORK)[number];
 
 /** The counts of a run. */
 export interface Tally {

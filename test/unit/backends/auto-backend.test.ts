@@ -7,7 +7,7 @@ import { systemError, VfioError } from '../../../lib/base/errors.js';
 const REQUEST = { name: '0000:01:00.0' } as AttachRequest;
 const ABSENT = systemError('ENOENT', 'open', { path: '/dev/vfio/devices/vfio0', hint: 'a kernel before 6.6' });
 
-function failing(name: BackendName, error: unknown): Backend {
+function failing(name: BackendName, error: Error): Backend {
   return { name, attach: () => Promise.reject(error) };
 }
 
