@@ -1,5 +1,6 @@
 import { argumentError } from '../lib/base/arguments.js';
 import { invalidArgument } from '../lib/base/errors.js';
+import { importModule } from '../lib/base/import-module.js';
 import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
 import { RegionAccess } from '../lib/region/region-access.js';
@@ -20,7 +21,7 @@ export type DriverFunction = (context: DriverContext) => unknown;
 /** A Piscina task: loads the user's module, calls its default export and returns how that ended. */
 export default async function run(task: DriverTask): Promise<DriverAnswer> {
   try {
-    const module = (await import(task.module)) as { default?: DriverFunction };
+    const module = (await importModule(task.module)) as { default?: DriverFunction };
     if (typeof module.default !== 'function')
       throw invalidArgument(`the default export of ${task.module} must be a function`);
     return answerOfValue(await module.default(contextOf(task)));

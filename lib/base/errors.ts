@@ -1,4 +1,4 @@
-import { errnoName, errnoNumber, type ErrnoName } from '../uapi/errno.js';
+import { errnoName, errnoNumber, isErrnoName, type ErrnoName } from '../uapi/errno.js';
 
 /**
  * The code of an error. It is an errno name if a system call failed, in the kernel or in the software core. It starts with
@@ -125,15 +125,29 @@ export interface SerializedError extends VfioErrorFields {
   readonly stack?: string | undefined;
 }
 
-/** Turns any thrown value into data for `postMessage`. A value that is not a VfioError gets the code EIO. */
-export function serializeError(error: unknown): SerializedError {
+/**
+ * Turns any thrown value into data for `postMessage`. A failed system call of Node.js keeps its errno. Any other value that
+ * is not a VfioError gets the code EIO.
+ */
+export function serializeError(thrown: unknown): SerializedError {
+  const error = systemErrorOf(thrown);
   if (error instanceof VfioError) {
     const { code, errno, syscall, device, path, hint, stack } = error;
     const cause = error.cause === undefined ? undefined : serializeError(error.cause);
     return { vfioError: true, message: plainMessage(error), code, errno, syscall, device, path, hint, stack, cause };
   }
-  const thrown = error instanceof Error ? error : new Error(String(error));
-  return { vfioError: true, message: thrown.message, code: 'EIO', stack: thrown.stack };
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { vfioError: true, message, code: 'EIO', stack };
+}
+
+/** Returns the VfioError of a system call that failed in Node.js itself, any other value as it is. */
+export function systemErrorOf(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof VfioError) return thrown;
+  const { message, code = '', syscall, path, stack } = thrown as NodeJS.ErrnoException;
+  if (syscall === undefined || !isErrnoName(code)) return thrown;
+  const error = new VfioError(message, { code, errno: errnoNumber(code), syscall, path });
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }
 
 /** Makes the error from its data, on the other thread. */

@@ -11,6 +11,7 @@ import { callKernel } from '../kernel/hints.js';
 import type { DeviceIrq } from '../irq/device-irq.js';
 import { IRQ_NAMES, irqIndexByName, type IrqName } from '../irq/names.js';
 import type { DeviceIrqs } from './device-irqs.js';
+import type { KeepAlive } from './keep-alive.js';
 import type { Liveness } from '../kernel/liveness.js';
 import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/kernel.js';
 import { requireBuffers } from '../pool/driver-task.js';
@@ -31,6 +32,7 @@ export interface DeviceParts {
   readonly dma: DmaSpace;
   readonly pool: WorkerPool;
   readonly revocations: RevocationWatch;
+  readonly keepAlive: KeepAlive;
   /** Detaches the device from its engine. */
   readonly detach: (device: Device) => Promise<void>;
 }
@@ -56,7 +58,7 @@ export interface DeviceEvents {
   restored: [RevocationEvent];
 }
 
-/** An attached device. Thread: the one that attached it. */
+/** An attached device. It keeps the process alive until it is detached; see `unref`. Thread: the one that attached it. */
 export class Device extends EventEmitter<DeviceEvents> {
   readonly #parts: DeviceParts;
   #detaching: Promise<void> | undefined;
@@ -217,6 +219,18 @@ export class Device extends EventEmitter<DeviceEvents> {
     const { attached, live, revocations } = this.#attachedParts();
     await live.run(() => hotReset(attached, this.name));
     await revocations.restore();
+  }
+
+  /** Makes the attached device keep the process alive again, after `unref`. */
+  ref(): this {
+    this.#parts.keepAlive.set(true);
+    return this;
+  }
+
+  /** Lets the process exit although the device is attached. Waits for interrupts still keep the process alive. */
+  unref(): this {
+    this.#parts.keepAlive.set(false);
+    return this;
   }
 
   /**

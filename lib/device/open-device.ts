@@ -10,6 +10,7 @@ import type { WorkerPool } from '../pool/pool.js';
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from '../uapi/vfio.js';
 import { DeviceIrqs } from './device-irqs.js';
 import { Device } from './device.js';
+import { KeepAlive } from './keep-alive.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import { queryInfos } from './query-infos.js';
 import { RevocationWatch } from './revocation-watch.js';
@@ -49,7 +50,22 @@ export async function openDevice(
   undo.push(() => revocations.close());
   if (options.busMaster) await config?.setBusMaster(true);
   irqs = new DeviceIrqs(opened, infos.irqs);
-  const parts = { name, attached, live, infos, regions, config, irqs, dma, pool: options.pool, detach, revocations };
+  const keepAlive = new KeepAlive();
+  undo.push(() => keepAlive.close());
+  const parts = {
+    name,
+    attached,
+    live,
+    infos,
+    regions,
+    config,
+    irqs,
+    dma,
+    pool: options.pool,
+    detach,
+    revocations,
+    keepAlive,
+  };
   const device = new Device(parts);
   revocations.start(regions, (change, event) => device.emit(change, event));
   return device;

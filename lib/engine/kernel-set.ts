@@ -1,6 +1,7 @@
 import { systemError } from '../base/errors.js';
 import type { VfioKernel } from '../kernel/kernel.js';
 import { linuxKernel } from '../kernel/linux/linux.js';
+import { defaultMachine } from '../software/machine/default-machine.js';
 import type { SoftwareMachine } from '../software/machine/software-machine.js';
 import { parseDeviceId } from '../sysfs/device-id.js';
 
@@ -33,7 +34,7 @@ export class KernelSet {
    * @param machine default: the software machine of this process
    */
   static async standard(machine?: SoftwareMachine): Promise<KernelSet> {
-    const software = (machine ?? (await standardMachine())).process();
+    const software = (machine ?? (await defaultMachine())).process();
     return new KernelSet([software, linuxKernel()], () => software.exit());
   }
 
@@ -61,10 +62,4 @@ export class KernelSet {
   close(): Promise<void> {
     return this.#close();
   }
-}
-
-/** Loads the software core only when it is needed. */
-async function standardMachine(): Promise<SoftwareMachine> {
-  const { defaultMachine } = await import('../software/machine/default-machine.js');
-  return defaultMachine();
 }

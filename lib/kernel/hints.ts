@@ -1,5 +1,6 @@
 import type { VfioKernel } from './kernel.js';
 import { VfioError, withContext } from '../base/errors.js';
+import { TOO_MANY_FILES } from '../base/thread-error.js';
 
 /** The name of a method of `VfioKernel`. */
 export type KernelCall = keyof VfioKernel;
@@ -10,7 +11,7 @@ const HINTS_BY_CALL: Partial<Record<KernelCall, Readonly<Record<string, string>>
     ENOENT: 'the kernel has no VFIO: modprobe vfio-pci, or use a device of the software core',
     ENODEV: 'the kernel has no VFIO: modprobe vfio-pci',
     EACCES: 'the user may not open /dev/vfio/vfio: chmod 0666 it or add the user to its group',
-    EMFILE: 'too many open files: raise ulimit -n',
+    EMFILE: TOO_MANY_FILES,
   },
   openGroup: {
     ENOENT: 'no device of the group is bound to vfio-pci: bind the device first',
@@ -18,7 +19,7 @@ const HINTS_BY_CALL: Partial<Record<KernelCall, Readonly<Record<string, string>>
     EBUSY: 'the group is already open, in this process or in another one: a group has one user at a time',
     EPERM: 'a group without an IOMMU needs CAP_SYS_RAWIO, and enable_unsafe_noiommu_mode of the module vfio',
     ENODEV: 'the devices of the group have left their VFIO driver: bind the device again',
-    EMFILE: 'too many open files: raise ulimit -n',
+    EMFILE: TOO_MANY_FILES,
   },
   setContainer: {
     EINVAL:
@@ -37,7 +38,7 @@ const HINTS_BY_CALL: Partial<Record<KernelCall, Readonly<Record<string, string>>
     EINVAL: 'the driver of the device refused it: see the kernel log',
     EPERM: 'the device needs a VF token, or its DMA is in use elsewhere',
     EBUSY: 'the device is in use through another interface',
-    EMFILE: 'too many open files: raise ulimit -n',
+    EMFILE: TOO_MANY_FILES,
   },
   mapDma: {
     EEXIST: 'part of the range is already mapped',

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 import { warn } from '../base/diagnostics.js';
-import { VfioError } from '../base/errors.js';
+import { systemErrorOf, VfioError } from '../base/errors.js';
 import { AsyncLane } from '../lane/async-lane.js';
 import { WORKER } from '../layout/lane.js';
 import { addon } from '../native/addon.js';
@@ -28,8 +28,6 @@ export interface WorkerSettings extends ServeSettings {
 export interface ServeTask extends ServeSettings {
   /** The worker to serve. */
   readonly worker: IoWorkerHandle;
-  /** Receives one message when the thread begins to serve. */
-  readonly started: MessagePort;
 }
 
 /** How one thread of a worker ended. */
@@ -59,7 +57,13 @@ export class IoWorker {
   readonly #control = new Int32Array(addon.workerView(this.handle));
   /** The lanes for event loops, with the number of users of each. */
   readonly #lanes = new Map<AsyncLane, number>();
-  readonly #thread = new TaskThread({ filename: IO_WORKER, idleMs: Infinity, onIdleError: () => undefined });
+  readonly #thread = new TaskThread({
+    filename: IO_WORKER,
+    idleMs: Infinity,
+    onIdleError: (error) => (this.#death = error),
+  });
+  /** What ended the thread while it served. */
+  #death: unknown;
   readonly #stopping = new AbortController();
   readonly #serving: Promise<void>;
   readonly #firstStart: Promise<void>;
@@ -141,8 +145,8 @@ export class IoWorker {
     this.#stopping.abort();
     addon.workerStop(this.handle);
     try {
-      await this.#serving;
       await this.#thread.end();
+      await this.#serving;
     } finally {
       addon.workerClose(this.handle);
     }
@@ -162,6 +166,7 @@ export class IoWorker {
       if (servedMs !== undefined) this.#replacements++;
       warn('the thread of an I/O worker died and is replaced', error);
       if (this.#shortLives > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (this.#shortLives - 1));
+      if (this.#stopping.signal.aborted) return;
     }
   }
 
@@ -175,20 +180,22 @@ export class IoWorker {
     await sleep(milliseconds, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 
-  /** Has one thread serve until it ends. */
+  /**
+   * Has one thread serve until it ends. Its task returns as soon as it serves: a task under way would keep the process
+   * alive, and a worker does so only while an operation waits for its answer.
+   */
   async #serveOnce(): Promise<ThreadLife> {
-    const { port1, port2 } = new MessageChannel();
-    let since: number | undefined;
-    port1.once('message', () => {
-      since = performance.now();
-      this.#reportStarted();
-    });
-    port1.unref();
     const { spinMicroseconds, cpus } = this.settings;
-    const task: ServeTask = { worker: this.handle, spinMicroseconds, cpus, started: port2 };
-    const error = threadDeath(await this.#thread.run(task, [port2]).catch((cause: unknown) => cause));
-    port1.close();
-    return { servedMs: since === undefined ? undefined : performance.now() - since, error };
+    this.#death = undefined;
+    try {
+      await this.#thread.run({ worker: this.handle, spinMicroseconds, cpus } satisfies ServeTask);
+    } catch (cause) {
+      return { servedMs: undefined, error: threadDeath(systemErrorOf(cause)) };
+    }
+    const since = performance.now();
+    this.#reportStarted();
+    await this.#thread.ended();
+    return { servedMs: performance.now() - since, error: threadDeath(this.#death) };
   }
 }
 

@@ -1,10 +1,10 @@
+import { once } from 'node:events';
 import type { Transferable, Worker } from 'node:worker_threads';
 
 import { Piscina } from 'piscina';
 
-import { systemError, VfioError } from '../base/errors.js';
-import { withPermission } from '../base/permission.js';
-import { isErrnoName } from '../uapi/errno.js';
+import { isStartFailure, threadError } from '../base/thread-error.js';
+import { requireStartDescriptors } from '../native/free-descriptors.js';
 
 /** How a `TaskThread` runs its tasks. */
 export interface TaskThreadOptions {
@@ -39,19 +39,26 @@ export class TaskThread {
    * @param task what the module's default export is called with; structured clone copies it
    * @param transferList what is moved to the thread instead of copied
    * @returns what the task returned; structured clone copied it
-   * @throws (rejects) what the task threw, or the error that ended the thread; EAGAIN or ENOMEM if the thread cannot be
-   * started
+   * @throws (rejects) what the task threw, or the error that ended the thread; EAGAIN, ENOMEM or EMFILE if the thread cannot
+   * be started
    */
   async run(task: unknown, transferList: Transferable[] = []): Promise<unknown> {
+    if (this.thread === undefined) requireStartDescriptors();
     const pool = (this.#pool ??= this.#createPool());
     let answer: Promise<unknown>;
     try {
       answer = pool.run(task, { transferList });
     } catch (cause) {
       this.#abandon(pool);
-      throw startError(cause);
+      throw threadError(cause);
     }
     return this.#answerOf(answer, pool);
+  }
+
+  /** Waits until the thread ends by itself. @returns at once if there is none */
+  async ended(): Promise<void> {
+    const { thread } = this;
+    if (thread !== undefined) await once(thread, 'exit');
   }
 
   /** Terminates the thread, and with it the task. Resolves when the thread has ended. */
@@ -83,12 +90,14 @@ export class TaskThread {
   #answerOf(answer: Promise<unknown>, pool: Piscina): Promise<unknown> {
     const [thread] = pool.threads;
     return new Promise((resolve, reject) => {
-      const onExit = (code: number): void => {
+      const fail = (error: unknown): void => {
         this.#abandon(pool);
-        reject(new Error(`the thread exited with code ${code}`));
+        reject(error as Error);
       };
-      thread?.once('error', reject).once('exit', onExit);
-      answer.then(resolve, reject).finally(() => thread?.off('error', reject).off('exit', onExit));
+      const onError = (error: unknown): void => fail(isStartFailure(error) ? threadError(error) : error);
+      const onExit = (code: number): void => fail(new Error(`the thread exited with code ${code}`));
+      thread?.once('error', onError).once('exit', onExit);
+      answer.then(resolve, reject).finally(() => thread?.off('error', onError).off('exit', onExit));
     });
   }
 
@@ -96,13 +105,4 @@ export class TaskThread {
   #abandon(pool: Piscina): void {
     if (this.#pool === pool) this.#pool = undefined;
   }
-}
-
-/** Makes the error of a thread that Node.js could not start. Node.js names the errno at the end of its message. */
-function startError(cause: unknown): VfioError {
-  const denied = withPermission(cause);
-  if (denied instanceof VfioError) return denied;
-  const name = /\b(E[A-Z]+)$/.exec(cause instanceof Error ? cause.message : '')?.[1] ?? '';
-  const hint = 'run fewer threads, or raise the limit: see `ulimit -u`, and pids.max of the control group';
-  return systemError(isErrnoName(name) ? name : 'EAGAIN', 'pthread_create', { cause, hint });
 }

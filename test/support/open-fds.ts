@@ -1,8 +1,22 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Counts the open descriptors of this process. */
 export function openFds(): number {
   return readdirSync('/proc/self/fd').length;
+}
+
+/** Opens files until only `left` more can be opened. Set a small limit before. @returns their descriptors */
+export function fillDescriptors(left: number): number[] {
+  const fill: number[] = [];
+  for (;;) {
+    try {
+      fill.push(openSync('/dev/null', 'r'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error;
+      for (const fd of fill.splice(0, left)) closeSync(fd);
+      return fill;
+    }
+  }
 }
 
 /**

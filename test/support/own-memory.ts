@@ -93,11 +93,17 @@ export function buildWithoutCall(): Built {
   return build('without-call.c', 'without-call', []);
 }
 
+/** Builds the library for LD_PRELOAD that `FailingCalls` controls. */
+export function buildFailCalls(): Built {
+  return build('fail-calls.cc', 'fail-calls.so', ['-shared', '-fPIC']);
+}
+
 /** The numbers of the system calls that tests forbid. Source: asm/unistd_64.h, asm-generic/unistd.h */
 export const CALL_NUMBERS =
   process.arch === 'x64' ? { mbind: 237, userfaultfd: 323 } : { mbind: 235, userfaultfd: 282 };
 
-interface Built {
+/** A program or library built by a test. */
+export interface Built {
   readonly path: string;
   remove(): void;
 }

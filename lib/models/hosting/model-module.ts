@@ -2,6 +2,11 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { argumentError, requireObject } from '../../base/arguments.js';
+import { invalidArgument } from '../../base/errors.js';
+import { importModule } from '../../base/import-module.js';
+import edu from '../edu/edu.js';
+import type { PciModel } from '../pci-model.js';
+import testdev from '../testdev/testdev.js';
 
 /** Names a model and the options that its `create` receives. */
 export interface ModelSpec {
@@ -11,9 +16,17 @@ export interface ModelSpec {
   readonly options?: unknown;
 }
 
-const BUILT_IN: ReadonlyMap<string, URL> = new Map(
-  ['edu', 'testdev'].map((name) => [name, new URL(`../${name}/${name}.js`, import.meta.url)]),
-);
+/** A model that is a part of this package. */
+interface BuiltInModel {
+  /** Its module, for the thread or process that hosts it. */
+  readonly url: URL;
+  readonly model: PciModel;
+}
+
+const BUILT_IN: ReadonlyMap<string, BuiltInModel> = new Map([
+  ['edu', { url: new URL('../edu/edu.js', import.meta.url), model: edu }],
+  ['testdev', { url: new URL('../testdev/testdev.js', import.meta.url), model: testdev }],
+]);
 
 /**
  * Finds the module of a model. Reads no file.
@@ -30,10 +43,19 @@ export function modelUrl(model: string | URL): string {
   if (model instanceof URL) return model.href;
   if (typeof model !== 'string') throw noSuchModel(model);
   const builtIn = BUILT_IN.get(model);
-  if (builtIn !== undefined) return builtIn.href;
+  if (builtIn !== undefined) return builtIn.url.href;
   if (/^(file|data):/.test(model)) return model;
   if (model.includes('/')) return pathToFileURL(resolve(model)).href;
   throw noSuchModel(model);
+}
+
+/** Loads a model, for its description. @throws ERR_INVALID_ARGUMENT if the module has no `PciModel`; what importing it throws */
+export async function loadModel(model: string | URL): Promise<PciModel> {
+  const builtIn = typeof model === 'string' ? BUILT_IN.get(model) : undefined;
+  if (builtIn !== undefined) return builtIn.model;
+  const module = (await importModule(modelUrl(model))) as { readonly default?: PciModel };
+  if (module.default?.identity !== undefined) return module.default;
+  throw invalidArgument(`the module ${model.toString()} has no PciModel as its default export`);
 }
 
 function noSuchModel(model: unknown): Error {

@@ -1,7 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 
 import { VfioError } from '../../base/errors.js';
+import { threadError } from '../../base/thread-error.js';
 import { addon } from '../../native/addon.js';
+import { requireStartDescriptors } from '../../native/free-descriptors.js';
 import { ExitNotice, type ExitListener } from './exit-notice.js';
 import type { ModelDescription } from './model-description.js';
 import { awaitStart, inheritedArguments, notCloneable, STOP_MS } from './model-start.js';
@@ -23,7 +25,7 @@ export class ModelProcess {
       serialization: 'advanced',
       execArgv: inheritedArguments(),
     });
-    this.#child.once('error', (cause) => this.#exit.blame(new VfioError(cause.message, { code: 'EIO', cause })));
+    this.#child.once('error', (cause) => this.#fail(cause));
     this.#child.once('exit', (code, signal) => this.#end(code, signal));
   }
 
@@ -54,13 +56,18 @@ export class ModelProcess {
 
   static #spawn(request: RunRequest): ModelProcess {
     try {
+      requireStartDescriptors();
       return new ModelProcess(request);
+    } catch (error) {
+      throw threadError(error);
     } finally {
       addon.closeFdSync(request.endpoint.fd);
     }
   }
 
   #send(request: RunRequest, fail: (error: VfioError) => void): void {
+    // It was not started: the event `error` tells why.
+    if (this.#child.pid === undefined) return;
     const toChild: RunRequest = { ...request, endpoint: { kind: request.endpoint.kind, fd: CHILD_SOCKET } };
     try {
       this.#child.send(toChild, (error) => {
@@ -80,6 +87,12 @@ export class ModelProcess {
     if (await this.#exit.within(STOP_MS)) return;
     this.#child.kill('SIGKILL');
     await this.#exit.within(STOP_MS);
+  }
+
+  /** A process that was not started has no event `exit`. */
+  #fail(cause: Error): void {
+    this.#exit.blame(threadError(cause));
+    if (this.#child.pid === undefined) this.#exit.tell();
   }
 
   #end(code: number | null, signal: NodeJS.Signals | null): void {

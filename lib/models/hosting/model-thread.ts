@@ -1,8 +1,10 @@
 import { Worker } from 'node:worker_threads';
 
-import { deserializeError, serializeError, VfioError } from '../../base/errors.js';
+import { VfioError } from '../../base/errors.js';
+import { threadError } from '../../base/thread-error.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
+import { requireStartDescriptors } from '../../native/free-descriptors.js';
 import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
 import { ExitNotice, type ExitListener } from './exit-notice.js';
 import type { ModelDescription } from './model-description.js';
@@ -29,18 +31,21 @@ export class ModelThread {
       name: 'vfio-model',
       execArgv: inheritedArguments(),
     });
-    this.#worker.on('error', (error) => this.#exit.blame(deserializeError(serializeError(error))));
+    this.#worker.on('error', (error) => this.#exit.blame(threadError(error)));
     this.#worker.once('exit', (code) => this.#end(code));
     ModelThread.#running.add(this);
   }
 
-  /** Starts a model and waits until it is ready to serve. The model does not keep the process alive. */
-  static async start(request: RunRequest): Promise<{ host: ModelThread; description: ModelDescription }> {
+  /** Starts a model and waits until it is ready to serve. @param keepsAlive whether the model keeps the process alive */
+  static async start(
+    request: RunRequest,
+    keepsAlive: boolean,
+  ): Promise<{ host: ModelThread; description: ModelDescription }> {
     ModelThread.#hookExit();
     const host = ModelThread.#spawn(request);
     try {
       const description = await awaitStart(host.#worker, host.#exit);
-      host.#worker.unref();
+      if (!keepsAlive) host.#worker.unref();
       return { host, description };
     } catch (error) {
       await host.stop();
@@ -61,12 +66,13 @@ export class ModelThread {
 
   static #spawn(request: RunRequest): ModelThread {
     try {
+      requireStartDescriptors();
       return new ModelThread(request);
     } catch (error) {
       // No thread exists that closes the descriptor.
       addon.closeFdSync(request.endpoint.fd);
       if (error instanceof DOMException && error.name === 'DataCloneError') throw notCloneable(error);
-      throw error;
+      throw threadError(error);
     }
   }
 

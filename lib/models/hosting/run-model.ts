@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import { importModule } from '../../base/import-module.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { OwnedResources } from '../../vfio-user/server/owned-resources.js';
@@ -41,7 +42,7 @@ export async function runModel(
 ): Promise<void> {
   const owned = new OwnedResources(request.owned ?? OwnedResources.memory());
   try {
-    const module = (await import(request.moduleUrl)) as { readonly default?: unknown };
+    const module = await importModule(request.moduleUrl);
     const model = validateModel(module.default);
     const device = new EmulatedFunction(model, request.options, owned, modelWarnings(model.name));
     ready(describeModel(model));

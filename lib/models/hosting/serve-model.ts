@@ -28,6 +28,7 @@ export interface ServedModel {
 /**
  * Serves a model on a unix socket to vfio-user clients such as QEMU, one client at a time: while a client is connected,
  * others get EBUSY. The state of the device outlives its clients. When a client leaves, its memory is unmapped and its eventfds are closed.
+ * The process stays alive until the model is stopped.
  * @throws ERR_INVALID_ARGUMENT for a wrong argument; EADDRINUSE, ENAMETOOLONG; ERR_ABORTED if the signal is already
  * aborted; and what `startModel` throws
  * Thread: the caller's. The model runs in a thread of this process.
@@ -41,7 +42,7 @@ export async function serveModel(spec: ModelSpec, where: ServeOptions): Promise<
   checkNotAborted(signal);
   const listener = addon.unixListen(path, 1);
   const request = { moduleUrl, options: spec.options, endpoint: { kind: 'listener', fd: listener } } as const;
-  const { host, description } = await ModelThread.start(request);
+  const { host, description } = await ModelThread.start(request, true);
   // onExit reports an error of the forced end too.
   const abort = (): void => void host.stop();
   signal?.addEventListener('abort', abort, { once: true });

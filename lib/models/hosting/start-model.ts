@@ -44,7 +44,7 @@ export async function startModel(spec: ModelSpec, options: HostOptions = {}): Pr
   const [socket, serverSocket] = addon.socketPair();
   try {
     const request = { moduleUrl, options: spec.options, endpoint: { kind: 'connection', fd: serverSocket } } as const;
-    const start = isolation === 'process' ? ModelProcess.start(request) : ModelThread.start(request);
+    const start = isolation === 'process' ? ModelProcess.start(request) : ModelThread.start(request, false);
     const { host, description } = await start;
     return { socket, description, stop: () => host.stop(), onExit: (listener) => host.onExit(listener) };
   } catch (error) {

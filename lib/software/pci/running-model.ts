@@ -1,8 +1,7 @@
-import { invalidArgument, VfioError } from '../../base/errors.js';
+import { VfioError } from '../../base/errors.js';
 import { describeModel, type ModelDescription } from '../../models/hosting/model-description.js';
-import { modelUrl } from '../../models/hosting/model-module.js';
+import { loadModel } from '../../models/hosting/model-module.js';
 import { startModel, type HostedModel } from '../../models/hosting/start-model.js';
-import type { PciModel } from '../../models/pci-model.js';
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
 import { VFIO_USER_DMA_MAP_FLAG_READ, VFIO_USER_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio-user.js';
@@ -34,11 +33,7 @@ export interface ModelStart {
 
 /** Reads the description of a model without starting it. @throws ERR_INVALID_ARGUMENT if the module has no `PciModel` */
 export async function modelDescription(model: string | URL): Promise<ModelDescription> {
-  const module = (await import(modelUrl(model))) as { readonly default?: PciModel };
-  if (module.default?.identity === undefined) {
-    throw invalidArgument(`the module ${model.toString()} has no PciModel as its default export`);
-  }
-  return describeModel(module.default);
+  return describeModel(await loadModel(model));
 }
 
 /** A model that runs in its own thread or process, behind a vfio-user client. */

@@ -1,0 +1,130 @@
+// A library for LD_PRELOAD that makes the n-th resource of the addon fail: a descriptor, a mapping, a thread.
+// FAIL_CALLS names a file of one `Control`, which the test writes and reads while the process runs.
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+struct Control {
+  int left;        // how many calls succeed before the one that fails; below 0 none fails
+  int error;       // its errno
+  char failed[56]; // its name, empty while none has failed
+};
+
+Control* control = nullptr;
+
+__attribute__((constructor)) void Open() {
+  const char* path = getenv("FAIL_CALLS");
+  if (path == nullptr) return;
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return;
+  void* mapped = reinterpret_cast<void*>(syscall(SYS_mmap, nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  close(fd);
+  if (mapped != MAP_FAILED) control = static_cast<Control*>(mapped);
+}
+
+bool InAddon(void* caller) {
+  Dl_info info;
+  return dladdr(caller, &info) != 0 && info.dli_fname != nullptr && strstr(info.dli_fname, "vfio_engine.node") != nullptr;
+}
+
+// Tells whether this call is the one that fails.
+bool Fails(const char* name, void* caller) {
+  if (control == nullptr || __atomic_load_n(&control->left, __ATOMIC_SEQ_CST) < 0) return false;
+  // Node.js starts the threads of our workers.
+  if (strcmp(name, "pthread_create") != 0 && !InAddon(caller)) return false;
+  if (__atomic_fetch_sub(&control->left, 1, __ATOMIC_SEQ_CST) != 0) return false;
+  strncpy(control->failed, name, sizeof(control->failed) - 1);
+  errno = control->error;
+  return true;
+}
+
+template <class Function>
+Function Next(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+int Fcntl(const char* symbol, void* caller, int fd, int command, void* argument) {
+  if (command == F_DUPFD_CLOEXEC && Fails("fcntl", caller)) return -1;
+  static auto next = Next<int (*)(int, int, ...)>(symbol);
+  return next(fd, command, argument);
+}
+
+}  // namespace
+
+#define CALLER __builtin_return_address(0)
+
+extern "C" {
+
+int eventfd(unsigned int count, int flags) {
+  if (Fails("eventfd", CALLER)) return -1;
+  static auto next = Next<int (*)(unsigned int, int)>("eventfd");
+  return next(count, flags);
+}
+
+int memfd_create(const char* name, unsigned int flags) {
+  if (Fails("memfd_create", CALLER)) return -1;
+  static auto next = Next<int (*)(const char*, unsigned int)>("memfd_create");
+  return next(name, flags);
+}
+
+int ftruncate64(int fd, off64_t size) {
+  if (Fails("ftruncate", CALLER)) return -1;
+  static auto next = Next<int (*)(int, off64_t)>("ftruncate64");
+  return next(fd, size);
+}
+
+int ftruncate(int fd, off_t size) {
+  if (Fails("ftruncate", CALLER)) return -1;
+  static auto next = Next<int (*)(int, off_t)>("ftruncate");
+  return next(fd, size);
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2]) {
+  if (Fails("socketpair", CALLER)) return -1;
+  static auto next = Next<int (*)(int, int, int, int*)>("socketpair");
+  return next(domain, type, protocol, fds);
+}
+
+int fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return Fcntl("fcntl", CALLER, fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return Fcntl("fcntl64", CALLER, fd, command, argument);
+}
+
+void* mmap(void* address, size_t length, int rights, int flags, int fd, off_t offset) {
+  if (Fails("mmap", CALLER)) return MAP_FAILED;
+  return reinterpret_cast<void*>(syscall(SYS_mmap, address, length, rights, flags, fd, offset));
+}
+
+void* mmap64(void* address, size_t length, int rights, int flags, int fd, off64_t offset) {
+  if (Fails("mmap", CALLER)) return MAP_FAILED;
+  return reinterpret_cast<void*>(syscall(SYS_mmap, address, length, rights, flags, fd, offset));
+}
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
+  if (Fails("pthread_create", CALLER)) return control->error;
+  static auto next = Next<int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>("pthread_create");
+  return next(thread, attributes, start, argument);
+}
+}
