@@ -23,8 +23,7 @@ export const addon: Addon = load();
 
 function load(): Addon {
   requireNode(process.versions);
-  // This file is dist/lib/native/addon.js; the addon is built in native/build.
-  const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+  const packageRoot = packageOf(import.meta.url);
   try {
     const require = createRequire(import.meta.url);
     const bindings = require('bindings') as (options: { bindings: string; module_root: string }) => LoadedAddon;
@@ -34,4 +33,9 @@ function load(): Addon {
   } catch (cause) {
     throw loadFailure(cause, packageRoot);
   }
+}
+
+/** This file is dist/lib/native/addon.js. A bundle of CommonJS modules has no `import.meta.url`. */
+function packageOf(moduleUrl: string | undefined): string {
+  return moduleUrl === undefined ? '/' : join(dirname(fileURLToPath(moduleUrl)), '..', '..', '..');
 }
