@@ -3,7 +3,19 @@
 const { spawnSync } = require('node:child_process');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { engines } = require('../package.json');
 const { ownHeaders } = require('./headers.cjs');
+
+// npm only warns about `engines`, such as ">=20.19". node-gyp fails in obscure ways with an older version.
+const least = engines.node.slice('>='.length);
+const [major, minor] = process.versions.node.split('.').map(Number);
+const [leastMajor, leastMinor] = least.split('.').map(Number);
+const other = ['bun', 'deno'].find((name) => name in process.versions);
+if (other !== undefined || major < leastMajor || (major === leastMajor && minor < leastMinor)) {
+  const found = other === undefined ? process.version : other + ' ' + process.versions[other];
+  console.error('vfio-engine: the addon needs Node.js ' + least + ' or newer. This is ' + found + '.');
+  process.exit(1);
+}
 
 const needs = [
   ['c++', ['--version'], 'a C++17 compiler', 'g++'],

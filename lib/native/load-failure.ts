@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { VfioError } from '../base/errors.js';
+import { withPermission } from '../base/permission.js';
 
 /**
  * Rejects runtimes that are not Node.js. They implement a part of Node-API, but not V8's C++ classes, which the addon needs for
@@ -26,6 +27,8 @@ export function requireNode(versions: Readonly<Record<string, string | undefined
  * @param packageRoot the folder of the package, as the loader computes it from the URL of its module
  */
 export function loadFailure(cause: unknown, packageRoot: string): VfioError {
+  const denied = withPermission(cause);
+  if (denied instanceof VfioError) return denied;
   const { reason, hint } = explain(cause, packageRoot);
   const path = join(packageRoot, 'native');
   return new VfioError(`the addon of vfio-engine cannot be loaded: ${reason}`, {
@@ -39,18 +42,15 @@ export function loadFailure(cause: unknown, packageRoot: string): VfioError {
 function explain(cause: unknown, packageRoot: string): { reason: string; hint: string } {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ERR_DLOPEN_DISABLED') return { reason: 'this process may not load addons', hint: allowAddons() };
-  if (code === 'ERR_ACCESS_DENIED') return { reason: 'this process may not read its file', hint: PERMISSIONS };
   if (!isPackage(packageRoot)) return { reason: `the package vfio-engine is not at ${packageRoot}`, hint: BUNDLED };
   if (isNotFound(cause))
     return { reason: `it is not built in ${join(packageRoot, 'native')}`, hint: rebuild(packageRoot) };
   return { reason: firstLine(cause), hint: rebuild(packageRoot) };
 }
 
-const PERMISSIONS = 'with --permission, give node --allow-addons, --allow-worker and --allow-fs-read=*';
-
 function allowAddons(): string {
   // Node.js has the property only while its permission model is on.
-  return 'permission' in process ? PERMISSIONS : 'run node without --no-addons';
+  return 'permission' in process ? 'give node --allow-addons and --allow-worker' : 'run node without --no-addons';
 }
 
 const BUNDLED =

@@ -111,13 +111,30 @@ describe('without a usable addon', function () {
     );
   });
 
+  it('is not built by another runtime, or by a Node.js that is too old', async () => {
+    const script = join(installed, 'native', 'install.cjs');
+    cpSync(join(ROOT, 'native', 'install.cjs'), script);
+    cpSync(join(ROOT, 'native', 'headers.cjs'), join(installed, 'native', 'headers.cjs'));
+    const rows: [versions: Record<string, string>, found: string][] = [
+      [{ bun: '1.4.5' }, 'bun 1.4.5'],
+      [{ deno: '2.9.6' }, 'deno 2.9.6'],
+      [{ node: '18.20.0' }, process.version],
+      [{ node: '20.18.3' }, process.version],
+    ];
+    for (const [versions, found] of rows) {
+      const stderr = `vfio-engine: the addon needs Node.js 20.19 or newer. This is ${found}.\n`;
+      const ending = await node('--import', pretend(versions), script);
+      assert.deepEqual(ending, { code: 1, signal: null, stdout: '', stderr });
+    }
+  });
+
   it('a process that may not load addons, or not start threads, is told the option that allows it', async () => {
     putAddon(installed, readFileSync(ADDON));
     await failsWith(['--no-addons', app], /this process may not load addons \(run node without --no-addons\)/);
     const options = [PERMISSION, '--no-warnings', '--allow-fs-read=*'];
     await failsWith(
       [...options, app],
-      /this process may not load addons \(with --permission, give node --allow-addons,/,
+      /this process may not load addons \(give node --allow-addons and --allow-worker\)/,
     );
     const read = [join(installed, 'dist', 'lib', 'cli', 'main.js'), 'read', 'edu', 'bar0', '0'];
     const denied = 'error: the permission model of Node.js does not allow the process to start a thread\n';
