@@ -59,10 +59,11 @@ const BUNDLED =
 
 /** The command that builds the addon. npm and pnpm skip the script that does it if they are told so, and pnpm by default. */
 function rebuild(packageRoot: string): string {
-  if (packageRoot.includes('/node_modules/.pnpm/'))
-    return 'allow its build and build it: `pnpm approve-builds`, then `pnpm rebuild vfio-engine`';
-  if (!packageRoot.includes('/node_modules/')) return `build it: \`npm run build:native\` in ${packageRoot}`;
-  return 'build it with the Node.js that runs the program: `npm rebuild vfio-engine --ignore-scripts=false`';
+  const [project, installed] = packageRoot.split('/node_modules/');
+  if (installed === undefined) return `build it: \`npm run build:native\` in ${packageRoot}`;
+  if (installed.startsWith('.pnpm/'))
+    return `allow its build and build it: \`pnpm approve-builds\`, then \`pnpm rebuild vfio-engine\`, in ${project}`;
+  return `build it with the Node.js that runs the program: \`npm rebuild vfio-engine --ignore-scripts=false\` in ${project}`;
 }
 
 /** A bundler puts the loader into a file elsewhere, so that the folder it computes is that of another package, or none. */

@@ -44,8 +44,8 @@ describe('without a usable addon', function () {
       assert.equal(stderr, '');
     }
     const text = `error: the addon of vfio-engine cannot be loaded: it is not built in ${installed}/native\n`;
-    const hint =
-      'hint: build it with the Node.js that runs the program: `npm rebuild vfio-engine --ignore-scripts=false`\n';
+    const rebuild = '`npm rebuild vfio-engine --ignore-scripts=false`';
+    const hint = `hint: build it with the Node.js that runs the program: ${rebuild} in ${folder}\n`;
     const failing = [['run'], ['list'], ['info', 'edu'], ['read', 'edu', 'bar0', '0'], ['bind', '0000:00:00.0']];
     for (const argv of failing) {
       assert.deepEqual(
@@ -62,7 +62,10 @@ describe('without a usable addon', function () {
 
   it('the hint fits pnpm, a checkout and a bundle', async () => {
     const pnpm = install(join(folder, 'node_modules', '.pnpm', 'vfio-engine@0.1.0', 'node_modules', 'vfio-engine'));
-    await failsWith([join(pnpm, 'dist', 'lib', 'index.js')], /`pnpm approve-builds`, then `pnpm rebuild vfio-engine`/);
+    await failsWith(
+      [join(pnpm, 'dist', 'lib', 'index.js')],
+      /`pnpm approve-builds`, then `pnpm rebuild vfio-engine`, in \/.*vfio-no-addon-\w+\)/,
+    );
     const checkout = install(join(folder, 'checkout'));
     await failsWith([join(checkout, 'dist', 'lib', 'index.js')], /`npm run build:native` in .*\/checkout\)/);
     const bundle = install(join(folder, 'bundle'));
