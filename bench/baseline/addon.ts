@@ -11,8 +11,11 @@ export interface Baseline {
   setBareMemory(bytes: Uint8Array): void;
   bareRead32(handle: number, offset: number): number;
   bareWrite32(handle: number, offset: number, value: number): void;
-  /** Fills the steps of `batch-256`, runs them by the engine's native code, and reads them back. */
-  batch(region: number, batches: number): void;
+  /**
+   * Fills the steps of `batch-256`, runs them by the engine's native code, and reads them back.
+   * @param program a program of the engine, of which only the regions are used @param region the region's number in it
+   */
+  batch(program: object, region: number, batches: number): void;
   /** Starts a device in a C thread: it works for `workNs` at a value written to word 0, then writes it to word 16. */
   startDevice(bytes: Uint8Array, workNs: number): void;
   stopDevice(): void;

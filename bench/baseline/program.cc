@@ -17,7 +17,7 @@ constexpr uint32_t kGroups = 32;
 constexpr uint32_t kGroupBytes = 64;
 constexpr uint32_t kSteps = 8 * kGroups;
 
-using ProgramRun = uint32_t (*)(Slot*, uint32_t);
+using ProgramRun = uint32_t (*)(Slot*, uint32_t, void*);
 ProgramRun program_run = nullptr;
 
 // (path): the engine's addon, which must be loaded.
@@ -65,15 +65,16 @@ uint32_t Reap(const std::vector<Slot>& slots) {
   return sum;
 }
 
-// (region, batches)
+// (program, region, batches)
 Napi::Value Batch(const Napi::CallbackInfo& info) {
-  uint32_t region = info[0].As<Napi::Number>().Uint32Value();
-  uint32_t batches = info[1].As<Napi::Number>().Uint32Value();
+  void* program = info[0].As<Napi::External<void>>().Data();
+  uint32_t region = info[1].As<Napi::Number>().Uint32Value();
+  uint32_t batches = info[2].As<Napi::Number>().Uint32Value();
   std::vector<Slot> slots(kSteps);
   uint32_t wrong = 0;
   for (uint32_t value = 0; value < batches; value++) {
     FillAll(slots, region, value);
-    bool all = program_run(slots.data(), kSteps) == kSteps && slots[kSteps - 1].status == 0;
+    bool all = program_run(slots.data(), kSteps, program) == kSteps && slots[kSteps - 1].status == 0;
     if (!all || Reap(slots) != kGroups * value + kGroups * (kGroups - 1) / 2) wrong++;
   }
   if (wrong > 0) throw Napi::Error::New(info.Env(), std::to_string(wrong) + " batches of the C side read wrong values");

@@ -1,3 +1,4 @@
+import { addon } from '../../lib/native/addon.js';
 import { Program } from '../../lib/region/program.js';
 import { baseline, useEngine } from '../baseline/addon.js';
 import type { BenchCase } from '../harness/case.js';
@@ -18,6 +19,8 @@ const batch256: BenchCase = {
     useEngine();
     const region = await openMemoryRegion(4096, 'mapped');
     const program = new Program(region, STEPS);
+    const reach = addon.programCreate(new SharedArrayBuffer(0));
+    const number = addon.reachAddRegion(reach, region.descriptor.handle);
     const operations = BATCHES * STEPS;
     let wrong = 0;
     return {
@@ -32,7 +35,7 @@ const batch256: BenchCase = {
         },
         after: () => expectEqual('the number of wrong batches', wrong, 0),
       },
-      baseline: { operations, run: () => baseline.batch(region.descriptor.handle, BATCHES) },
+      baseline: { operations, run: () => baseline.batch(reach, number, BATCHES) },
       close: () => region.close(),
     };
   },

@@ -1,5 +1,4 @@
 import { Op } from '../../lib/layout/slot.js';
-import { addon } from '../../lib/native/addon.js';
 import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import type { BenchCase } from '../harness/case.js';
@@ -21,17 +20,16 @@ const eventLoopP99: BenchCase = {
   async prepare() {
     const pool = await WorkerPool.start();
     const region = await openMemoryRegion(SIZE, 'mapped');
-    const buffer = addon.bufferRegister(new SharedArrayBuffer(SIZE));
-    const copy = { op: Op.copyOut, width: 1, region: region.descriptor.handle, offset: 0, buffer, length: SIZE };
+    const buffer = new SharedArrayBuffer(SIZE);
+    const { handle } = region.descriptor;
     const lanes = Array.from({ length: pool.workers }, () => pool.lane());
     return {
       subject: {
-        sample: () => p99While(LOOK_MS, (end) => Promise.all(lanes.map((lane) => saturate(lane, copy, end)))),
+        sample: () => p99While(LOOK_MS, (end) => Promise.all(lanes.map((lane) => saturate(lane, handle, buffer, end)))),
       },
       baseline: { sample: () => p99While(LOOK_MS) },
       close: async () => {
         await pool.close();
-        addon.bufferClose(buffer);
         await region.close();
       },
     };
@@ -39,7 +37,9 @@ const eventLoopP99: BenchCase = {
 };
 
 /** Submits a new copy for each answer until the end. */
-function saturate(lane: AsyncLane, copy: Parameters<AsyncLane['submit']>[0], end: number): Promise<void> {
+function saturate(lane: AsyncLane, handle: number, memory: SharedArrayBuffer, end: number): Promise<void> {
+  const [region, buffer] = [lane.addRegion(handle), lane.numberOf(memory)];
+  const copy = { op: Op.copyOut, width: 1, region, offset: 0, buffer, length: SIZE };
   return new Promise((resolve, reject) => {
     let pending = 0;
     const submit = (): void => {

@@ -8,11 +8,12 @@ import type { AccessPort } from './placeable-region.js';
  * transfer elsewhere. Each one is a program of one slot, whose value and status are bytes, so that nothing is allocated.
  */
 export class RegionPort implements AccessPort {
-  readonly #slot = new Uint8Array(SLOT.size);
+  readonly #slot = new Uint8Array(new SharedArrayBuffer(SLOT.size));
   readonly #words = new Int32Array(this.#slot.buffer);
+  readonly #program = addon.programCreate(this.#slot.buffer);
 
   constructor(handle: RegionHandle) {
-    this.#words[SLOT.region >> 2] = handle;
+    this.#words[SLOT.region >> 2] = addon.reachAddRegion(this.#program, handle);
   }
 
   read(regionOffset: number, width: number, data: Uint8Array, at: number): number {
@@ -31,7 +32,7 @@ export class RegionPort implements AccessPort {
     this.#words[0] = op | (width << 8);
     this.#words[SLOT.offset >> 2] = regionOffset | 0;
     this.#words[(SLOT.offset >> 2) + 1] = Math.floor(regionOffset / 0x1_0000_0000);
-    addon.programRun(this.#slot, 1);
+    addon.programRun(this.#program, 1);
     return this.#words[SLOT.status >> 2] ?? 0;
   }
 }

@@ -1,8 +1,16 @@
 import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
-import type { IoWorkerHandle, NotifierHandle } from '../native/lane.js';
+import type {
+  BufferNumber,
+  IoWorkerHandle,
+  NotifierHandle,
+  ProgramHandle,
+  RegionHandle,
+  RegionNumber,
+} from '../native/lane.js';
 import { ECANCELED } from '../uapi/errno.js';
+import { BufferNumbers } from './buffer-numbers.js';
 import { createLane, destroyLane, type LaneDescriptor } from './descriptor.js';
 import { Fifo } from './fifo.js';
 import { LaneProducer } from './lane-producer.js';
@@ -39,6 +47,8 @@ export class AsyncLane {
   /** The callback of each slot in use, by the slot's position. */
   readonly #callbacks: (AnswerCallback | undefined)[];
   readonly #queue = new Fifo<QueuedOperation>();
+  readonly #buffers: BufferNumbers;
+  #spent = false;
   #closed = false;
   #reapScheduled = false;
 
@@ -46,6 +56,7 @@ export class AsyncLane {
   constructor(worker: IoWorkerHandle, capacity: number) {
     this.#descriptor = createLane(worker, capacity);
     this.#producer = new LaneProducer(this.#descriptor);
+    this.#buffers = new BufferNumbers(this.#descriptor.lane);
     this.#callbacks = new Array<AnswerCallback | undefined>(capacity);
     this.#notifier = addon.notifierCreate(() => this.#reap());
     addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
@@ -54,6 +65,33 @@ export class AsyncLane {
   /** How many operations are submitted and not answered. */
   get pending(): number {
     return this.#producer.pending + this.#queue.length;
+  }
+
+  /** Whether the lane gave about half of the 2^32 numbers that it has for regions. New devices then need another lane. */
+  get spent(): boolean {
+    return this.#spent;
+  }
+
+  /** Lets the lane's operations reach a region. @returns the region's number in the lane @throws EBADF; ENFILE */
+  addRegion(region: RegionHandle): RegionNumber {
+    const number = addon.reachAddRegion(this.#descriptor.lane, region);
+    // A number has an index of 16 bits. The higher ones are used when the numbers of the lower ones have been given.
+    if ((number & 0x8000) !== 0) this.#spent = true;
+    return number;
+  }
+
+  /**
+   * Lets the lane's operations reach a buffer until it is collected.
+   * @returns the buffer's number in the lane
+   * @throws ERR_INVALID_ARGUMENT if `buffer` is not a SharedArrayBuffer; EBADF; ENFILE
+   */
+  numberOf(buffer: SharedArrayBuffer): BufferNumber {
+    return this.#buffers.of(buffer);
+  }
+
+  /** Lets the lane's operations run a program until it is collected. @returns its number in the lane @throws EBADF; ENFILE */
+  numberOfProgram(program: ProgramHandle): BufferNumber {
+    return this.#buffers.ofProgram(program);
   }
 
   /**
@@ -91,6 +129,7 @@ export class AsyncLane {
       this.#reap();
     }
     addon.notifierClose(this.#notifier);
+    this.#buffers.close();
     await destroyLane(this.#descriptor);
     for (const position of this.#unanswered()) this.#answerAt(position, -ECANCELED);
   }

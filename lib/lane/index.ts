@@ -7,4 +7,4 @@ export type { LaneDescriptor } from './descriptor.js';
 export { LaneProducer } from './lane-producer.js';
 export { SyncLane, type SyncLaneOptions } from './sync-lane.js';
 export { Op, type Operation, type SlotView } from '../layout/slot.js';
-export type { IoWorkerHandle, LaneHandle } from '../native/lane.js';
+export type { BufferNumber, IoWorkerHandle, LaneHandle, RegionNumber } from '../native/lane.js';

@@ -85,7 +85,7 @@ export class LaneProducer {
 
   /**
    * Pushes a read of 8, 16 or 32 bits. Allocates nothing.
-   * @param region `descriptor.handle` of the region
+   * @param region the region's number in the lane: `pool.addRegion(lane, region)`
    * @param width bytes
    * @param offset bytes into the region
    * @returns the slot's position
@@ -101,7 +101,7 @@ export class LaneProducer {
 
   /**
    * Pushes a write of 8, 16 or 32 bits. Allocates nothing.
-   * @param region `descriptor.handle` of the region
+   * @param region the region's number in the lane: `pool.addRegion(lane, region)`
    * @param width bytes
    * @param offset bytes into the region
    * @param value an integer, of which the low bits are written

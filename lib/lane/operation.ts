@@ -22,7 +22,7 @@ export function requireOperation(operation: Operation): void {
 
 /**
  * Rejects an access of up to 32 bits that does not fit into a slot.
- * @param region handle
+ * @param region the region's number in the lane
  * @param width bytes
  * @param offset bytes
  * @throws ERR_INVALID_ARGUMENT
@@ -38,7 +38,7 @@ function requirePlace(region: number, offset: number): void {
 }
 
 function requireCopyMemory({ buffer = 0, bufferOffset = 0, length = 0 }: Operation): void {
-  requireInteger('buffer', buffer, 0, LAST_UINT32);
+  requireInteger('buffer', buffer, 0);
   requireInteger('bufferOffset', bufferOffset, 0);
   requireInteger('length', length, 0, LAST_UINT32);
 }

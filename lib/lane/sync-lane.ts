@@ -54,7 +54,7 @@ export class SyncLane {
 
   /**
    * Reads 8, 16 or 32 bits and waits.
-   * @param region `descriptor.handle` of the region
+   * @param region the region's number in the lane: `pool.addRegion(lane, region)`
    * @param width bytes
    * @param offset bytes into the region
    * @returns the position of the slot that holds the status and the value
@@ -68,7 +68,7 @@ export class SyncLane {
 
   /**
    * Writes 8, 16 or 32 bits and waits.
-   * @param region `descriptor.handle` of the region
+   * @param region the region's number in the lane: `pool.addRegion(lane, region)`
    * @param width bytes
    * @param offset bytes into the region
    * @param value an integer, of which the low bits are written

@@ -7,19 +7,22 @@
  * | 1      | 1     | width        | 1, 2, 4 or 8 bytes                                                   |
  * | 2      | 2     | cancelled    | the producer sets 1 to cancel it: ECANCELED if it did not run yet;   |
  * |        |       |              | a poll, a copy and a program stop where they are                     |
- * | 4      | 4     | region       | region handle                                                        |
+ * | 4      | 4     | region       | the region's number in the lane or the program                       |
  * | 8      | 8     | offset       | bytes into the region                                                |
  * | 16     | 8     | value        | to write, or to poll for; the worker writes here what it read        |
  * | 24     | 8     | mask         | the bits that count (modify, poll); 0 in a program: for the worker   |
  * | 32     | 8     | bufferOffset | bytes into the buffer (copies); the value of a program's modify, poll|
- * | 40     | 4     | buffer       | buffer handle                                                        |
+ * | 40     | 4     | buffer       | the low half of the buffer's number in the lane or the program       |
  * | 44     | 4     | length       | bytes (copies)                                                       |
  * | 48     | 8     | deadline     | CLOCK_MONOTONIC in microseconds, 0 for none                          |
  * | 56     | 4     | status       | 0, or a negative errno; written by the worker                        |
- * | 60     | 4     | cookie       | for the producer                                                     |
+ * | 60     | 4     | bufferHigh   | the high half of the buffer's number                                 |
  *
  * The slot of a program names other slots: `length` bytes of them in a buffer. Its value is the number of the first one to
  * run, and then the number of slots that ran. Each of these slots gets its own status, and must not be a program.
+ *
+ * A number of a region or a buffer names what the pool's thread gave to this lane or program, and nothing else. No number is
+ * given twice. One that was never given is answered with EACCES, one of a closed region with EBADF.
  */
 export const SLOT = {
   size: 64,
@@ -35,6 +38,7 @@ export const SLOT = {
   length: 44,
   deadline: 48,
   status: 56,
+  bufferHigh: 60,
 } as const;
 
 /** The operations. */
@@ -65,7 +69,7 @@ export interface Operation {
   readonly op: (typeof Op)[keyof typeof Op];
   /** Bytes of one access: 1, 2, 4 or 8. */
   readonly width?: number;
-  /** `descriptor.handle` of the region. */
+  /** The region's number in the lane: `pool.addRegion(lane, region)`. */
   readonly region?: number;
   /** Bytes into the region. */
   readonly offset?: number;
@@ -73,7 +77,7 @@ export interface Operation {
   readonly value?: number | bigint;
   /** The bits of a modify or a poll. Up to 32 bits as a number, 64 bits as a bigint. */
   readonly mask?: number | bigint;
-  /** Handle of the buffer of a copy. */
+  /** The number of a copy's buffer in the lane: `pool.addBuffer(lane, buffer)`. */
   readonly buffer?: number;
   /** Bytes into the buffer of a copy. */
   readonly bufferOffset?: number;
@@ -115,6 +119,7 @@ export class SlotView {
     this.#put(at + SLOT.mask, operation.mask ?? 0);
     this.#put(at + SLOT.bufferOffset, operation.bufferOffset ?? 0);
     words[(at + SLOT.buffer) >> 2] = operation.buffer ?? 0;
+    words[(at + SLOT.bufferHigh) >> 2] = highWord(operation.buffer ?? 0);
     words[(at + SLOT.length) >> 2] = operation.length ?? 0;
     this.#put(at + SLOT.deadline, operation.deadline ?? 0);
     words[(at + SLOT.status) >> 2] = 0;
@@ -123,7 +128,7 @@ export class SlotView {
   /**
    * Writes the part of slot `index` that a read, write or doorbell of up to 32 bits uses: half the stores of `write`, and no
    * object.
-   * @param region handle
+   * @param region the region's number in the lane
    * @param offset bytes
    * @param value low 32 bits
    */

@@ -2,8 +2,12 @@ import type { ConnectionHandle, Fd, MappingHandle } from '../kernel/kernel.js';
 
 /** A region in the addon's table (native/lane/region_table.h), valid on every thread of the process. */
 export type RegionHandle = number;
-/** A buffer that workers copy to and from (native/lane/dma_buffer.h). */
-export type BufferHandle = number;
+/** A region's number in a lane or a program (native/lane/reach.h): an integer of 32 bits. */
+export type RegionNumber = number;
+/** A buffer's number in a lane or a program: an integer of 53 bits. */
+export type BufferNumber = number;
+/** The steps of a program and what they reach. It lives as long as this object, and stays on this thread. */
+export type ProgramHandle = object;
 /** A ring of operations (native/lane/lane.h). */
 export type LaneHandle = number;
 /** An I/O worker: the lanes that one thread serves (native/lane/io_worker.h). */
@@ -14,7 +18,7 @@ export type NotifierHandle = object;
 /** Regions, accesses to them, and the lanes that I/O workers serve. Source: native/lane. */
 export interface LaneAddon {
   /**
-   * Adds a region to the table that all threads share.
+   * Adds a region to the table that all threads share. No handle is used twice.
    * @param size bytes
    * @param flags VFIO_REGION_INFO_FLAG_READ and _WRITE
    * @param fd the descriptor of the device for pread and pwrite, which is duplicated; -1 if there is a connection
@@ -56,17 +60,32 @@ export interface LaneAddon {
   /** Orders all memory accesses before it with those after it, also on device memory. */
   barrier(): void;
   /**
-   * Runs slots (lib/layout/slot.ts) in order on this thread until one fails; the slots after it get ECANCELED. Returns after
-   * 4096 slots and after 50 ms of polling, so that the thread can still be terminated.
+   * Runs a program's slots in order on this thread until one fails; the slots after it get ECANCELED. Returns after 4096 slots and
+   * after 50 ms of polling, so that the thread can still be terminated.
    * @param ran how many slots earlier calls ran; default 0
    * @returns how many slots have run, with the failed one; its bitwise complement, below 0, if the program has not ended
    */
-  readonly programRun: (slots: Uint8Array, count: number, ran?: number) => number;
+  readonly programRun: (program: ProgramHandle, count: number, ran?: number) => number;
 
-  /** Adds a buffer to the table that all threads share, which keeps its memory. */
-  bufferRegister(buffer: SharedArrayBuffer): BufferHandle;
-  /** Removes a buffer from the table. @throws EBADF */
-  bufferClose(buffer: BufferHandle): void;
+  /** Makes a program of slots (lib/layout/slot.ts), which keeps the memory. It reaches nothing yet. */
+  programCreate(slots: SharedArrayBuffer): ProgramHandle;
+
+  /**
+   * Gives a region to a lane or a program, whose slots then name it by the returned number. No number is given twice.
+   * @param region a handle; that of a closed region, too
+   * @throws EBADF (no such lane); ENFILE if it was given 65,536 regions that are open, or 2^32 regions
+   */
+  reachAddRegion(owner: LaneHandle | ProgramHandle, region: RegionHandle): RegionNumber;
+  /** Takes a region away, if that was not done. An operation that has begun goes on. @throws EBADF if it was never given */
+  reachRemoveRegion(owner: LaneHandle | ProgramHandle, region: RegionNumber): void;
+  /**
+   * Gives a buffer to a lane or a program, which keeps its memory. The steps of a program reach what the program was given; the
+   * steps in any other buffer reach what the lane was given that runs them.
+   * @throws EBADF (no such lane); ENFILE if it was given 262,144 buffers
+   */
+  reachAddBuffer(owner: LaneHandle | ProgramHandle, buffer: SharedArrayBuffer | ProgramHandle): BufferNumber;
+  /** Takes a buffer away. An operation that has begun goes on. @throws EBADF */
+  reachRemoveBuffer(owner: LaneHandle | ProgramHandle, buffer: BufferNumber): void;
 
   /** Makes a lane of `capacity` slots, a power of two from 2 to 65,536. */
   laneCreate(capacity: number): LaneHandle;

@@ -124,8 +124,16 @@ export class IoWorker {
   /** Takes back a lane of `lane()` and keeps it open for the next user. @returns false if the lane is another worker's */
   giveLane(lane: AsyncLane): boolean {
     const users = this.#lanes.get(lane);
-    if (users !== undefined) this.#lanes.set(lane, Math.max(0, users - 1));
-    return users !== undefined;
+    if (users === undefined) return false;
+    if (users <= 1 && lane.spent) this.#replaceLane(lane);
+    else this.#lanes.set(lane, Math.max(0, users - 1));
+    return true;
+  }
+
+  /** Closes a lane that is about to have no number left for another region. The next user gets a new lane. */
+  #replaceLane(lane: AsyncLane): void {
+    this.#lanes.delete(lane);
+    lane.close(0).catch((error: unknown) => warn('closing a lane failed', error));
   }
 
   /** Finds the lane with the fewest users. @returns undefined if a new lane should be created instead */

@@ -1,8 +1,13 @@
+import { types } from 'node:util';
 import type { Worker } from 'node:worker_threads';
 
+import { argumentError, requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
-import { createLane, destroyLane, type LaneDescriptor } from '../lane/descriptor.js';
+import { createLane, destroyLane, type LaneDescriptor, requireLaneDescriptor } from '../lane/descriptor.js';
+import { addon } from '../native/addon.js';
+import type { BufferNumber, RegionNumber } from '../native/lane.js';
+import { type RegionDescriptor, requireDescriptor } from '../region/descriptor.js';
 import { throwFirst, Unwinding } from '../base/unwinding.js';
 import type { DriverTask } from './driver-task.js';
 import { DriverThreads } from './driver-threads.js';
@@ -93,13 +98,61 @@ export class WorkerPool {
 
   /**
    * Creates a lane for a producer on another thread, which opens it by `new SyncLane(descriptor)` or
-   * `new LaneProducer(descriptor)`.
+   * `new LaneProducer(descriptor)`. The lane reaches nothing before `addRegion`.
    * @throws ERR_CLOSED if the pool is closed; ERR_WORKER_DIED if all workers were given up
    */
   createLane(): LaneDescriptor {
     const descriptor = createLane(this.#nextWorker().handle, this.settings.laneCapacity);
     this.#descriptors.add(descriptor);
     return descriptor;
+  }
+
+  /**
+   * Lets a lane reach a region. A lane reaches no other regions, whatever its producer writes.
+   * @param descriptor what `createLane` returned
+   * @param region a `Region`, or a `RegionAccess`
+   * @returns the region's number in this lane, which its operations name; no other region gets this number
+   * @throws ERR_INVALID_ARGUMENT; EBADF if the lane is closed; ENFILE if it reaches 65,536 regions, or was given 2^32
+   */
+  addRegion(descriptor: LaneDescriptor, region: { readonly descriptor: RegionDescriptor }): RegionNumber {
+    requireLaneDescriptor(descriptor);
+    requireDescriptor(region?.descriptor);
+    return addon.reachAddRegion(descriptor.lane, region.descriptor.handle);
+  }
+
+  /**
+   * Takes a region away from a lane, if that was not done. An operation that has begun goes on, later ones are answered with
+   * EBADF. The regions of a device that was detached need not be taken away.
+   * @param number what `addRegion` returned
+   * @throws ERR_INVALID_ARGUMENT; EBADF if the lane is closed, or never gave this number
+   */
+  removeRegion(descriptor: LaneDescriptor, number: RegionNumber): void {
+    requireLaneDescriptor(descriptor);
+    requireInteger('number', number, 0, 0xffff_ffff);
+    addon.reachRemoveRegion(descriptor.lane, number);
+  }
+
+  /**
+   * Lets the copies of a lane reach a buffer, and keeps the buffer's memory until `removeBuffer` or `closeLane`.
+   * @param descriptor what `createLane` returned
+   * @returns the buffer's number in this lane, which its operations name; no other buffer gets this number
+   * @throws ERR_INVALID_ARGUMENT; EBADF if the lane is closed; ENFILE if it reaches 262,144 buffers
+   */
+  addBuffer(descriptor: LaneDescriptor, buffer: SharedArrayBuffer): BufferNumber {
+    requireLaneDescriptor(descriptor);
+    if (!types.isSharedArrayBuffer(buffer)) throw argumentError('buffer', 'a SharedArrayBuffer', buffer);
+    return addon.reachAddBuffer(descriptor.lane, buffer);
+  }
+
+  /**
+   * Takes a buffer away from a lane. An operation that has begun goes on, later ones are answered with EBADF.
+   * @param number what `addBuffer` returned
+   * @throws ERR_INVALID_ARGUMENT; EBADF if the lane is closed, or has no buffer of this number
+   */
+  removeBuffer(descriptor: LaneDescriptor, number: BufferNumber): void {
+    requireLaneDescriptor(descriptor);
+    requireInteger('number', number, 0);
+    addon.reachRemoveBuffer(descriptor.lane, number);
   }
 
   /** Closes a lane of `createLane`, which its producer must not use any more. Does nothing if it is closed already. */

@@ -1,30 +1,8 @@
-import { types } from 'node:util';
-
 import { argumentError } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
-import { addon } from '../native/addon.js';
-import type { BufferHandle } from '../native/lane.js';
 
 /** The longest copy, bytes: a slot has 32 bits for the length. */
 const LONGEST_COPY = 0xffff_ffff;
-
-const handles = new WeakMap<SharedArrayBuffer, BufferHandle>();
-/** Closes the handle of a buffer that was collected. */
-const registry = new FinalizationRegistry<BufferHandle>((handle) => addon.bufferClose(handle));
-
-/**
- * Returns the handle that names a buffer in operations. The handle is valid while the buffer is not collected.
- * @throws ERR_INVALID_ARGUMENT if `buffer` is not a SharedArrayBuffer
- */
-export function bufferHandle(buffer: SharedArrayBuffer): BufferHandle {
-  const known = handles.get(buffer);
-  if (known !== undefined) return known;
-  if (!types.isSharedArrayBuffer(buffer)) throw argumentError('buffer', 'a SharedArrayBuffer', buffer);
-  const handle = addon.bufferRegister(buffer);
-  handles.set(buffer, handle);
-  registry.register(buffer, handle);
-  return handle;
-}
 
 /**
  * Checks the range of a copy in its buffer. `checkRegionAccess` checks the range in the region.

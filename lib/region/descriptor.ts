@@ -4,7 +4,7 @@ import type { RegionHandle } from '../native/lane.js';
 
 /** A region as another thread can open it: `new RegionAccess(descriptor)`. Structured clone copies it. */
 export interface RegionDescriptor {
-  /** The region's handle, valid on every thread of the process. Lanes name a region by it. */
+  /** The region's handle, valid on every thread of the process. No other region ever has it. */
   readonly handle: RegionHandle;
   /** The name of the region's device. */
   readonly device: string;
@@ -34,6 +34,6 @@ export interface MappedArea {
 
 /** Rejects a value that does not describe a region. @throws ERR_INVALID_ARGUMENT */
 export function requireDescriptor(descriptor: RegionDescriptor | undefined): void {
-  if (isObject(descriptor) && typeof descriptor.handle === 'number') return;
+  if (isObject(descriptor) && Number.isSafeInteger(descriptor.handle) && descriptor.handle >= 0) return;
   throw argumentError('descriptor', 'the descriptor of a region', descriptor);
 }

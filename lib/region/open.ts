@@ -4,6 +4,7 @@ import { VfioError, withContext } from '../base/errors.js';
 import type { Fd, RegionInfo, VfioKernel } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { addon } from '../native/addon.js';
+import type { RegionHandle, RegionNumber } from '../native/lane.js';
 import { PAGE_SIZE } from '../native/page-size.js';
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '../uapi/vfio.js';
 import type { MappedArea, RegionDescriptor } from './descriptor.js';
@@ -29,6 +30,8 @@ export interface RegionSource {
 /** A region that was opened. */
 export interface OpenedRegion {
   readonly descriptor: RegionDescriptor;
+  /** The region's number in its lane. */
+  readonly number: RegionNumber;
   /** Why the kernel refused to map areas of the plan; see `Region.mapErrors`. */
   readonly mapErrors: readonly VfioError[];
 }
@@ -37,12 +40,12 @@ export interface OpenedRegion {
 const mapFailures = channel('vfio-engine:map-failed');
 
 /** The handles of the regions that are open. */
-const openHandles = new Set<number>();
+const openHandles = new Set<RegionHandle>();
 
 /**
  * Maps the areas of the plan and enters the region into the addon's table, which every thread shares. An area that the
  * kernel refuses to map is trapped.
- * @throws (rejects) EMFILE if the file cannot be duplicated or too many regions are open
+ * @throws (rejects) EMFILE if the file cannot be duplicated or too many regions are open; EBADF if the lane is closed
  */
 export async function openRegion(source: RegionSource): Promise<OpenedRegion> {
   const planned = planAreas(source.info, PAGE_SIZE, source);
@@ -61,10 +64,21 @@ export async function openRegion(source: RegionSource): Promise<OpenedRegion> {
       info.index,
       areas.map((area) => [area.offset, area.size, area.mapping] as const),
     );
+    const number = await numberIn(source.lane, handle);
     openHandles.add(handle);
-    return { descriptor: descriptorOf(source, handle, areas), mapErrors };
+    return { descriptor: descriptorOf(source, handle, areas), number, mapErrors };
   } catch (error) {
     for (const area of areas) addon.mappingClose(area.mapping);
+    throw error;
+  }
+}
+
+/** Gives a region to its lane. If that fails, the region is closed. */
+async function numberIn(lane: AsyncLane, handle: RegionHandle): Promise<RegionNumber> {
+  try {
+    return lane.addRegion(handle);
+  } catch (error) {
+    await addon.regionClose(handle);
     throw error;
   }
 }

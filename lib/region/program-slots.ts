@@ -1,8 +1,11 @@
 import { highWord, type Operation, Op, SLOT } from '../layout/slot.js';
+import { addon } from '../native/addon.js';
+import type { ProgramHandle } from '../native/lane.js';
 
 /** The slots of a program, one a step (lib/layout/slot.ts), seen in three ways. */
 export interface ProgramSlots {
-  /** As native code takes them. */
+  /** The program that native code runs. */
+  readonly program: ProgramHandle;
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly words: Uint32Array;
   readonly longs: BigUint64Array;
@@ -22,7 +25,8 @@ export interface StepFacts {
 /** Allocates the slots of `capacity` steps. */
 export function allocateSlots(capacity: number): ProgramSlots {
   const memory = new SharedArrayBuffer(capacity * SLOT.size);
-  return { bytes: new Uint8Array(memory), words: new Uint32Array(memory), longs: new BigUint64Array(memory) };
+  const program = addon.programCreate(memory);
+  return { program, bytes: new Uint8Array(memory), words: new Uint32Array(memory), longs: new BigUint64Array(memory) };
 }
 
 // What only some steps have. Members that a step does not use keep old values. `Program` writes itself what each step has,
@@ -42,7 +46,7 @@ export function writeDeadline(slots: ProgramSlots, step: number, microseconds: n
   writeLong(slots, step, SLOT.deadline, microseconds);
 }
 
-/** Writes the range of a copy in its buffer. @param buffer handle @param bufferOffset bytes @param length bytes */
+/** Writes the range of a copy in its buffer. @param buffer its number in the program @param bufferOffset bytes @param length bytes */
 export function writeCopy(
   slots: ProgramSlots,
   step: number,
@@ -52,6 +56,7 @@ export function writeCopy(
 ): void {
   slots.words[(step * SLOT.size + SLOT.length) / 4] = length;
   slots.words[(step * SLOT.size + SLOT.buffer) / 4] = buffer;
+  slots.words[(step * SLOT.size + SLOT.bufferHigh) / 4] = highWord(buffer);
   writeLong(slots, step, SLOT.bufferOffset, bufferOffset);
 }
 

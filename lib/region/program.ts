@@ -1,12 +1,13 @@
 import { isUint32, requireBits, requireInteger } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { AsyncLane } from '../lane/async-lane.js';
+import { BufferNumbers } from '../lane/buffer-numbers.js';
 import { highWord, type Operation, Op, SLOT } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
-import type { BufferHandle } from '../native/lane.js';
+import type { BufferNumber, RegionNumber } from '../native/lane.js';
 import { ECANCELED } from '../uapi/errno.js';
 import { checkRegionAccess, requireLongBits, type Width } from './access-checks.js';
-import { bufferHandle, checkBufferRange } from './copy-buffers.js';
+import { checkBufferRange } from './copy-buffers.js';
 import { type RegionDescriptor, requireDescriptor } from './descriptor.js';
 import { type AnswerReader, submitToLane } from './lane-submission.js';
 import { stepError } from './operation-error.js';
@@ -68,14 +69,16 @@ export class Program {
   readonly #words: Uint32Array;
   readonly #regions: StepRegions;
   readonly #polls: PollStep[] = [];
-  /** The buffers of the copies. A buffer's handle is valid while the buffer is not collected. */
+  /** The buffers of the copies. A buffer's number is valid while the buffer is not collected. */
   readonly #buffers = new Set<SharedArrayBuffer>();
-  /** The buffer of the last copy, with its handle and its size. The next copy often has the same one. */
+  #bufferNumbers: BufferNumbers | undefined;
+  /** The buffer of the last copy, with its number and its size. The next copy often has the same one. */
   #buffer = NO_BUFFER;
-  #bufferHandle: BufferHandle = 0;
+  #bufferNumber: BufferNumber = 0;
   #bufferBytes = 0;
   #region: RegionDescriptor;
-  #handle: number;
+  /** Its number in the program. */
+  #number: RegionNumber;
   #length = 0;
   #underWay = false;
 
@@ -95,8 +98,8 @@ export class Program {
     this.#slots = allocateSlots(capacity);
     this.#words = this.#slots.words;
     this.#region = target.descriptor;
-    this.#handle = this.#region.handle;
-    this.#regions = new StepRegions(this.#region);
+    this.#regions = new StepRegions(this.#slots.program);
+    this.#number = this.#regions.set(0, this.#region);
   }
 
   /** The number of steps. */
@@ -108,8 +111,7 @@ export class Program {
   on(target: ProgramTarget): this {
     requireDescriptor(target?.descriptor);
     this.#region = target.descriptor;
-    this.#handle = this.#region.handle;
-    this.#regions.set(this.#length, this.#region);
+    this.#number = this.#regions.set(this.#length, this.#region);
     return this;
   }
 
@@ -118,7 +120,7 @@ export class Program {
     if (this.#polls.length > 0) this.#forgetPolls();
     if (this.#buffer !== NO_BUFFER) this.#forgetBuffers();
     this.#length = 0;
-    this.#regions.clear(this.#region);
+    if (this.#regions.isMixed) this.#number = this.#regions.clear(this.#region);
     return this;
   }
 
@@ -230,7 +232,7 @@ export class Program {
    */
   run(): void {
     this.#prepareRun();
-    let ran = programRun(this.#slots.bytes, this.#length);
+    let ran = programRun(this.#slots.program, this.#length);
     while (ran < 0) ran = this.#continueRun(~ran);
     if (ran > 0 && this.status(ran - 1) !== 0) throw this.#stepError(ran - 1);
   }
@@ -244,7 +246,7 @@ export class Program {
     // If the worker dies or the run is aborted, each step tells whether it ran.
     for (let step = 0; step < this.#length; step++) this.#words[step * WORDS + STATUS] = -ECANCELED;
     const length = this.#length * SLOT.size;
-    const operation = { op: Op.program, buffer: bufferHandle(this.#slots.bytes.buffer), length };
+    const operation = { op: Op.program, buffer: lane.numberOfProgram(this.#slots.program), length };
     this.#underWay = true;
     try {
       await submitToLane(lane, operation, signal, this.#answerReader);
@@ -275,7 +277,7 @@ export class Program {
     const words = this.#words;
     const at = step * WORDS;
     words[at] = op | (width << 8);
-    words[at + REGION] = this.#handle;
+    words[at + REGION] = this.#number;
     words[at + OFFSET] = offset;
     words[at + OFFSET + 1] = high;
     this.#length = step + 1;
@@ -302,12 +304,13 @@ export class Program {
     if (buffer !== this.#buffer) this.#holdBuffer(buffer);
     checkBufferRange(this.#bufferBytes, bufferOffset, length, width);
     const step = this.#add(op, width, offset);
-    writeCopy(this.#slots, step, this.#bufferHandle, bufferOffset, length);
+    writeCopy(this.#slots, step, this.#bufferNumber, bufferOffset, length);
     return step;
   }
 
   #holdBuffer(buffer: SharedArrayBuffer): void {
-    this.#bufferHandle = bufferHandle(buffer);
+    this.#bufferNumbers ??= new BufferNumbers(this.#slots.program);
+    this.#bufferNumber = this.#bufferNumbers.of(buffer);
     this.#buffer = buffer;
     this.#bufferBytes = buffer.byteLength;
     this.#buffers.add(buffer);
@@ -336,7 +339,7 @@ export class Program {
 
   /** A function of its own, because V8 terminates a thread at the start of a function, and in a loop only after many rounds. */
   #continueRun(ran: number): number {
-    return programRun(this.#slots.bytes, this.#length, ran);
+    return programRun(this.#slots.program, this.#length, ran);
   }
 
   #setDeadlines(): void {

@@ -4,9 +4,10 @@ import { toPromise } from '../base/sync-or-async.js';
 import type { RegionInfo } from '../kernel/kernel.js';
 import type { AsyncLane } from '../lane/async-lane.js';
 import { type Operation, Op, type SlotView } from '../layout/slot.js';
+import type { RegionNumber } from '../native/lane.js';
 import { checkRegionAccess, requireLongBits, type Width } from './access-checks.js';
 import { addStep, BatchPrograms, type BatchStep } from './batch.js';
-import { bufferHandle, checkBufferRange } from './copy-buffers.js';
+import { checkBufferRange } from './copy-buffers.js';
 import type { RegionDescriptor } from './descriptor.js';
 import { submitToLane } from './lane-submission.js';
 import { closeRegion, type OpenedRegion, openRegion, type RegionSource } from './open.js';
@@ -56,16 +57,19 @@ export class Region {
    */
   readonly mapErrors: readonly VfioError[];
   readonly #lane: AsyncLane;
+  /** The region's number in the lane. */
+  readonly #number: RegionNumber;
   readonly #source: Pick<RegionSource, 'kernel' | 'device'>;
   #mappings: readonly MappingWatch[] | undefined;
 
-  private constructor(source: RegionSource, { descriptor, mapErrors }: OpenedRegion) {
+  private constructor(source: RegionSource, { descriptor, number, mapErrors }: OpenedRegion) {
     const { info, lane } = source;
     this.#source = source;
     this.descriptor = descriptor;
     this.info = info;
     this.mapErrors = mapErrors;
     this.#lane = lane;
+    this.#number = number;
   }
 
   /**
@@ -290,10 +294,10 @@ export class Region {
     width: Width,
   ): Promise<void> {
     checkRegionAccess(this.descriptor, offset, width, length, op === Op.copyIn);
-    // `memory` keeps the buffer from being collected, which would make its handle invalid, until the answer comes.
-    const target = { memory: buffer, buffer: bufferHandle(buffer), bufferOffset, length };
+    // `memory` keeps the buffer from being collected, which would make its number invalid, until the answer comes.
+    const target = { memory: buffer, buffer: this.#lane.numberOf(buffer), bufferOffset, length };
     checkBufferRange(buffer.byteLength, bufferOffset, length, width);
-    await this.#submit({ op, width, region: this.descriptor.handle, offset, ...target }, offset);
+    await this.#submit({ op, width, region: this.#number, offset, ...target }, offset);
   }
 
   async #access(
@@ -304,10 +308,9 @@ export class Region {
     more: Pick<Operation, 'mask'> = {},
     wait: WaitOptions = {},
   ): Promise<number | bigint> {
-    const { handle } = this.descriptor;
     checkRegionAccess(this.descriptor, offset, width, width, op === Op.write || op === Op.doorbell || op === Op.modify);
     const deadline = wait.timeoutMs === undefined ? 0 : monotonicMicroseconds() + timeoutMicroseconds(wait.timeoutMs);
-    return this.#submit({ op, width, region: handle, offset, value, deadline, ...more }, offset, wait.signal);
+    return this.#submit({ op, width, region: this.#number, offset, value, deadline, ...more }, offset, wait.signal);
   }
 
   #submit(operation: Operation, offset: number, signal?: AbortSignal): Promise<number | bigint> {

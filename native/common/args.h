@@ -50,6 +50,11 @@ inline size_t ArgSize(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<size_t>(ArgInteger(info, index, 0, kMaxSafeInteger));
 }
 
+// A handle of a table (common/handle_table.h): any integer that can be one.
+inline uint64_t ArgHandle(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<uint64_t>(ArgInteger(info, index, 0, kMaxSafeInteger));
+}
+
 // A number in [low, high] that need not be an integer.
 double ArgNumber(const Napi::CallbackInfo& info, size_t index, double low, double high);
 // A bigint, 0 to 2^64 - 1.

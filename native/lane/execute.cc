@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "lane/block_hook.h"
-#include "lane/dma_buffer.h"
 #include "lane/mmio.h"
 #include "lane/program.h"
 #include "lane/quiescence.h"
@@ -120,8 +119,8 @@ int CopySlice(const IoRegion& region, Slot& slot, uint8_t* memory) {
 }
 
 int Copy(const IoRegion& region, Slot& slot, LastBuffer& last) {
-  const DmaBuffer* buffer = last.Find(slot.buffer);
-  if (buffer == nullptr) return -EBADF;
+  const DmaBuffer* buffer = last.Find(slot.buffer_number());
+  if (buffer == nullptr) return last.reach().WhyNoBuffer(slot.buffer_number());
   if (slot.buffer_offset > buffer->length || slot.length > buffer->length - slot.buffer_offset) return -ERANGE;
   uint8_t* memory = buffer->data + slot.buffer_offset;
   if (slot.width != 0 && reinterpret_cast<uintptr_t>(memory) % slot.width != 0) return -EINVAL;
@@ -168,10 +167,12 @@ int ExecuteSlice(Slot& slot, LastBuffer& last) {
     return 0;
   }
   if (slot.deadline_us != 0 && static_cast<Op>(slot.op) != Op::kPoll && NowUs() > slot.deadline_us) return -ETIMEDOUT;
+  const uint64_t handle = last.reach().RegionOf(slot.region);
+  if (handle == 0) return last.reach().WhyNoRegion(slot.region);
   int result;
   {
-    ReadSection section(slot.region);
-    const IoRegion* region = RegionTable::Get().Find(slot.region);
+    ReadSection section(handle);
+    const IoRegion* region = RegionTable::Get().Find(handle);
     if (region == nullptr) return -EBADF;
     result = ExecuteOn(*region, slot, last);
   }
@@ -180,9 +181,9 @@ int ExecuteSlice(Slot& slot, LastBuffer& last) {
   return slot.deadline_us == 0 || NowUs() > slot.deadline_us ? -ETIMEDOUT : kAgain;
 }
 
-int Execute(Slot& slot) {
-  if (static_cast<Op>(slot.op) == Op::kProgram) return ExecuteProgram(slot);
-  LastBuffer none;
+int Execute(Slot& slot, Reach& reach) {
+  if (static_cast<Op>(slot.op) == Op::kProgram) return ExecuteProgram(slot, reach);
+  LastBuffer none(reach);
   return ExecuteSlice(slot, none);
 }
 

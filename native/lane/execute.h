@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "lane/dma_buffer.h"
+#include "lane/last_buffer.h"
 #include "lane/layout.h"
 
 namespace vfio_engine {
@@ -13,12 +13,12 @@ constexpr int kAgain = 1;
 
 // Runs the operation of a slot, for a slice of time if it is a poll, a copy or a program. Sets `slot.value` of a read.
 // Returns 0, a negative errno or kAgain. With kAgain the slot says what is left; if the region is closed before the
-// next call, the rest ends with EBADF. `slot` is the caller's private copy: no other thread may write it. Thread: any
-// that is not inside a ReadSection.
-int Execute(Slot& slot);
+// next call, the rest ends with EBADF. It uses what `reach` names: EACCES for a number that names nothing and never
+// did. `slot` is the caller's private copy: no other thread may write it. Thread: any that is not inside a ReadSection.
+int Execute(Slot& slot, Reach& reach);
 
-// Like Execute, for one step of a program. A step is no program itself. `last` saves the lookup of a buffer that the
-// step before used.
+// Like Execute, for one step of a program. A step is no program itself. `last` has the reach, and saves the lookup of a
+// buffer that the step before used.
 int ExecuteSlice(Slot& slot, LastBuffer& last);
 
 // Returns CLOCK_MONOTONIC in microseconds. Thread: any.

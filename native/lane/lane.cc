@@ -48,7 +48,7 @@ int Lane::Run(uint32_t index, Slot* copy) {
     copy->status = 0;
   }
   bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
-  int status = cancelled ? -ECANCELED : Execute(*copy);
+  int status = cancelled ? -ECANCELED : Execute(*copy, reach_);
   under_way_ = status == kAgain;
   if (under_way_) current_ = *copy;
   return status;

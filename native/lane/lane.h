@@ -8,6 +8,7 @@
 #include "lane/block_hook.h"
 #include "lane/completion_signal.h"
 #include "lane/layout.h"
+#include "lane/reach.h"
 #include "memory/mapping.h"
 
 namespace vfio_engine {
@@ -38,6 +39,8 @@ class Lane : private BlockHook {
   // Sets the notifier of the producer's event loop; null for none. Thread: any.
   void SetNotifier(std::shared_ptr<CompletionSignal> notifier);
   const std::shared_ptr<Mapping>& memory() const { return memory_; }
+  // The regions and buffers that its operations can use. Thread: any.
+  Reach& reach() { return reach_; }
 
   // The worker that may serve it: IoWorker's.
   std::atomic<const IoWorker*> server{nullptr};
@@ -54,6 +57,7 @@ class Lane : private BlockHook {
   std::shared_ptr<Mapping> memory_;
   // Never read back from the shared memory, which the producer can write.
   const uint32_t capacity_;
+  Reach reach_;
   // How many operations are answered. The shared `completed` follows it, a few answers at a time.
   uint32_t completed_ = 0;
   // Of how many answers the producer was told.

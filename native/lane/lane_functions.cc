@@ -27,29 +27,29 @@ Napi::Value LaneCreate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value LaneView(const Napi::CallbackInfo& info) {
-  return ViewOf(info.Env(), Lanes().Require(ArgUint32(info, 0), "laneView")->memory());
+  return ViewOf(info.Env(), Lanes().Require(ArgHandle(info, 0), "laneView")->memory());
 }
 
 Napi::Value LaneClose(const Napi::CallbackInfo& info) {
-  Lanes().Remove(ArgUint32(info, 0), "laneClose")->SetNotifier(nullptr);
+  Lanes().Remove(ArgHandle(info, 0), "laneClose")->SetNotifier(nullptr);
   return info.Env().Undefined();
 }
 
 // (lane, the `completed` index that the caller saw last, looks) => whether it changed
 Napi::Value LaneSpin(const Napi::CallbackInfo& info) {
-  auto lane = Lanes().Require(ArgUint32(info, 0), "laneSpin");
+  auto lane = Lanes().Require(ArgHandle(info, 0), "laneSpin");
   return Napi::Boolean::New(info.Env(), lane->SpinForCompletion(ArgUint32(info, 1), ArgUint32(info, 2)));
 }
 
 // (lane, the `completed` index that the caller saw last, microseconds). Blocks the calling thread.
 Napi::Value LaneWait(const Napi::CallbackInfo& info) {
-  auto lane = Lanes().Require(ArgUint32(info, 0), "laneWait");
+  auto lane = Lanes().Require(ArgHandle(info, 0), "laneWait");
   lane->WaitForCompletion(ArgUint32(info, 1), ArgUint32(info, 2));
   return info.Env().Undefined();
 }
 
 Napi::Value LaneSetNotifier(const Napi::CallbackInfo& info) {
-  auto lane = Lanes().Require(ArgUint32(info, 0), "laneSetNotifier");
+  auto lane = Lanes().Require(ArgHandle(info, 0), "laneSetNotifier");
   lane->SetNotifier(ArgNotifier(info, 1));
   return info.Env().Undefined();
 }
@@ -75,7 +75,7 @@ Napi::Value WorkerCreate(const Napi::CallbackInfo& info) {
 }
 
 std::shared_ptr<IoWorker> ArgWorker(const Napi::CallbackInfo& info, const char* call) {
-  return IoWorkers().Require(ArgUint32(info, 0), call);
+  return IoWorkers().Require(ArgHandle(info, 0), call);
 }
 
 Napi::Value WorkerView(const Napi::CallbackInfo& info) {
@@ -89,13 +89,13 @@ Napi::Value WorkerServe(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value WorkerAddLane(const Napi::CallbackInfo& info) {
-  ArgWorker(info, "workerAddLane")->AddLane(Lanes().Require(ArgUint32(info, 1), "workerAddLane"));
+  ArgWorker(info, "workerAddLane")->AddLane(Lanes().Require(ArgHandle(info, 1), "workerAddLane"));
   return info.Env().Undefined();
 }
 
 Napi::Value WorkerRemoveLane(const Napi::CallbackInfo& info) {
   auto worker = ArgWorker(info, "workerRemoveLane");
-  auto lane = Lanes().Require(ArgUint32(info, 1), "workerRemoveLane");
+  auto lane = Lanes().Require(ArgHandle(info, 1), "workerRemoveLane");
   return RunAsyncVoid(info.Env(), [worker, lane] { worker->RemoveLane(lane); });
 }
 
@@ -120,7 +120,7 @@ Napi::Value WorkerFail(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value WorkerClose(const Napi::CallbackInfo& info) {
-  IoWorkers().Remove(ArgUint32(info, 0), "workerClose");
+  IoWorkers().Remove(ArgHandle(info, 0), "workerClose");
   return info.Env().Undefined();
 }
 

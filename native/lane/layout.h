@@ -27,17 +27,21 @@ struct Slot {
   uint8_t op;
   uint8_t width;
   uint16_t cancelled;
+  // The region's number in the lane's or the program's Reach.
   uint32_t region;
   uint64_t offset;
   uint64_t value;
   uint64_t mask;
   uint64_t buffer_offset;
+  // The low half of the buffer's number in the Reach.
   uint32_t buffer;
   uint32_t length;
   // CLOCK_MONOTONIC in microseconds; 0 for none.
   uint64_t deadline_us;
   int32_t status;
-  uint32_t cookie;
+  uint32_t buffer_high;
+
+  uint64_t buffer_number() const { return uint64_t{buffer_high} << 32 | buffer; }
 };
 static_assert(sizeof(Slot) == 64, "a slot is one cache line");
 static_assert(offsetof(Slot, op) == 0);
@@ -52,6 +56,7 @@ static_assert(offsetof(Slot, buffer) == 40);
 static_assert(offsetof(Slot, length) == 44);
 static_assert(offsetof(Slot, deadline_us) == 48);
 static_assert(offsetof(Slot, status) == 56);
+static_assert(offsetof(Slot, buffer_high) == 60);
 
 struct LaneHeader {
   uint32_t capacity;

@@ -63,8 +63,8 @@ uint64_t CancelForATurn(Slot* slots, uint64_t first, uint64_t count) {
 
 }  // namespace
 
-bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
-  LastBuffer last;
+bool RunForATurn(Slot* slots, uint32_t count, Reach& reach, uint32_t* ran) {
+  LastBuffer last(reach);
   uint64_t end_us = 0;
   uint64_t copied = 0;
   const uint32_t turn_end = std::min(count - *ran, kStepsACall) + *ran;
@@ -88,18 +88,20 @@ bool RunForATurn(Slot* slots, uint32_t count, uint32_t* ran) {
 }
 
 // Runs slots until one fails and sets the status of each; those after the failed one get ECANCELED. Returns how many
-// ran. `slots` is aligned to 8 bytes. It is exported for dlsym(3), so that the C side of the benchmark runs the same
-// code. Thread: any that may block for as long as the steps wait.
-extern "C" __attribute__((visibility("default"))) uint32_t vfio_engine_program_run(Slot* slots, uint32_t count) {
+// ran. `slots` is aligned to 8 bytes; `program` is what the external of programCreate holds, and its regions are used.
+// It is exported for dlsym(3), so that the C side of the benchmark runs the same code. Thread: any that may block for
+// as long as the steps wait.
+extern "C" __attribute__((visibility("default"))) uint32_t vfio_engine_program_run(Slot* slots, uint32_t count,
+                                                                                   void* program) {
   uint32_t ran = 0;
-  while (!RunForATurn(slots, count, &ran)) {
+  while (!RunForATurn(slots, count, *(*static_cast<std::shared_ptr<DmaBuffer>*>(program))->reach, &ran)) {
   }
   return ran;
 }
 
-int ExecuteProgram(Slot& slot) {
-  std::shared_ptr<DmaBuffer> memory = DmaBuffers().Get(slot.buffer);
-  if (memory == nullptr) return -EBADF;
+int ExecuteProgram(Slot& slot, Reach& reach) {
+  std::shared_ptr<DmaBuffer> memory = reach.BufferOf(slot.buffer_number());
+  if (memory == nullptr) return reach.WhyNoBuffer(slot.buffer_number());
   if (slot.buffer_offset > memory->length || slot.length > memory->length - slot.buffer_offset) return -ERANGE;
   uint8_t* start = memory->data + slot.buffer_offset;
   const uint64_t count = slot.length / sizeof(Slot);
@@ -110,7 +112,7 @@ int ExecuteProgram(Slot& slot) {
     slot.mask = CancelForATurn(slots, slot.mask, count);
     return slot.mask < count ? kAgain : slot.status;
   }
-  LastBuffer last;
+  LastBuffer last(memory->reach != nullptr ? *memory->reach : reach);
   uint64_t end_us = 0;
   const uint64_t turn_end = std::min(count, slot.value + kStepsATurn);
   while (slot.value < turn_end) {

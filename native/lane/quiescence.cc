@@ -61,7 +61,7 @@ void MakeThreadsPassBarrier() {
   while (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) sched_yield();
 }
 
-bool WaitForReaders(uint32_t handle, int timeout_ms) {
+bool WaitForReaders(uint64_t handle, int timeout_ms) {
   MakeThreadsPassBarrier();
   Registry& registry = TheRegistry();
   std::vector<std::pair<Reader*, uint64_t>> inside;

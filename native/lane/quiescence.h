@@ -10,7 +10,7 @@ namespace vfio_engine {
 struct Reader {
   std::atomic<uint64_t> epoch{0};
   // The handle of the region that the thread reads.
-  std::atomic<uint32_t> inside{0};
+  std::atomic<uint64_t> inside{0};
 };
 
 // Makes the calling thread's reader, which lives as long as the thread.
@@ -45,7 +45,7 @@ inline void PairWithBarrier() {
 class ReadSection {
  public:
   // `handle` is the region that the caller is about to look up: WaitForReaders of another region does not wait.
-  explicit ReadSection(uint32_t handle, Reader& reader = ThreadReader()) : reader_(reader) {
+  explicit ReadSection(uint64_t handle, Reader& reader = ThreadReader()) : reader_(reader) {
     reader_.inside.store(handle, std::memory_order_relaxed);
     epoch_ = reader_.epoch.load(std::memory_order_relaxed) + 1;
     reader_.epoch.store(epoch_, std::memory_order_relaxed);
@@ -62,6 +62,6 @@ class ReadSection {
 
 // Waits until every reader that is inside of `handle` has left once. Returns false if `timeout_ms` passed first.
 // Thread: any that may block and is not inside a ReadSection.
-bool WaitForReaders(uint32_t handle, int timeout_ms);
+bool WaitForReaders(uint64_t handle, int timeout_ms);
 
 }  // namespace vfio_engine

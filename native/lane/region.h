@@ -104,7 +104,7 @@ class IoRegion {
   // Releases the device's memory for good: views of it then read 0xFF. Throws SysError. Thread: any.
   void Close() const;
 
-  uint32_t handle = 0;
+  uint64_t handle = 0;
 
  private:
   // Puts 0xFF back if a write reached revoked memory. Returns -ESTALE.

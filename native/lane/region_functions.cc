@@ -1,14 +1,10 @@
-// The exported functions of regions and buffers, and of checked accesses on the calling thread. Their contract:
+// The exported functions of regions, and of checked accesses on the calling thread. Their contract:
 // lib/native/lane.ts.
 #include <fcntl.h>
-#include <v8.h>
-
-#include <cstring>
 
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
-#include "lane/dma_buffer.h"
 #include "lane/mmio.h"
 #include "lane/quiescence.h"
 #include "lane/region_table.h"
@@ -28,7 +24,8 @@ std::vector<Area> ReadAreas(const Napi::CallbackInfo& info, size_t index) {
     auto triple = list.Get(i).As<Napi::Array>();
     auto offset = static_cast<uint64_t>(triple.Get(0u).As<Napi::Number>().Int64Value());
     auto size = static_cast<uint64_t>(triple.Get(1u).As<Napi::Number>().Int64Value());
-    auto mapping = Mappings().Require(triple.Get(2u).As<Napi::Number>().Uint32Value(), "regionCreate");
+    auto mapping =
+        Mappings().Require(static_cast<uint64_t>(triple.Get(2u).As<Napi::Number>().Int64Value()), "regionCreate");
     if (mapping->revocable() == nullptr) throw SysError(EINVAL, "regionCreate");
     if (size > mapping->length() || offset % 8 != 0) throw SysError(EINVAL, "regionCreate");
     areas.push_back({offset, size, std::move(mapping)});
@@ -44,7 +41,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 2);
   // A duplicate, so that the region never reaches another file after the caller closed its descriptor.
   if (fd >= 0) target.fd = UniqueFd(Check(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
-  uint32_t connection = ArgUint32(info, 3);
+  uint64_t connection = ArgHandle(info, 3);
   if (connection != 0) target.connection = Connections().Require(connection, "regionCreate");
   target.file_offset = ArgUint64(info, 4);
   target.region_index = ArgUint32(info, 5);
@@ -55,7 +52,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
 
 Napi::Value RegionClose(const Napi::CallbackInfo& info) {
   RegionTable& table = RegionTable::Get();
-  const IoRegion* region = table.TakeAway(ArgUint32(info, 0));
+  const IoRegion* region = table.TakeAway(ArgHandle(info, 0));
   // If no thread is inside, nothing has to be waited for. Unmapping more than this takes long, so it runs on the pool.
   constexpr uint64_t kQuicklyUnmapped = 16 << 20;
   bool freed = region->mapped_bytes() <= kQuicklyUnmapped && table.FreeNow(region);
@@ -71,6 +68,13 @@ uint64_t OffsetOf(napi_env env, napi_value value) {
   if (!(offset >= 0 && offset < 9007199254740992.0)) return UINT64_MAX;
   auto whole = static_cast<uint64_t>(offset);
   return static_cast<double>(whole) == offset ? whole : UINT64_MAX;
+}
+
+// Returns a handle that JavaScript passed; 0, which names nothing, for a value that cannot be one.
+uint64_t HandleOf(napi_env env, napi_value value) {
+  double handle = 0;
+  napi_get_value_double(env, value, &handle);
+  return IsOffset(handle) ? static_cast<uint64_t>(handle) : 0;
 }
 
 napi_value Throw(napi_env env, int error, const char* call) {
@@ -89,8 +93,7 @@ napi_value RegionRead(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   void* reader = nullptr;
   napi_get_cb_info(env, info, &count, arguments, nullptr, &reader);
-  uint32_t handle = 0;
-  napi_get_value_uint32(env, arguments[0], &handle);
+  const uint64_t handle = HandleOf(env, arguments[0]);
   uint64_t value = 0;
   int error = -EBADF;
   {
@@ -126,8 +129,7 @@ napi_value RegionWrite(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   void* reader = nullptr;
   napi_get_cb_info(env, info, &count, arguments, nullptr, &reader);
-  uint32_t handle = 0;
-  napi_get_value_uint32(env, arguments[0], &handle);
+  const uint64_t handle = HandleOf(env, arguments[0]);
   uint64_t value = 0;
   int error = -EBADF;
   if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
@@ -145,26 +147,6 @@ napi_value Barrier(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (SharedArrayBuffer) => handle. The memory stays alive until bufferClose.
-Napi::Value BufferRegister(const Napi::CallbackInfo& info) {
-  napi_value raw = info[0];
-  // A napi_value is a v8::Local in every version of Node.js. The Node-API of Node 20 has no SharedArrayBuffer.
-  v8::Local<v8::Value> value;
-  std::memcpy(static_cast<void*>(&value), &raw, sizeof(raw));
-  if (!value->IsSharedArrayBuffer()) ThrowArgType(info, 0, "a SharedArrayBuffer");
-  std::shared_ptr<v8::BackingStore> store = value.As<v8::SharedArrayBuffer>()->GetBackingStore();
-  auto buffer = std::make_shared<DmaBuffer>();
-  buffer->data = static_cast<uint8_t*>(store->Data());
-  buffer->length = store->ByteLength();
-  buffer->owner = std::move(store);
-  return Napi::Number::New(info.Env(), DmaBuffers().Add(std::move(buffer)));
-}
-
-Napi::Value BufferClose(const Napi::CallbackInfo& info) {
-  DmaBuffers().Remove(ArgUint32(info, 0), "bufferClose");
-  return info.Env().Undefined();
-}
-
 // The thread's reader goes with each call as its data: an environment stays on one thread, which outlives it.
 void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
   napi_value function;
@@ -179,8 +161,6 @@ void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callb
 void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
   Export<RegionCreate>(env, exports, "regionCreate");
   Export<RegionClose>(env, exports, "regionClose");
-  Export<BufferRegister>(env, exports, "bufferRegister");
-  Export<BufferClose>(env, exports, "bufferClose");
   ExportRaw(env, exports, "regionRead8", RegionRead<1>);
   ExportRaw(env, exports, "regionRead16", RegionRead<2>);
   ExportRaw(env, exports, "regionRead32", RegionRead<4>);

@@ -13,30 +13,26 @@ constexpr int kLeaveMs = 30000;
 
 RegionTable* const RegionTable::table = new RegionTable();
 
-uint32_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
+uint64_t RegionTable::Add(std::unique_ptr<IoRegion> region) {
   std::lock_guard<std::mutex> lock(mutex_);
-  uint32_t index;
-  if (!free_.empty()) {
-    index = free_.back();
-    free_.pop_back();
-  } else if (used_ < slots_.size()) {
-    index = used_++;
-  } else {
-    throw SysError(EMFILE, "regionCreate");
-  }
-  // 15 bits, never 0: handles are positive, and a stale one finds nothing until all generations have been used.
-  generation_ = generation_ == 0x7FFF ? 1 : generation_ + 1;
-  region->handle = (generation_ << kIndexBits) | index;
-  uint32_t handle = region->handle;
-  slots_[index].store(region.release(), std::memory_order_release);
+  const uint64_t handle = numbers_.Take();
+  if (handle == 0) throw SysError(EMFILE, "regionCreate");
+  region->handle = handle;
+  slots_[Numbers::IndexOf(handle)].store(region.release(), std::memory_order_release);
   return handle;
 }
 
-const IoRegion* RegionTable::TakeAway(uint32_t handle) {
+bool RegionTable::IsOpen(uint64_t handle) {
+  // No region is freed before it was taken away under the lock.
+  std::lock_guard<std::mutex> lock(mutex_);
+  return Find(handle) != nullptr;
+}
+
+const IoRegion* RegionTable::TakeAway(uint64_t handle) {
   std::lock_guard<std::mutex> lock(mutex_);
   const IoRegion* region = Find(handle);
   if (region == nullptr) throw SysError(EBADF, "regionClose");
-  slots_[handle & kIndexMask].store(nullptr, std::memory_order_release);
+  slots_[Numbers::IndexOf(handle)].store(nullptr, std::memory_order_release);
   return region;
 }
 
@@ -55,10 +51,10 @@ void RegionTable::Free(const IoRegion* region) {
 }
 
 void RegionTable::Delete(const IoRegion* region) {
-  uint32_t index = region->handle & kIndexMask;
+  const uint64_t handle = region->handle;
   delete region;
   std::lock_guard<std::mutex> lock(mutex_);
-  free_.push_back(index);
+  numbers_.GiveBack(handle);
 }
 
 }  // namespace vfio_engine

@@ -5,6 +5,7 @@ namespace vfio_engine {
 
 void RegisterLane(Napi::Env env, Napi::Object exports) {
   RegisterRegionFunctions(env, exports);
+  RegisterReachFunctions(env, exports);
   RegisterProgram(env, exports);
   RegisterLaneFunctions(env, exports);
   RegisterAffinity(env, exports);

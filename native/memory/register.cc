@@ -20,7 +20,7 @@ namespace vfio_engine {
 namespace {
 
 std::shared_ptr<Mapping> ArgMapping(const Napi::CallbackInfo& info, size_t index, const char* call) {
-  return Mappings().Require(ArgUint32(info, index), call);
+  return Mappings().Require(ArgHandle(info, index), call);
 }
 
 Napi::Value PageSize(const Napi::CallbackInfo& info) {
@@ -37,7 +37,7 @@ const std::shared_ptr<UniqueFd>& RevocationSignal(Napi::Env env) {
 Napi::Value MappingCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   off_t offset = ArgOffset(info, 1);
-  uint32_t handle =
+  uint64_t handle =
       Mappings().Add(Mapping::Map(fd, offset, ArgSize(info, 2), ArgInt32(info, 3), RevocationSignal(info.Env())));
   return Napi::Number::New(info.Env(), handle);
 }
@@ -69,13 +69,13 @@ Napi::Value RevocationEventfd(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MappingClose(const Napi::CallbackInfo& info) {
-  Mappings().Remove(ArgUint32(info, 0), "mappingClose");
+  Mappings().Remove(ArgHandle(info, 0), "mappingClose");
   return info.Env().Undefined();
 }
 
 // Closes the handle. Views that remain read 0xFF from then on, and no new view can be made.
 Napi::Value MappingEnd(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgUint32(info, 0), "mappingEnd");
+  std::shared_ptr<Mapping> mapping = Mappings().Remove(ArgHandle(info, 0), "mappingEnd");
   if (mapping.use_count() > 1) mapping->Close();
   return info.Env().Undefined();
 }

@@ -40,7 +40,7 @@ std::vector<UniqueFd> Duplicates(const std::vector<int>& fds) {
 
 // (connection, command, payload, fds) => Promise<{ payload, fds }>
 Napi::Value ConnectionRequest(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Connection> connection = Connections().Require(ArgUint32(info, 0), "sendmsg");
+  std::shared_ptr<Connection> connection = Connections().Require(ArgHandle(info, 0), "sendmsg");
   uint32_t command = ArgUint32(info, 1);
   Napi::Uint8Array bytes = ArgBytes(info, 2);
   std::vector<uint8_t> payload(bytes.Data(), bytes.Data() + bytes.ByteLength());
@@ -58,7 +58,7 @@ Napi::Value ConnectionRequest(const Napi::CallbackInfo& info) {
 // Transfers between a region and the caller's array on the calling thread. Returns the count of bytes or a negative
 // errno.
 ssize_t RegionIo(const Napi::CallbackInfo& info, bool write) {
-  uint32_t handle = ArgUint32(info, 0);
+  uint64_t handle = ArgHandle(info, 0);
   uint32_t region_index = ArgUint32(info, 1);
   uint64_t offset = ArgUint64(info, 2);
   Napi::Uint8Array bytes = ArgBytes(info, 3);
@@ -80,8 +80,8 @@ Napi::Value ConnectionRegionWrite(const Napi::CallbackInfo& info) {
 
 // (connection, domain or 0)
 Napi::Value ConnectionSetDomain(const Napi::CallbackInfo& info) {
-  uint32_t handle = ArgUint32(info, 0);
-  uint32_t domain_handle = ArgUint32(info, 1);
+  uint64_t handle = ArgHandle(info, 0);
+  uint64_t domain_handle = ArgHandle(info, 1);
   std::shared_ptr<Domain> domain;
   if (domain_handle != 0) domain = Domains().Require(domain_handle, "connectionSetDomain");
   Connections().Require(handle, "connectionSetDomain")->SetDomain(std::move(domain));
@@ -89,22 +89,22 @@ Napi::Value ConnectionSetDomain(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ConnectionSetMaxTransfer(const Napi::CallbackInfo& info) {
-  Connections().Require(ArgUint32(info, 0), "connectionSetMaxTransfer")->SetMaxTransfer(ArgUint32(info, 1));
+  Connections().Require(ArgHandle(info, 0), "connectionSetMaxTransfer")->SetMaxTransfer(ArgUint32(info, 1));
   return info.Env().Undefined();
 }
 
 Napi::Value ConnectionAlive(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Connection> connection = Connections().Get(ArgUint32(info, 0));
+  std::shared_ptr<Connection> connection = Connections().Get(ArgHandle(info, 0));
   return Napi::Boolean::New(info.Env(), connection != nullptr && connection->alive());
 }
 
 Napi::Value ConnectionHangupEvent(const Napi::CallbackInfo& info) {
-  int fd = Connections().Require(ArgUint32(info, 0), "connectionHangupEvent")->hangup_event();
+  int fd = Connections().Require(ArgHandle(info, 0), "connectionHangupEvent")->hangup_event();
   return Napi::Number::New(info.Env(), fd);
 }
 
 Napi::Value ConnectionClose(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Connection> connection = Connections().Remove(ArgUint32(info, 0), "connectionClose");
+  std::shared_ptr<Connection> connection = Connections().Remove(ArgHandle(info, 0), "connectionClose");
   return RunAsyncVoid(info.Env(), [connection = std::move(connection)]() mutable {
     connection->Close();
     // Drop it before the promise settles: the socket is closed when the caller goes on.

@@ -20,7 +20,7 @@ Napi::Value DomainCreate(const Napi::CallbackInfo& info) {
 
 // (domain, iova, vaddr, size, access). The memory stays the caller's.
 Napi::Value DomainMap(const Napi::CallbackInfo& info) {
-  uint32_t handle = ArgUint32(info, 0);
+  uint64_t handle = ArgHandle(info, 0);
   uint64_t iova = ArgUint64(info, 1), vaddr = ArgUint64(info, 2), size = ArgUint64(info, 3);
   uint32_t access = ArgUint32(info, 4);
   if ((access & ~(Domain::kRead | Domain::kWrite)) != 0) throw SysError(EINVAL, "domainMap");
@@ -30,21 +30,21 @@ Napi::Value DomainMap(const Napi::CallbackInfo& info) {
 
 // (domain, iova, size) => Promise<void>
 Napi::Value DomainUnmap(const Napi::CallbackInfo& info) {
-  uint32_t handle = ArgUint32(info, 0);
+  uint64_t handle = ArgHandle(info, 0);
   uint64_t iova = ArgUint64(info, 1), size = ArgUint64(info, 2);
   return RunAsyncVoid(info.Env(), [=] { Domains().Require(handle, "domainUnmap")->Unmap(iova, size); });
 }
 
 // (domain, pageSize or 0n)
 Napi::Value DomainSetDirtyTracking(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Domain> domain = Domains().Require(ArgUint32(info, 0), "domainSetDirtyTracking");
+  std::shared_ptr<Domain> domain = Domains().Require(ArgHandle(info, 0), "domainSetDirtyTracking");
   Succeed(domain->dirty().Track(ArgUint64(info, 1)), "domainSetDirtyTracking");
   return info.Env().Undefined();
 }
 
 // (domain, iova, size, pageSize, clear) => Uint8Array
 Napi::Value DomainTakeDirty(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Domain> domain = Domains().Require(ArgUint32(info, 0), "domainTakeDirty");
+  std::shared_ptr<Domain> domain = Domains().Require(ArgHandle(info, 0), "domainTakeDirty");
   uint64_t iova = ArgUint64(info, 1), size = ArgUint64(info, 2), page_size = ArgUint64(info, 3);
   std::vector<uint8_t> bits;
   Succeed(domain->dirty().Take(iova, size, page_size, ArgBoolean(info, 4), bits), "domainTakeDirty");
@@ -55,7 +55,7 @@ Napi::Value DomainTakeDirty(const Napi::CallbackInfo& info) {
 Napi::Value DomainTakeFaults(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::vector<Domain::Fault> recent;
-  uint64_t count = Domains().Require(ArgUint32(info, 0), "domainTakeFaults")->TakeFaults(recent);
+  uint64_t count = Domains().Require(ArgHandle(info, 0), "domainTakeFaults")->TakeFaults(recent);
   Napi::Array faults = Napi::Array::New(env, recent.size());
   for (uint32_t i = 0; i < recent.size(); i++) {
     Napi::Object fault = Napi::Object::New(env);
@@ -71,11 +71,11 @@ Napi::Value DomainTakeFaults(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DomainFaultEvent(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), Domains().Require(ArgUint32(info, 0), "domainFaultEvent")->fault_event());
+  return Napi::Number::New(info.Env(), Domains().Require(ArgHandle(info, 0), "domainFaultEvent")->fault_event());
 }
 
 Napi::Value DomainClose(const Napi::CallbackInfo& info) {
-  Domains().Remove(ArgUint32(info, 0), "domainClose");
+  Domains().Remove(ArgHandle(info, 0), "domainClose");
   return info.Env().Undefined();
 }
 

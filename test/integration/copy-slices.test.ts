@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 
 import { Op } from '../../lib/layout/slot.js';
-import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
 import { Program } from '../../lib/region/program.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
@@ -108,14 +107,13 @@ describe('a long copy on a worker', function () {
     const ones = new SharedArrayBuffer(SIZE);
     new Uint8Array(ones).fill(1);
     await slow.region.copyFromBuffer(0, SIZE, ones, 0, 8);
-    const handle = addon.bufferRegister(buffer);
-    const operation = { op: Op.copyOut, width: 1, region: slow.region.descriptor.handle, buffer: handle, length: SIZE };
     const lane = pool.lane();
+    const region = lane.addRegion(slow.region.descriptor.handle);
+    const operation = { op: Op.copyOut, width: 1, region, buffer: lane.numberOf(buffer), length: SIZE };
     const status = await new Promise((resolve) => {
       const submitted = lane.submit(operation, resolve);
       setTimeout(() => submitted.cancel(), 50);
     });
-    addon.bufferClose(handle);
     assert.equal(status, -125);
     const copied = bytes.indexOf(0);
     assert.ok(copied > 0 && copied < SIZE, `${copied} bytes`);

@@ -7,7 +7,6 @@ import { LANE } from '../../lib/layout/lane.js';
 import { type Operation, Op } from '../../lib/layout/slot.js';
 import { addon } from '../../lib/native/addon.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
-import { bufferHandle } from '../../lib/region/copy-buffers.js';
 import { type MemoryRegion, memoryRegion } from '../support/memory-region.js';
 import { allocateShared } from '../support/allocate-shared.js';
 
@@ -24,13 +23,15 @@ describe('a producer of a lane', () => {
   before(async () => {
     pool = await WorkerPool.start({ workers: 1, laneCapacity: CAPACITY });
     memory = await memoryRegion(pool.lane());
-    region = memory.region.descriptor.handle;
   });
   after(async () => {
     await memory.close();
     await pool.close();
   });
-  beforeEach(() => (descriptor = pool.createLane()));
+  beforeEach(() => {
+    descriptor = pool.createLane();
+    region = pool.addRegion(descriptor, memory.region);
+  });
   afterEach(() => pool.closeLane(descriptor));
 
   /** A poll for a value that never comes. */
@@ -102,7 +103,7 @@ describe('a producer of a lane', () => {
   it('never copies outside of the buffer', () => {
     const lane = new SyncLane(descriptor);
     const memory = allocateShared(4096);
-    const copy = { op: Op.copyOut, width: 4, region, offset: 0, buffer: bufferHandle(memory) };
+    const copy = { op: Op.copyOut, width: 4, region, offset: 0, buffer: pool.addBuffer(descriptor, memory) };
     const statusOf = (length: number, bufferOffset: number): number =>
       lane.slots.status(lane.run({ ...copy, length, bufferOffset }));
     assert.equal(statusOf(64, 4032), 0);

@@ -24,13 +24,15 @@ describe('an I/O worker whose threads die again and again', function () {
     const before = await quietResources();
     const pool = await WorkerPool.start({ workers: 1 });
     const memory = await memoryRegion(pool.lane());
-    const sync = new SyncLane(pool.createLane(), { timeoutMs: AT_ONCE });
+    const descriptor = pool.createLane();
+    const region = pool.addRegion(descriptor, memory.region);
+    const sync = new SyncLane(descriptor, { timeoutMs: AT_ONCE });
     const waiting = endless(memory.region.descriptor.handle, pool);
     await killUntilGivenUp(pool);
     assert.deepEqual(await within(waiting), [-130, -130]);
     await assert.rejects(within(memory.region.read32(0)), { code: 'ERR_WORKER_DIED' });
     await assert.rejects(within(memory.region.batch([{ read: 0, width: 4 }])), { code: 'ERR_WORKER_DIED' });
-    const position = sync.run({ op: Op.read, width: 4, region: memory.region.descriptor.handle, offset: 0 });
+    const position = sync.run({ op: Op.read, width: 4, region, offset: 0 });
     assert.equal(sync.slots.status(position), -130);
     assert.throws(
       () => pool.lane(),
@@ -63,8 +65,9 @@ describe('an I/O worker whose threads die again and again', function () {
 });
 
 /** Two operations on a lane of their own: one that is begun and one behind it. */
-function endless(region: number, pool: WorkerPool): Promise<number[]> {
+function endless(handle: number, pool: WorkerPool): Promise<number[]> {
   const lane = pool.lane();
+  const region = lane.addRegion(handle);
   const deadline = Number(process.hrtime.bigint() / 1000n) + 60_000_000;
   const poll = { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1, deadline };
   const submit = (): Promise<number> => new Promise((resolve) => lane.submit(poll, resolve));

@@ -128,7 +128,8 @@ describe('a worker pool', function () {
     it('cancels operations under way, and operations that wait for a free slot', async () => {
       const lane = pool.lane();
       const memory = await memoryRegion(lane);
-      const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+      const region = lane.addRegion(memory.region.descriptor.handle);
+      const poll = { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1 };
       const deadline = Number(process.hrtime.bigint() / 1000n) + 10_000_000;
       const statuses: number[] = [];
       const settle = (status: number): void => void statuses.push(status);
@@ -144,7 +145,7 @@ describe('a worker pool', function () {
       const memory = await memoryRegion(pool.lane());
       const descriptor = pool.createLane();
       const lane = new SyncLane(descriptor);
-      const region = memory.region.descriptor.handle;
+      const region = pool.addRegion(descriptor, memory.region);
       for (let value = 0; value < 1000; value++) {
         lane.run({ op: Op.write, width: 4, region, offset: 16, value });
         const position = lane.run({ op: Op.read, width: 4, region, offset: 16 });
@@ -152,7 +153,7 @@ describe('a worker pool', function () {
         assert.equal(lane.slots.value32(position), value);
       }
       const stale = lane.run({ op: Op.read, width: 4, region: 12345, offset: 0 });
-      assert.equal(lane.slots.status(stale), -9);
+      assert.equal(lane.slots.status(stale), -13);
       await pool.closeLane(descriptor);
       await memory.close();
     });
@@ -188,13 +189,14 @@ describe('a worker pool', function () {
     addon.workerClose(worker);
     const descriptor = pool.createLane();
     const shared = addon.laneView(descriptor.lane);
+    const region = pool.addRegion(descriptor, memory.region);
     const bytes = new Uint8Array(shared);
     const words = new Int32Array(shared);
     for (let round = 0; round < 2000; round++) {
       // Indices that jump, slots of noise: some name the right region, at offsets up to 2^64.
       for (let at = 256; at < 256 + 64 * 32; at++) bytes[at] = (Math.imul(at + 1, round + 7) >>> 5) & 0xff;
       for (let slot = 0; slot < 32; slot += 2) {
-        words[(256 + slot * 64 + 4) >> 2] = memory.region.descriptor.handle;
+        words[(256 + slot * 64 + 4) >> 2] = region;
         bytes[256 + slot * 64] = 1 + ((round + slot) % 8);
         bytes[256 + slot * 64 + 1] = [1, 2, 4, 8][round % 4] as number;
         // Never the first page, which the good lane uses: what lands there would come from outside of the slot's offset.
@@ -218,7 +220,8 @@ describe('a worker pool', function () {
     const pool = await WorkerPool.start({ workers: 1 });
     const memory = await memoryRegion(pool.lane());
     const lane = new AsyncLane(pool.createLane().worker, 4);
-    const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+    const region = lane.addRegion(memory.region.descriptor.handle);
+    const poll = { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1 };
     const deadline = Number(process.hrtime.bigint() / 1000n) + 20_000_000;
     const statuses: number[] = [];
     for (let i = 0; i < 9; i++) lane.submit({ ...poll, deadline }, (status) => statuses.push(status));

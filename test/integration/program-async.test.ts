@@ -5,7 +5,6 @@ import type { AsyncLane } from '../../lib/lane/async-lane.js';
 import { SyncLane } from '../../lib/lane/sync-lane.js';
 import { type Operation, Op, SlotView } from '../../lib/layout/slot.js';
 import { WorkerPool } from '../../lib/pool/pool.js';
-import { bufferHandle } from '../../lib/region/copy-buffers.js';
 import { Program } from '../../lib/region/program.js';
 import { killWorkers } from '../support/kill-workers.js';
 import { type MemoryRegion, memoryRegion, TRAPPED } from '../support/memory-region.js';
@@ -57,12 +56,13 @@ describe('a program on a worker', () => {
     const { region } = memory;
     const descriptor = pool.createLane();
     const other = new SyncLane(descriptor);
+    const number = pool.addRegion(descriptor, region);
     const program = new Program(region);
     program.write32(0, 1);
     program.pollUntil(4, { width: 4, mask: 1, value: 1 }, 10_000);
     program.write32(8, 9);
     const run = region.run(program);
-    assert.equal(other.slots.status(other.read(region.descriptor.handle, 4, 4)), 0);
+    assert.equal(other.slots.status(other.read(number, 4, 4)), 0);
     assert.throws(() => program.run(), { code: 'EBUSY' });
     await assert.rejects(region.run(program), { code: 'EBUSY' });
     region.accessor.write32(4, 1);
@@ -126,7 +126,7 @@ describe('a program on a worker', () => {
 
   it('accesses nothing outside of its buffer, and does not run a program inside of a program', async () => {
     const slots = allocateShared(4096);
-    const buffer = bufferHandle(slots);
+    const buffer = lane.numberOf(slots);
     const program = (length: number, bufferOffset = 0, value = 0, handle = buffer): Promise<number> =>
       statusOf(lane, { op: Op.program, buffer: handle, bufferOffset, length, value });
     assert.equal(await program(4096 + 64), -34);
@@ -134,8 +134,9 @@ describe('a program on a worker', () => {
     assert.equal(await program(64, 4), -22);
     assert.equal(await program(63), -22);
     assert.equal(await program(64, 0, 2), -22);
-    assert.equal(await program(64, 0, 0, buffer + 4096), -9);
-    const nested = { op: Op.program, region: memory.region.descriptor.handle, buffer, length: 64 };
+    assert.equal(await program(64, 0, 0, buffer + 4096), -13);
+    const region = lane.addRegion(memory.region.descriptor.handle);
+    const nested = { op: Op.program, region, buffer, length: 64 };
     new SlotView(slots, 0).write(0, nested);
     assert.equal(await program(64), -95);
     assert.equal(new SlotView(slots, 0).status(0), -95);

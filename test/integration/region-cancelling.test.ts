@@ -55,7 +55,7 @@ describe('aborting operations', () => {
   });
 
   it('calls all callbacks of answers, even if one of them throws', async () => {
-    const read = { op: Op.read, width: 4, region: memory.region.descriptor.handle, offset: 0 };
+    const read = { op: Op.read, width: 4, region: lane.addRegion(memory.region.descriptor.handle), offset: 0 };
     const statuses: number[] = [];
     const uncaught = await uncaughtDuring(async () => {
       for (let i = 0; i < 200; i++) {

@@ -37,8 +37,9 @@ describe('a region whose mapping is revoked', () => {
   it('ends every kind of access with ERR_REVOKED, whichever meets it first', async () => {
     const { region } = memory;
     const buffer = new SharedArrayBuffer(4096);
-    const lane = new SyncLane(pool.createLane());
-    const { handle } = region.descriptor;
+    const descriptor = pool.createLane();
+    const number = pool.addRegion(descriptor, region);
+    const lane = new SyncLane(descriptor);
     const accesses: Record<string, () => unknown> = {
       'accessor read': () => region.accessor.read32(8),
       'accessor read of 8 bytes': () => region.accessor.read64(8),
@@ -58,7 +59,7 @@ describe('a region whose mapping is revoked', () => {
         program.run();
       },
       'synchronous lane': () => {
-        const position = lane.run({ op: Op.write, width: 4, region: handle, offset: 8, value: 1 });
+        const position = lane.run({ op: Op.write, width: 4, region: number, offset: 8, value: 1 });
         throw operationError(region.descriptor, 8, lane.slots.status(position), 'writing');
       },
     };

@@ -69,7 +69,8 @@ describe('a lane rejects a wrong argument', () => {
     sync = new SyncLane(lane);
     producer = new LaneProducer(pool.createLane());
     full = new AsyncLane(pool.createLane().worker, 2);
-    const poll = { op: Op.poll, width: 4, region: memory.region.descriptor.handle, offset: 0, mask: 1, value: 1 };
+    const region = full.addRegion(memory.region.descriptor.handle);
+    const poll = { op: Op.poll, width: 4, region, offset: 0, mask: 1, value: 1 };
     const deadline = Number(process.hrtime.bigint() / 1000n) + 20_000_000;
     for (let i = 0; i < 3; i++) full.submit({ ...poll, deadline }, () => undefined);
   });
