@@ -59,11 +59,12 @@ bool IoWorker::ServeOnce(bool* busy) {
 
 // RemoveLane takes the lane's server away and then makes every thread pass a barrier: either this thread's `inside_` is
 // visible after it, or this thread sees that the lane is not its own any more. The list that it goes through may be an
-// old one.
+// old one, which still has a lane that was removed and added again: acquire, so that this thread sees what the worker
+// in between did in the lane.
 bool IoWorker::ServeLane(Lane& lane, bool* busy) {
   inside_.store(&lane, std::memory_order_relaxed);
   PairWithBarrier();
-  bool worked = lane.server.load(std::memory_order_relaxed) == this && lane.Serve(kQuota, busy);
+  bool worked = lane.server.load(std::memory_order_acquire) == this && lane.Serve(kQuota, busy);
   inside_.store(nullptr, std::memory_order_release);
   return worked;
 }
@@ -148,7 +149,7 @@ void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
 void IoWorker::AddLane(std::shared_ptr<Lane> lane) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    lane->server.store(this, std::memory_order_relaxed);
+    lane->server.store(this, std::memory_order_release);
     lanes_.push_back(std::move(lane));
     version_.fetch_add(1);
   }

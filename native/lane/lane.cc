@@ -33,7 +33,7 @@ Slot* Lane::SlotAt(uint32_t index) const {
   return &slots[index & (capacity_ - 1)];
 }
 
-bool Lane::HasWork() const { return header().produced.load(std::memory_order_acquire) != completed_; }
+bool Lane::HasWork() const { return header().produced.load(std::memory_order_acquire) != answered(); }
 
 int Lane::Run(uint32_t index, Slot* copy) {
   const Slot* shared = SlotAt(index);
@@ -47,7 +47,7 @@ int Lane::Run(uint32_t index, Slot* copy) {
     // Of a program that goes on, it says how a step has failed.
     copy->status = 0;
   }
-  bool cancelled = *reinterpret_cast<const volatile uint16_t*>(&shared->cancelled) != 0;
+  bool cancelled = __atomic_load_n(&shared->cancelled, __ATOMIC_RELAXED) != 0;
   int status = cancelled ? -ECANCELED : Execute(*copy, reach_);
   under_way_ = status == kAgain;
   if (under_way_) current_ = *copy;
@@ -58,10 +58,10 @@ void Lane::Answer(uint32_t index, const Slot& copy, int status) {
   Slot* shared = SlotAt(index);
   shared->value = copy.value;
   shared->status = status;
-  completed_ = index + 1;
+  completed_.store(index + 1, std::memory_order_relaxed);
 }
 
-void Lane::Publish() { header().completed.store(completed_, std::memory_order_release); }
+void Lane::Publish() { header().completed.store(answered(), std::memory_order_release); }
 
 // A finished answer does not wait for an operation that can block. Where such operations followed each other and took
 // less than a microsecond each, they go on as quick ones: telling the producer of each would cost half as much as the
@@ -70,7 +70,7 @@ void Lane::BeforeBlocking() {
   blocking_++;
   const bool follows = last_blocked_;
   blocks_ = true;
-  if (told_ == completed_ || (follows && quick_)) return;
+  if (told_ == answered() || (follows && quick_)) return;
   Publish();
   TellProducer();
 }
@@ -78,7 +78,7 @@ void Lane::BeforeBlocking() {
 bool Lane::Serve(uint32_t quota, bool* busy) {
   LaneHeader& shared = header();
   uint32_t produced = shared.produced.load(std::memory_order_acquire);
-  uint32_t available = produced - completed_;
+  uint32_t available = produced - answered();
   // If the producer wrote an impossible index, at most one ring of slots is run. Each slot is checked.
   if (available > capacity_) available = capacity_;
   if (available > quota) available = quota;
@@ -90,7 +90,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   blocking_ = 0;
   block_hook = this;
   for (uint32_t i = 0; i < available; i++) {
-    uint32_t index = completed_;
+    uint32_t index = answered();
     shared.claimed.store(index + 1, std::memory_order_relaxed);
     // The cache lines of the slots are with the producer's core: fetch them while this operation runs.
     if (i + kSlotsAhead < available) __builtin_prefetch(SlotAt(index + kSlotsAhead), 1);
@@ -104,7 +104,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
     last_blocked_ = blocks_;
     blocks_ = false;
     progress = true;
-    if (completed_ % together == 0) Publish();
+    if (answered() % together == 0) Publish();
     if (blocking_ >= kBlockingPerLook) {
       blocking_ = 0;
       const uint64_t now = NowUs();
@@ -126,7 +126,7 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
 }
 
 void Lane::TellProducer() {
-  told_ = completed_;
+  told_ = answered();
   LaneHeader& shared = header();
   // Pairs with the producer, which stores its flag and then loads `completed` again.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -140,20 +140,20 @@ void Lane::Recover() {
   under_way_ = false;
   uint32_t claimed = header().claimed.load(std::memory_order_acquire);
   // The worker claims one operation at a time. Any other value was written by the producer.
-  if (claimed - completed_ != 1) return;
-  Slot copy = *SlotAt(completed_);
-  Answer(completed_, copy, -EOWNERDEAD);
+  if (claimed - answered() != 1) return;
+  Slot copy = *SlotAt(answered());
+  Answer(answered(), copy, -EOWNERDEAD);
   Publish();
   TellProducer();
 }
 
 void Lane::Fail() {
   under_way_ = false;
-  uint32_t left = std::min(header().produced.load(std::memory_order_seq_cst) - completed_, capacity_);
+  uint32_t left = std::min(header().produced.load(std::memory_order_seq_cst) - answered(), capacity_);
   if (left == 0) return;
   for (; left > 0; left--) {
-    Slot copy = *SlotAt(completed_);
-    Answer(completed_, copy, -EOWNERDEAD);
+    Slot copy = *SlotAt(answered());
+    Answer(answered(), copy, -EOWNERDEAD);
   }
   Publish();
   TellProducer();

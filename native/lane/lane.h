@@ -49,6 +49,7 @@ class Lane : private BlockHook {
   void BeforeBlocking() override;
   LaneHeader& header() const { return *reinterpret_cast<LaneHeader*>(memory_->data()); }
   Slot* SlotAt(uint32_t index) const;
+  uint32_t answered() const { return completed_.load(std::memory_order_relaxed); }
   int Run(uint32_t index, Slot* copy);
   void Answer(uint32_t index, const Slot& copy, int status);
   void Publish();
@@ -58,8 +59,9 @@ class Lane : private BlockHook {
   // Never read back from the shared memory, which the producer can write.
   const uint32_t capacity_;
   Reach reach_;
-  // How many operations are answered. The shared `completed` follows it, a few answers at a time.
-  uint32_t completed_ = 0;
+  // How many operations are answered. The shared `completed` follows it, a few answers at a time. Only the thread that
+  // serves the lane writes it. It is atomic because HasWork reads it, which a worker can still call after RemoveLane.
+  std::atomic<uint32_t> completed_{0};
   // Of how many answers the producer was told.
   uint32_t told_ = 0;
   // How many operations of this turn could block.

@@ -70,7 +70,9 @@ bool WaitForReaders(uint64_t handle, int timeout_ms) {
     for (Reader* reader : registry.readers) {
       uint64_t epoch = reader->epoch.load(std::memory_order_acquire);
       // A reader writes its handle before it enters, so that an odd epoch goes with the handle that is seen after it.
-      bool is_inside = epoch % 2 == 1 && reader->inside.load(std::memory_order_relaxed) == handle;
+      constexpr uint64_t kPlace = (uint64_t{1} << kPlaceBits) - 1;
+      const bool same_place = ((reader->inside.load(std::memory_order_relaxed) ^ handle) & kPlace) == 0;
+      bool is_inside = epoch % 2 == 1 && same_place;
       if (is_inside) inside.emplace_back(reader, epoch);
     }
   }

@@ -60,7 +60,11 @@ class ReadSection {
   uint64_t epoch_;
 };
 
-// Waits until every reader that is inside of `handle` has left once. Returns false if `timeout_ms` passed first.
+// Handles with the same low bits share a place in the table of regions, one after the other.
+constexpr unsigned kPlaceBits = 16;
+
+// Waits until every reader that is inside of `handle`, or of an older handle with the same place, has left once: a
+// reader with a stale handle looks at the region that has the place now. Returns false if `timeout_ms` passed first.
 // Thread: any that may block and is not inside a ReadSection.
 bool WaitForReaders(uint64_t handle, int timeout_ms);
 

@@ -44,7 +44,7 @@ class RegionTable {
   // Never destroyed: threads may still run while the process exits.
   static RegionTable* const table;
 
-  using Numbers = HandleNumbers<kRegionHandleBits, 16>;
+  using Numbers = HandleNumbers<kRegionHandleBits, kPlaceBits>;
   std::mutex mutex_;
   std::array<std::atomic<const IoRegion*>, Numbers::kIndexMask + 1> slots_{};
   Numbers numbers_;
