@@ -42,7 +42,8 @@ export function encodeRegionInfo(info: RegionInfo, argsz: number): Uint8Array {
   const capabilities = encodeCapabilities(info.capabilities);
   const whole = VFIO_REGION_INFO_MINSZ + capabilities.length;
   const fits = capabilities.length > 0 && whole <= argsz;
-  const flags = fits ? info.flags | VFIO_REGION_INFO_FLAG_CAPS : info.flags & ~VFIO_REGION_INFO_FLAG_CAPS;
+  // Unsigned: bit 31 would make a negative number, which no field takes.
+  const flags = (fits ? info.flags | VFIO_REGION_INFO_FLAG_CAPS : info.flags & ~VFIO_REGION_INFO_FLAG_CAPS) >>> 0;
   const writer = new PayloadWriter(fits ? whole : VFIO_REGION_INFO_MINSZ);
   writer.u32(whole).u32(flags).u32(info.index);
   writer.u32(fits ? VFIO_REGION_INFO_MINSZ : 0);
