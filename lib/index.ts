@@ -12,7 +12,7 @@ export type { OnRequest, RequestHandler } from './device/request-watch.js';
 export type { TrapRegions } from './device/open-regions.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendLeftMessage } from './backends/auto-backend.js';
-export type { AttachMessage, RequestMessage, WarningMessage } from './base/diagnostics.js';
+export type { AttachMessage, RemovalMessage, RequestMessage, WarningMessage } from './base/diagnostics.js';
 export { VfioError, type VfioErrorCode, type VfioErrorFields } from './base/errors.js';
 export type { ErrnoName } from './uapi/errno.js';
 

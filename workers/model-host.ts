@@ -2,20 +2,24 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { serializeError } from '../lib/base/errors.js';
+import { addon } from '../lib/native/addon.js';
 import type { StartMessage } from '../lib/models/hosting/model-start.js';
 import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
 
 const port = parentPort;
 if (port === null) throw new Error('workers/model-host.js is started as a thread');
 
+const request = workerData as RunRequest;
 const tell = (message: StartMessage): void => port.postMessage(message);
 const stop = new AbortController();
 let served = false;
 port.on('message', () => stop.abort());
+// The client must notice an end by process.exit() or by an error at once, even while it blocks the thread that started this one.
+process.once('exit', () => addon.socketShutdown(request.endpoint.fd));
 
 try {
   await runModel(
-    workerData as RunRequest,
+    request,
     (description) => {
       served = true;
       tell({ kind: 'ready', description });

@@ -44,6 +44,15 @@ export interface RevocationMessage {
   readonly offset: number;
 }
 
+/** The message of `vfio-engine:removed`: a device is gone for good. */
+export interface RemovalMessage {
+  /** The name of the device. */
+  readonly device: string;
+  /** Why it is gone: ENODEV, whose cause tells how a model ended. */
+  readonly error: VfioError;
+}
+
+const removalChannel = channel('vfio-engine:removed');
 const revocationChannels = { revoked: channel('vfio-engine:revoked'), restored: channel('vfio-engine:restored') };
 const channels = { attach: channel('vfio-engine:attach'), detach: channel('vfio-engine:detach') };
 const warningChannel = channel('vfio-engine:warning');
@@ -89,4 +98,9 @@ export function announceRequest(device: string): void {
 /** Publishes that the mapping of a region was revoked or restored. */
 export function announceRevocation(change: 'revoked' | 'restored', message: RevocationMessage): void {
   if (revocationChannels[change].hasSubscribers) revocationChannels[change].publish(message);
+}
+
+/** Publishes that a device is gone for good. */
+export function announceRemoval(message: RemovalMessage): void {
+  if (removalChannel.hasSubscribers) removalChannel.publish(message);
 }

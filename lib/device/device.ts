@@ -4,6 +4,7 @@ import type { AttachedDevice, BackendName } from '../backends/backend.js';
 import type { ConfigSpace } from '../config-space/config-space.js';
 import type { DmaSpace } from '../dma/dma-space.js';
 import { argumentError, requireOneOf, requireOptions } from '../base/arguments.js';
+import type { RemovalMessage } from '../base/diagnostics.js';
 import { VfioError } from '../base/errors.js';
 import { DeviceFeatures } from './features.js';
 import { hotReset, queryHotReset, type HotResetDevice } from './hot-reset.js';
@@ -17,6 +18,7 @@ import type { DeviceInfo, DeviceInfos, IrqInfo, RegionInfo } from '../kernel/ker
 import { requireBuffers } from '../pool/driver-task.js';
 import type { WorkerPool } from '../pool/pool.js';
 import type { Region } from '../region/region.js';
+import type { RemovalWatch } from './removal-watch.js';
 import type { RevocationEvent, RevocationWatch } from './revocation-watch.js';
 import { VFIO_DEVICE_FLAGS_RESET } from '../uapi/vfio.js';
 
@@ -32,6 +34,7 @@ export interface DeviceParts {
   readonly dma: DmaSpace;
   readonly pool: WorkerPool;
   readonly revocations: RevocationWatch;
+  readonly removal: RemovalWatch;
   readonly keepAlive: KeepAlive;
   /** Detaches the device from its engine. */
   readonly detach: (device: Device) => Promise<void>;
@@ -56,6 +59,8 @@ export interface DeviceEvents {
   revoked: [RevocationEvent];
   /** The region is mapped again. */
   restored: [RevocationEvent];
+  /** The device is gone for good: its model has ended, or it was unplugged. It is being detached. */
+  removed: [RemovalMessage];
 }
 
 /** An attached device. It keeps the process alive until it is detached; see `unref`. Thread: the one that attached it. */
@@ -139,7 +144,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     return pool.runDriver({ module: module.href, regions: descriptors, buffers, args }, signal);
   }
 
-  /** Whether the device is attached; false as soon as detaching begins. */
+  /** Whether the device is attached; false as soon as detaching begins, or the device is gone. */
   get attached(): boolean {
     return this.#parts.live.open;
   }
@@ -248,6 +253,16 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** Detaches the device at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.detach();
+  }
+
+  /** @internal Why the device is gone; undefined while it is there, and if it was detached. */
+  get removalReason(): VfioError | undefined {
+    return this.#parts.live.reason;
+  }
+
+  /** @internal Looks whether the device is gone. If so, it is reported and detached. */
+  lookForRemoval(): Promise<boolean> {
+    return this.#parts.removal.look();
   }
 
   #attachedParts(): DeviceParts {

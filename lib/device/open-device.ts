@@ -1,6 +1,7 @@
 import type { AttachedDevice } from '../backends/backend.js';
+import { type RemovalMessage, warn } from '../base/diagnostics.js';
 import { throwFirst, type Unwinding } from '../base/unwinding.js';
-import { kernelConfigIo } from '../config-space/config-io.js';
+import { type ConfigIo, kernelConfigIo } from '../config-space/config-io.js';
 import { ConfigSpace, type IdOverrides } from '../config-space/config-space.js';
 import type { DmaSpace } from '../dma/dma-space.js';
 import type { DeviceInfos } from '../kernel/kernel.js';
@@ -13,6 +14,7 @@ import { Device } from './device.js';
 import { KeepAlive } from './keep-alive.js';
 import { openRegions, type TrapRegions } from './open-regions.js';
 import { queryInfos } from './query-infos.js';
+import { RemovalWatch } from './removal-watch.js';
 import { RevocationWatch } from './revocation-watch.js';
 
 /** The arguments of `openDevice`. */
@@ -45,9 +47,12 @@ export async function openDevice(
   undo.push(() => closeDevice(attached, live, irqs));
   const infos = queryInfos(kernel, deviceFd, info, name);
   const revocations = new RevocationWatch(opened);
-  const config = openConfig(attached, infos, options, live, revocations);
+  const io = configIo(attached, infos, name);
+  const config = io === undefined ? undefined : openConfig(revocations.follow(io), live, options.ids);
+  const removal = new RemovalWatch(opened);
   const regions = await openRegions(attached, infos, { name, config, lane: options.lane, trap: options.trap }, undo);
   undo.push(() => revocations.close());
+  undo.push(() => removal.close());
   if (options.busMaster) await config?.setBusMaster(true);
   irqs = new DeviceIrqs(opened, infos.irqs);
   const keepAlive = new KeepAlive();
@@ -64,11 +69,19 @@ export async function openDevice(
     pool: options.pool,
     detach,
     revocations,
+    removal,
     keepAlive,
   };
   const device = new Device(parts);
   revocations.start(regions, (change, event) => device.emit(change, event));
+  removal.start(io, (message) => detachRemoved(device, message));
   return device;
+}
+
+/** Detaches a device that is gone, and then tells it: what a listener throws does not hold the detach up. */
+function detachRemoved(device: Device, message: RemovalMessage): void {
+  device.detach().catch((error: unknown) => warn('a device that is gone could not be detached', error, device.name));
+  device.emit('removed', message);
 }
 
 /**
@@ -95,16 +108,14 @@ async function closeDevice(attached: AttachedDevice, live: Liveness, irqs: Devic
   throwFirst(errors);
 }
 
-function openConfig(
-  { kernel, deviceFd, info }: AttachedDevice,
-  { regions }: DeviceInfos,
-  { name, ids }: OpenDeviceOptions,
-  live: Liveness,
-  revocations: RevocationWatch,
-): ConfigSpace | undefined {
-  const region = regions[VFIO_PCI_CONFIG_REGION_INDEX];
+/** Returns the transfers of config space; undefined if the device has none. */
+function configIo({ kernel, deviceFd, info }: AttachedDevice, infos: DeviceInfos, name: string): ConfigIo | undefined {
+  const region = infos.regions[VFIO_PCI_CONFIG_REGION_INDEX];
   if ((info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || region === undefined || region.size === 0n) return undefined;
-  const io = revocations.follow(kernelConfigIo(kernel, deviceFd, region, name));
+  return kernelConfigIo(kernel, deviceFd, region, name);
+}
+
+function openConfig(io: ConfigIo, live: Liveness, ids: IdOverrides | undefined): ConfigSpace {
   const config = new ConfigSpace(io, live);
   if (ids !== undefined) config.overrideIds(ids);
   return config;

@@ -71,9 +71,11 @@ export class RequestWatch {
 async function detachOnRequest(device: Device, onRequest: OnRequest): Promise<void> {
   if (!device.attached) return;
   announceRequest(device.name);
-  if (typeof onRequest === 'function') await callHandler(device, onRequest);
   try {
-    await device.detach();
+    // The look begins before the detach, which waits for it.
+    const looking = device.lookForRemoval();
+    if (typeof onRequest === 'function' && !(await looking)) await callHandler(device, onRequest);
+    await Promise.all([looking, device.detach()]);
   } catch (error) {
     warn('the device that the kernel asked for could not be detached', error, device.name);
   }

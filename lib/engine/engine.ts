@@ -204,12 +204,14 @@ function groupOf({ kernel, sysfsPath }: LocatedDevice): Promise<string | undefin
   return queryGroupId(kernel.sysfs, sysfsPath);
 }
 
-/** Makes the error of a device that the kernel asked for before the attach had ended. Waits until it is detached. */
+/** Makes the error of a device that the kernel asked for, or that went, before the attach had ended. Waits for the detach. */
 async function requestedDuringAttach(device: Device): Promise<unknown> {
   const undo = new Unwinding();
   undo.push(() => device.detach());
-  const hint = 'its driver is being unbound: bind it to vfio-pci again, then attach it';
-  return undo.failed(systemError('ENODEV', 'attach', { device: device.name, hint }));
+  const cause = device.removalReason;
+  const hint =
+    cause === undefined ? 'its driver is being unbound: bind it to vfio-pci again, then attach it' : undefined;
+  return undo.failed(systemError('ENODEV', 'attach', { device: device.name, hint, cause }));
 }
 
 function makeBackend(name: BackendName, kernel: VfioKernel): Backend {

@@ -8,7 +8,7 @@ import type { ErrnoName } from '../uapi/errno.js';
  * makes a system call.
  */
 export type FaultableCall =
-  | Exclude<keyof VfioKernel, 'kind' | 'sysfs' | 'resolveName' | 'lockedMemory' | 'ioTarget'>
+  | Exclude<keyof VfioKernel, 'kind' | 'sysfs' | 'resolveName' | 'lockedMemory' | 'ioTarget' | 'watchRemoval'>
   | keyof IommufdKernel
   | keyof DeviceExtras;
 

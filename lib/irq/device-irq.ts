@@ -99,7 +99,7 @@ export class DeviceIrq {
   /**
    * Waits for interrupts of a vector that is delivered on this thread.
    * @returns their number since the last call
-   * @throws (rejects) ERR_TIMEOUT; ERR_CLOSED if the vector is disabled; ERR_NOT_SUPPORTED if it is delivered to an eventfd
+   * @throws (rejects) ERR_TIMEOUT; ERR_ABORTED; ERR_CLOSED if the vector is disabled or the device is gone; ERR_NOT_SUPPORTED if it is delivered to an eventfd
    */
   async next(vector = 0, options: NextOptions = {}): Promise<number> {
     requireWait(options);
@@ -177,7 +177,7 @@ export class DeviceIrq {
 
   /** @internal Ends all delivery in this process. The device is being closed, which disables the interrupt in the kernel. */
   drop(): void {
-    for (const vector of this.enabled) this.#drop(vector);
+    for (const vector of this.enabled) this.#drop(vector, this.#device.live.reason);
   }
 
   /** Runs sections one at a time. Sections that have not begun when detaching begins fail with ERR_CLOSED. */
@@ -256,11 +256,11 @@ export class DeviceIrq {
     return found;
   }
 
-  #drop(vector: number): void {
+  #drop(vector: number, cause?: VfioError): void {
     const dropped = this.#vectors.get(vector);
     this.#vectors.delete(vector);
     this.#masked.delete(vector);
-    dropped?.close();
+    dropped?.close(cause);
   }
 
   #fds(): Map<number, Fd> {

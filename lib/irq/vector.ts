@@ -1,4 +1,4 @@
-import { argumentError, LONGEST_WAIT_MS, requireNumber, requireOptions } from '../base/arguments.js';
+import { argumentError, LONGEST_WAIT_MS, requireNumber, requireOptions, requireSignal } from '../base/arguments.js';
 import { VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
@@ -15,6 +15,8 @@ interface PendingWait {
 
 /** Settings of a wait for interrupts that does not block the thread. */
 export interface NextOptions {
+  /** Aborting it ends the wait with ERR_ABORTED. */
+  readonly signal?: AbortSignal;
   /** Milliseconds, 0 to 2,147,483,647, after which the wait fails with ERR_TIMEOUT. Default: no limit. */
   readonly timeoutMs?: number;
 }
@@ -22,7 +24,8 @@ export interface NextOptions {
 /** Checks the settings of a wait. @throws ERR_INVALID_ARGUMENT */
 export function requireWait(options: NextOptions): void {
   requireOptions(options);
-  const { timeoutMs } = options;
+  const { timeoutMs, signal } = options;
+  requireSignal(signal);
   if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, 0, LONGEST_WAIT_MS);
 }
 
@@ -31,9 +34,14 @@ export function requireRef(ref: boolean): void {
   if (typeof ref !== 'boolean') throw argumentError('ref', 'true or false', ref);
 }
 
-/** Makes the error of a wait for a vector that was disabled. */
-export function disabledError(): VfioError {
-  return new VfioError('the interrupt vector was disabled', { code: 'ERR_CLOSED' });
+/** Makes the error of a wait for a vector that was disabled. @param cause why the device is gone, if it is */
+export function disabledError(cause?: VfioError): VfioError {
+  return new VfioError('the interrupt vector was disabled', { code: 'ERR_CLOSED', cause });
+}
+
+/** Makes the error of a wait that was aborted. @param cause the reason of the signal */
+export function abortedError(cause: unknown): VfioError {
+  return new VfioError('the wait for an interrupt was aborted', { code: 'ERR_ABORTED', cause });
 }
 
 /** Makes the error of a wait that exceeded its time. */
@@ -107,18 +115,22 @@ export class IrqVector {
    * @param options checked by the caller
    */
   next(options: NextOptions = {}): Promise<number> {
-    const { timeoutMs } = options;
+    const { timeoutMs, signal } = options;
     if (this.#watcher === undefined) {
       const message = 'the interrupt is delivered to an eventfd: wait for it with an `IrqWaiter`';
       return Promise.reject(new VfioError(message, { code: 'ERR_NOT_SUPPORTED' }));
     }
+    if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
     if (this.#pending > 0) return Promise.resolve(this.take());
     return new Promise((resolve, reject) => {
       const expire = (after: number): void => wait.reject(timeoutError(after));
       const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs, timeoutMs);
+      const abort = (): void => wait.reject(abortedError(signal?.reason));
+      signal?.addEventListener('abort', abort, { once: true });
       const settle = <T>(finish: (value: T) => void): ((value: T) => void) => {
         return (value) => {
           clearTimeout(timer);
+          signal?.removeEventListener('abort', abort);
           this.#waits.delete(wait);
           finish(value);
         };
@@ -147,20 +159,20 @@ export class IrqVector {
     this.#stop();
   }
 
-  /** Ends the watch and the waits. Closing twice has no effect. */
-  close(): void {
+  /** Ends the watch and the waits. Closing twice has no effect. @param cause why the device is gone, if it is */
+  close(cause?: VfioError): void {
     Atomics.store(this.off, 0, 1);
     Atomics.notify(this.off, 0);
-    this.#stop();
+    this.#stop(cause);
     if (this.#owned && !this.#closed) addon.closeFdSync(this.fd);
     this.#closed = true;
   }
 
-  #stop(): void {
+  #stop(cause?: VfioError): void {
     const watcher = this.#watcher;
     this.#watcher = undefined;
     if (watcher !== undefined) addon.watcherClose(watcher);
-    for (const wait of [...this.#waits]) wait.reject(disabledError());
+    for (const wait of [...this.#waits]) wait.reject(disabledError(cause));
   }
 
   #deliver(count: number): void {

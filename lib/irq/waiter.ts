@@ -10,7 +10,7 @@ import {
 } from '../base/arguments.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { disabledError, IrqVector, type NextOptions, requireWait, timeoutError } from './vector.js';
+import { abortedError, disabledError, IrqVector, type NextOptions, requireWait, timeoutError } from './vector.js';
 
 /**
  * A vector for another thread. Structured clone copies it: `workerData`, `postMessage`, the `args` of a driver function.
@@ -84,10 +84,11 @@ export class IrqWaiter {
   /**
    * Waits for interrupts without blocking the thread.
    * @returns their number since the last call
-   * @throws (rejects) as `wait`
+   * @throws (rejects) as `wait`, and ERR_ABORTED
    */
   async next(options: NextOptions = {}): Promise<number> {
     requireWait(options);
+    if (options.signal?.aborted) throw abortedError(options.signal.reason);
     const count = this.take();
     if (count > 0) return count;
     if (this.#isOff) throw disabledError();

@@ -1,3 +1,4 @@
+import type { VfioError } from '../base/errors.js';
 import type { DirtyRange, IovaRange } from '../base/iova-range.js';
 import type { LockedMemory } from './locked-memory.js';
 import type { Sysfs } from './sysfs.js';
@@ -88,6 +89,12 @@ export interface VfioKernel {
    * @throws EBADF if the mapping is closed; ENXIO if the file is too short
    */
   restoreMapping(device: Fd, mapping: MappingHandle, fileOffset: bigint): Promise<void>;
+  /**
+   * Calls back once, with the reason, when the device behind an open file is gone for good: its model has ended. Absent in the
+   * real kernel, which asks for such a device by the REQ interrupt.
+   * @returns a function that ends the watch
+   */
+  watchRemoval?(device: Fd, onGone: (reason: VfioError) => void): () => void;
   /** Returns what native code needs to access the device from any thread, without this kernel object. */
   ioTarget(device: Fd): IoTarget;
 }

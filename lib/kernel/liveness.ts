@@ -18,6 +18,7 @@ export interface OpenDevice {
 export class Liveness {
   readonly #device: string;
   #open = true;
+  #reason: VfioError | undefined;
   #underWay = 0;
   #quiet: (() => void) | undefined;
 
@@ -47,9 +48,15 @@ export class Liveness {
     return running;
   }
 
-  /** Begins the detach: calls that have not begun fail from now on. */
-  end(): void {
+  /** Why the device is gone; undefined while it is there, and if it was detached. */
+  get reason(): VfioError | undefined {
+    return this.#reason;
+  }
+
+  /** Begins the detach: calls that have not begun fail from now on. @param reason why the device is gone, if it is */
+  end(reason?: VfioError): void {
     this.#open = false;
+    this.#reason ??= reason;
   }
 
   /** Waits, after `end`, for the calls that still run. @returns undefined if none runs */
@@ -66,6 +73,7 @@ export class Liveness {
   }
 
   #closed(): VfioError {
-    return new VfioError('the device is detached', { code: 'ERR_CLOSED', device: this.#device });
+    const message = this.#reason === undefined ? 'the device is detached' : 'the device is gone';
+    return new VfioError(message, { code: 'ERR_CLOSED', device: this.#device, cause: this.#reason });
   }
 }

@@ -1,3 +1,4 @@
+import type { VfioError } from '../../base/errors.js';
 import type { DeviceInfo, IoTarget, IrqInfo, IrqSet, MappingHandle, RegionInfo } from '../../kernel/kernel.js';
 
 /** The driver behind a VFIO device. Its calls have the meaning of those of `VfioKernel`. Source: struct vfio_device_ops */
@@ -12,6 +13,7 @@ export interface VfioDriver {
   map(fileOffset: bigint, length: number, prot: { readonly read: boolean; readonly write: boolean }): MappingHandle;
   restoreMapping(mapping: MappingHandle, fileOffset: bigint): Promise<void>;
   readonly ioTarget: IoTarget;
+  watchRemoval(onGone: (reason: VfioError) => void): () => void;
 
   /** Tells whether the argument of VFIO_GROUP_GET_DEVICE_FD means this device. @throws ErrnoFailure */
   match(argument: string): boolean;

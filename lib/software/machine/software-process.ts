@@ -1,4 +1,4 @@
-import type { SystemErrorContext } from '../../base/errors.js';
+import type { SystemErrorContext, VfioError } from '../../base/errors.js';
 import { VFIO_API_VERSION } from '../../uapi/vfio.js';
 import type { LockedMemory } from '../../kernel/locked-memory.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
@@ -300,6 +300,11 @@ export class SoftwareProcess implements VfioKernel {
   /** Returns the connection through which native code reads and writes the device's regions. @throws EBADF, ENOTTY */
   ioTarget(device: Fd): IoTarget {
     return runSyscall('ioTarget', this.#where(device), () => this.#driverOf(device).ioTarget);
+  }
+
+  /** Calls back once, with the reason, when the model of an open device has ended. @returns ends the watch @throws EBADF */
+  watchRemoval(device: Fd, onGone: (reason: VfioError) => void): () => void {
+    return runSyscall('watchRemoval', this.#where(device), () => this.#driverOf(device).watchRemoval(onGone));
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { VfioError } from '../../base/errors.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
 import type { ConnectionHandle, DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
 
@@ -24,6 +25,8 @@ export interface RunningDevice {
   setIrqs(set: IrqSet): Promise<void>;
   /** Resets the device. @throws the device's errno */
   reset(): Promise<void>;
+  /** Calls back once, with the reason, when the device's thread or process has ended. @returns ends the watch */
+  onEnd?(listener: (reason: VfioError) => void): () => void;
   /** Ends the device's thread or process. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { loadModel } from '../../models/hosting/model-module.js';
 import { startModel, type HostedModel } from '../../models/hosting/start-model.js';
 import { addon } from '../../native/addon.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
+import { errnoNumber } from '../../uapi/errno.js';
 import { VFIO_USER_DMA_MAP_FLAG_READ, VFIO_USER_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio-user.js';
 import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
 import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
@@ -38,13 +39,21 @@ export async function modelDescription(model: string | URL): Promise<ModelDescri
 
 /** A model that runs in its own thread or process, behind a vfio-user client. */
 export class RunningModel implements RunningDevice {
+  readonly #endListeners = new Set<(reason: VfioError) => void>();
+  #end: VfioError | undefined;
+
   private constructor(
     private readonly hosted: HostedModel,
     private readonly client: VfioUserClient,
     readonly info: DeviceInfo,
     readonly regions: readonly (DeviceRegion | undefined)[],
     readonly irqs: readonly (IrqInfo | undefined)[],
-  ) {}
+  ) {
+    hosted.onExit((cause) => {
+      this.#end = endOfModel(cause);
+      for (const listener of this.#endListeners) listener(this.#end);
+    });
+  }
 
   /** Starts a model and reads its facts that do not change. @throws the errors of `startModel` and of the client */
   static async start({ model, options, isolation = 'thread' }: ModelStart): Promise<RunningModel> {
@@ -94,6 +103,14 @@ export class RunningModel implements RunningDevice {
     return this.client.reset();
   }
 
+  onEnd(listener: (reason: VfioError) => void): () => void {
+    const end = this.#end;
+    // Later, as for a model that ends later: the caller has not returned yet.
+    if (end !== undefined) setImmediate(() => listener(end));
+    this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
+  }
+
   async close(): Promise<void> {
     try {
       await this.client.close();
@@ -102,6 +119,13 @@ export class RunningModel implements RunningDevice {
       await this.hosted.stop();
     }
   }
+}
+
+/** Makes the reason why a device is gone whose model has ended. */
+function endOfModel(cause: VfioError | undefined): VfioError {
+  const how = cause === undefined ? '' : `: ${cause.message}`;
+  const fields = { code: 'ENODEV', errno: errnoNumber('ENODEV'), cause } as const;
+  return new VfioError(`the model of the device has ended${how}`, fields);
 }
 
 async function allRegions(client: VfioUserClient, count: number): Promise<(DeviceRegion | undefined)[]> {

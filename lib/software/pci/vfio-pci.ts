@@ -54,6 +54,10 @@ export class VfioPci implements VfioDriver {
     return { kind: 'vfio-user', connection: this.#running.connection };
   }
 
+  watchRemoval(onGone: (reason: VfioError) => void): () => void {
+    return this.#running.onEnd?.(onGone) ?? ((): void => undefined);
+  }
+
   /** Compares the name. An argument `NAME KEY=VALUE` is for virtual functions only. Source: vfio_pci_core_match */
   match(argument: string): boolean {
     const { name, match } = this.busDevice;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { RemovalMessage } from '../../../../lib/base/diagnostics.js';
 import type { Engine } from '../../../../lib/engine/engine.js';
 import { BDF } from '../../devices.js';
 import { bind } from '../../support/binding.js';
@@ -41,6 +43,7 @@ for (const [backend, slot, card] of [
       await device.irq('msi').enable();
       const waiting = device.irq('msi').next();
       waiting.catch(() => undefined);
+      const removed = once(device, 'removed');
       const tally = await stormWhile(device, ETHERNET_TYPE, 1, async () => {
         pullCard(slot);
         await eventually('the device is detached', () => !device.attached);
@@ -51,6 +54,8 @@ for (const [backend, slot, card] of [
       assert.ok(tally.closed > 0, JSON.stringify(tally));
       await assert.rejects(waiting, { code: 'ERR_CLOSED' });
       assert.throws(() => device.region(0), { code: 'ERR_CLOSED' });
+      const [{ error }] = (await removed) as [RemovalMessage];
+      assert.equal(error.code, 'ENODEV');
       await device.detach();
       assert.deepEqual(engine.devices, []);
       await memory.free();
