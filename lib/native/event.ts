@@ -4,6 +4,8 @@ import type { Fd } from '../kernel/kernel.js';
 export interface EventAddon {
   /** fcntl(F_GETFD): tells whether a descriptor of the process is open. */
   isOpenFd(fd: Fd): boolean;
+  /** Tells whether a descriptor is that of an eventfd. */
+  isEventfd(fd: Fd): boolean;
   /** close(2) on this thread. @throws EBADF */
   closeFdSync(fd: Fd): void;
   /** close(2) on the thread pool, for files whose release can sleep. @throws EBADF */

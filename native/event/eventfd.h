@@ -10,6 +10,9 @@ namespace vfio_engine {
 // Closes a descriptor, which the caller owned. Throws SysError(EBADF). Thread: any; the release of some files blocks.
 void CloseFd(int fd);
 
+// Tells whether a descriptor is an eventfd, also without /proc. Throws SysError if descriptors run out. Thread: any.
+bool IsEventfd(int fd);
+
 // Checks that a descriptor is an eventfd. Throws SysError: EBADF, or EINVAL for any other file. Thread: any.
 void RequireEventfd(int fd, const char* call);
 

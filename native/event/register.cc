@@ -19,6 +19,10 @@ Napi::Value IsOpenFd(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), fcntl(ArgFd(info, 0), F_GETFD) >= 0);
 }
 
+Napi::Value IsEventfdOpen(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), IsEventfd(ArgFd(info, 0)));
+}
+
 Napi::Value CloseFdSync(const Napi::CallbackInfo& info) {
   CloseFd(ArgFd(info, 0));
   return info.Env().Undefined();
@@ -87,6 +91,7 @@ Napi::Value WatcherClose(const Napi::CallbackInfo& info) {
 
 void RegisterEvent(Napi::Env env, Napi::Object exports) {
   Export<IsOpenFd>(env, exports, "isOpenFd");
+  Export<IsEventfdOpen>(env, exports, "isEventfd");
   Export<CloseFdSync>(env, exports, "closeFdSync");
   Export<CloseFdAsync>(env, exports, "closeFd");
   Export<DupFd>(env, exports, "dupFd");

@@ -1,5 +1,3 @@
-import { readlinkSync } from 'node:fs';
-
 import { systemError, VfioError } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
@@ -29,7 +27,7 @@ export class IrqSignal {
    * @throws EINVAL if `fd` is not an eventfd; the caller then keeps it
    */
   assign(fd: Fd): void {
-    if (fd >= 0 && readlinkSync(`/proc/self/fd/${fd}`) !== 'anon_inode:[eventfd]') throw irqError('EINVAL');
+    if (fd >= 0 && !addon.isEventfd(fd)) throw irqError('EINVAL');
     this.close();
     this.#fd = fd < 0 ? undefined : fd;
   }
