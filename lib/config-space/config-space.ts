@@ -59,11 +59,15 @@ export class ConfigSpace {
   /** Keeps other writes out of a read that is followed by a write. */
   readonly #lock = new Mutex();
 
-  /** @internal Use `Device.config`. */
-  constructor(io: ConfigIo, live: Liveness) {
+  private constructor(io: ConfigIo, live: Liveness) {
     this.#io = io;
     this.#live = live;
     this.#overlay = new ConfigOverlay(io.size);
+  }
+
+  /** @internal Use `Device.config`. */
+  static create(io: ConfigIo, live: Liveness): ConfigSpace {
+    return new ConfigSpace(io, live);
   }
 
   /** The size of config space in bytes: 256 or 4096. */

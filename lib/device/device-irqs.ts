@@ -20,7 +20,7 @@ export class DeviceIrqs {
   at(index: number): DeviceIrq | undefined {
     const created = this.#created[index];
     if (created !== undefined || !(index in this.infos)) return created;
-    const irq = new DeviceIrq(this.#device, this.infos[index] ?? { index, flags: 0, count: 0 });
+    const irq = DeviceIrq.create(this.#device, this.infos[index] ?? { index, flags: 0, count: 0 });
     this.#created[index] = irq;
     return irq;
   }

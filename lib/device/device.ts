@@ -70,13 +70,17 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** Features that depend on the kernel and the driver, such as low power. Probe them before you use them. */
   readonly features: DeviceFeatures;
 
-  /** @internal Use `Engine.attach`. */
-  constructor(parts: DeviceParts) {
+  private constructor(parts: DeviceParts) {
     super();
     this.#parts = parts;
     const { name, live, attached, revocations } = parts;
     const { kernel, deviceFd } = attached;
-    this.features = new DeviceFeatures({ kernel, deviceFd, name, live }, revocations);
+    this.features = DeviceFeatures.create({ kernel, deviceFd, name, live }, revocations);
+  }
+
+  /** @internal Use `Engine.attach`. */
+  static create(parts: DeviceParts): Device {
+    return new Device(parts);
   }
 
   /** The name that the kernel uses: a whole bdf or a UUID. */

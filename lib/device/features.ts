@@ -40,10 +40,14 @@ export class DeviceFeatures {
   readonly #device: OpenDevice;
   readonly #revocations: RevocationWatch;
 
-  /** @internal Use `Device.features`. */
-  constructor(device: OpenDevice, revocations: RevocationWatch) {
+  private constructor(device: OpenDevice, revocations: RevocationWatch) {
     this.#device = device;
     this.#revocations = revocations;
+  }
+
+  /** @internal Use `Device.features`. */
+  static create(device: OpenDevice, revocations: RevocationWatch): DeviceFeatures {
+    return new DeviceFeatures(device, revocations);
   }
 
   /**

@@ -72,7 +72,7 @@ export async function openDevice(
     removal,
     keepAlive,
   };
-  const device = new Device(parts);
+  const device = Device.create(parts);
   revocations.start(regions, (change, event) => device.emit(change, event));
   removal.start(io, (message) => detachRemoved(device, message));
   return device;
@@ -116,7 +116,7 @@ function configIo({ kernel, deviceFd, info }: AttachedDevice, infos: DeviceInfos
 }
 
 function openConfig(io: ConfigIo, live: Liveness, ids: IdOverrides | undefined): ConfigSpace {
-  const config = new ConfigSpace(io, live);
+  const config = ConfigSpace.create(io, live);
   if (ids !== undefined) config.overrideIds(ids);
   return config;
 }

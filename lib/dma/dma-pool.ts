@@ -59,8 +59,7 @@ export class DmaPool {
   readonly #closing = new Once<void>();
   #onLastGiven: (() => void) | undefined;
 
-  /** @internal Use `DmaSpace.createPool`. */
-  constructor(memory: DmaBuffer, shape: DmaPoolShape) {
+  private constructor(memory: DmaBuffer, shape: DmaPoolShape) {
     const { bufferSize, count } = shape;
     const stride = poolStride(shape);
     this.#memory = memory;
@@ -73,6 +72,11 @@ export class DmaPool {
     this.#free = Uint32Array.from({ length: count }, (_, index) => count - 1 - index);
     this.#taken = new Uint8Array(count);
     this.#available = count;
+  }
+
+  /** @internal Use `DmaSpace.createPool`. */
+  static create(memory: DmaBuffer, shape: DmaPoolShape): DmaPool {
+    return new DmaPool(memory, shape);
   }
 
   /** The number of buffers. */

@@ -82,13 +82,13 @@ export class DmaSpace {
     requireInteger('alignment', alignment, 0);
     requireInteger('memoryAlignment', memoryAlignment, 0);
     // Memory and IOVA are aligned to a page in any case.
-    if (bufferAlignment <= PAGE_SIZE) return new DmaPool(await this.allocate(size, options), options);
+    if (bufferAlignment <= PAGE_SIZE) return DmaPool.create(await this.allocate(size, options), options);
     const aligned = {
       ...options,
       memoryAlignment: Math.max(memoryAlignment, bufferAlignment),
       alignment: Math.max(alignment, bufferAlignment),
     };
-    return new DmaPool(await this.allocate(size, aligned), options);
+    return DmaPool.create(await this.allocate(size, aligned), options);
   }
 
   /**

@@ -28,10 +28,14 @@ export class DeviceIrq {
   readonly #masked = new Set<number>();
   readonly #lock = new Mutex();
 
-  /** @internal Use `Device.irq`. */
-  constructor(device: OpenDevice, info: IrqInfo) {
+  private constructor(device: OpenDevice, info: IrqInfo) {
     this.#programmer = new IrqProgrammer(device, info);
     this.#device = device;
+  }
+
+  /** @internal Use `Device.irq`. */
+  static create(device: OpenDevice, info: IrqInfo): DeviceIrq {
+    return new DeviceIrq(device, info);
   }
 
   /** VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX and so on. */

@@ -152,7 +152,7 @@ export class SoftwareMachine {
   /** Starts a process: a kernel for an engine. `exit` ends it. @throws ERR_INVALID_ARGUMENT */
   process(options: ProcessOptions = {}): SoftwareProcess {
     checkProcessOptions(options);
-    const process = new SoftwareProcess(this, options);
+    const process = SoftwareProcess.create(this, options);
     this.#processes.add(process);
     return process;
   }

@@ -63,14 +63,18 @@ export class SoftwareProcess implements VfioKernel {
   lockedBytes = 0n;
   readonly #files: FileTable;
 
-  /** Use `SoftwareMachine.process`. @internal */
-  constructor(
+  private constructor(
     private readonly machine: ProcessMachine,
     private readonly options: ProcessOptions = {},
   ) {
     this.sysfs = machine.sysfs;
     this.capSysRawio = options.capSysRawio ?? true;
     this.#files = new FileTable(machine.descriptorNumbers);
+  }
+
+  /** @internal Use `SoftwareMachine.process`. */
+  static create(machine: ProcessMachine, options?: ProcessOptions): SoftwareProcess {
+    return new SoftwareProcess(machine, options);
   }
 
   /** How many more bytes it can lock. 2^64 without a limit. @internal */

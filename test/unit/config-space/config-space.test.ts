@@ -26,7 +26,7 @@ function fakeDevice(size = 256): {
       return Promise.resolve();
     },
   };
-  const config = new ConfigSpace(io, new Liveness('fake'));
+  const config = ConfigSpace.create(io, new Liveness('fake'));
   return { bytes, view: new DataView(bytes.buffer), writes, config };
 }
 
