@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readdirSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 
 import type { AttachMessage } from '../../lib/base/diagnostics.js';
 import type { Device } from '../../lib/device/device.js';
@@ -8,6 +8,8 @@ import { VfioError } from '../../lib/base/errors.js';
 import { IrqWaiter } from '../../lib/irq/waiter.js';
 import { VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX } from '../../lib/uapi/vfio.js';
 import { EDU_IDENT, EDU_REG, EDU_STATUS } from '../../lib/models/edu/registers.js';
+import { eventually } from '../support/open-fds.js';
+import { openDescriptors, quietResources } from '../support/resources.js';
 import { describeDmaMappings } from './dma-mappings.js';
 import { bytesOf, dmaToDevice, dmaToMemory, fill, pattern, rejects } from './edu-dma.js';
 import { type ContractSubject, type ContractTarget } from './target.js';
@@ -44,13 +46,14 @@ export function describeContract(target: ContractTarget): void {
 
       it('leaves no file open after detaching', async () => {
         await device.detach();
-        const before = descriptors();
+        // libuv closes the descriptors of interrupts a turn later.
+        const before = (await quietResources()).descriptors;
         for (let round = 0; round < 3; round++) {
           const again = await subject.engine.attach(subject.edu);
           await again.region(0).read32(EDU_REG.IDENT);
           await again.detach();
         }
-        assert.equal(descriptors(), before);
+        await eventually(() => openDescriptors().length <= before, 'no file stays open');
       });
 
       it('puts two devices into one address space', async () => {
@@ -319,10 +322,6 @@ export function describeContract(target: ContractTarget): void {
 function codeOf(error: unknown): string {
   assert.ok(error instanceof VfioError);
   return error.code;
-}
-
-function descriptors(): number {
-  return readdirSync('/proc/self/fd').length;
 }
 
 /** Collects what a diagnostics channel publishes until `end`. */
