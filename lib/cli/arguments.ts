@@ -64,6 +64,12 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('It must be an integer of at least 1.');
 }
 
+/** Parses the seed of random numbers: 32 bits. */
+export function parseSeed(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= 0xffff_ffff) return Number(text);
+  throw new InvalidArgumentError('It must be an integer from 0 to 4294967295.');
+}
+
 /** Parses a time in seconds: more than 0, at most one day. */
 export function parseSeconds(text: string): number {
   const seconds = Number(text);

@@ -4,6 +4,7 @@ import { BACKEND_NAMES, type BackendName } from '../backends/backend.js';
 import { Unwinding } from '../base/unwinding.js';
 import type { Device } from '../device/device.js';
 import type { Engine } from '../engine/engine.js';
+import type { FaultPlan } from '../faults/fault-plan.js';
 
 /** The option of every command that attaches devices. */
 export interface BackendOption {
@@ -22,11 +23,17 @@ export function addBackendOption(command: Command): Command {
  * Creates an engine, calls a function with it and closes it. The module is loaded here, so that --help does not load the
  * addon.
  * @param workers default: the default of the pool
+ * @param faults injected into everything that the engine does
  * @throws the first error, the further ones as its cause
  */
-export async function withEngine<T>(workers: number | undefined, use: (engine: Engine) => Promise<T>): Promise<T> {
+export async function withEngine<T>(
+  workers: number | undefined,
+  use: (engine: Engine) => Promise<T>,
+  faults?: FaultPlan,
+): Promise<T> {
   const { Engine } = await import('../engine/engine.js');
-  const engine = new Engine(workers === undefined ? {} : { pool: { workers } });
+  const pool = workers === undefined ? {} : { pool: { workers } };
+  const engine = new Engine(faults === undefined ? pool : { ...pool, faults });
   return thenClose(use, engine, () => engine.close());
 }
 

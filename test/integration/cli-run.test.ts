@@ -49,6 +49,18 @@ describe('the main job', function () {
     assert.match(stdout, /^all verified, 0 error\(s\)$/m);
   });
 
+  it('injects faults by a seed, and tells them', async () => {
+    const argv = ['run', '--seconds', '1', '--json', '--device', 'edu', '--faults', '3'];
+    const { code, stdout, stderr } = await vfioEngine(...argv);
+    const injected = Number(/^(\d+) fault\(s\) injected with seed 3$/m.exec(stderr)?.[1]);
+    assert.ok(injected > 0, stderr);
+    const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '{}') as Partial<RunReport>;
+    const counts = Object.values(report.faults ?? {}).reduce((sum, count) => sum + count, 0);
+    assert.deepEqual([code, counts], [1, injected]);
+    const wrong = await vfioEngine('run', '--faults', '-1');
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+  });
+
   it('ends early and in order on SIGINT', async () => {
     const line = '$ENGINE run --seconds 60 --json & pid=$!; sleep 2; kill -INT $pid; wait $pid';
     const { code, stdout } = await shell(`set -m; ${line}`);

@@ -52,6 +52,8 @@ export interface RunReport {
   readonly notOffered: readonly Work[];
   /** Whether work of each kind was done, and all of it was right. */
   readonly verified: boolean;
+  /** How many faults of each kind were injected; absent without `--faults`. */
+  readonly faults?: Readonly<Record<string, number>>;
 }
 
 /** A count, and its rate. */

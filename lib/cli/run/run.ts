@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 
 import type { Device } from '../../device/device.js';
 import type { Engine } from '../../engine/engine.js';
-import { parseCount, parseSeconds } from '../arguments.js';
+import { parseCount, parseSeconds, parseSeed } from '../arguments.js';
 import { EXIT_FAILED, reportFailure } from '../failure-report.js';
 import { addBackendOption, withEngine, type BackendOption } from '../session.js';
+import { startFaults } from './faults.js';
 import { runJob } from './job.js';
 import { showProgress } from './progress.js';
 import { emptyTally, printReport, verdictOf, type RunReport, type Tally } from './report.js';
@@ -14,6 +15,7 @@ interface RunOptions extends BackendOption {
   readonly workers?: number;
   readonly seconds: number;
   readonly json?: boolean;
+  readonly faults?: number;
 }
 
 /** The devices of the software machine. */
@@ -28,6 +30,7 @@ export function addRunCommand(program: Command): void {
     .option('--device <names...>', 'devices to attach', DEFAULT_DEVICES)
     .option('--workers <count>', 'I/O workers; each device uses one (default: a quarter of the CPUs)', parseCount)
     .option('--seconds <seconds>', 'how long; a quarter of it is idle, for comparison', parseSeconds, 3)
+    .option('--faults <seed>', 'inject random faults; the same seed injects the same faults', parseSeed)
     .option('--json', 'print the report as one line of JSON');
   addBackendOption(command).action(run);
 }
@@ -40,13 +43,17 @@ async function run(options: RunOptions): Promise<void> {
   // Only the first Ctrl-C ends the run in order: the second one ends the process at once.
   process.once('SIGINT', () => interrupted.abort());
   const stopProgress = showProgress(tally, process.stderr);
+  const faults = options.faults === undefined ? undefined : await startFaults(options.faults);
   let report: RunReport;
   try {
-    report = await withEngine(workers, (engine) => work(engine, { ...options, workers }, tally, interrupted.signal));
+    const use = (engine: Engine): Promise<RunReport> =>
+      work(engine, { ...options, workers }, tally, interrupted.signal);
+    report = await withEngine(workers, use, faults?.plan);
   } finally {
     stopProgress();
+    faults?.tell();
   }
-  printReport(report, options.json === true);
+  printReport(faults === undefined ? report : { ...report, faults: faults.plan.counts }, options.json === true);
   const verdict = verdictOf(report);
   // A run that is interrupted early has not done all of its work.
   if (verdict !== 'wrong' && interrupted.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
