@@ -128,7 +128,7 @@ export function describeFaults(target: FaultTarget): void {
       const waiter = new IrqWaiter(msi.descriptor());
       try {
         await device.region(0).write32(EDU_REG.IRQ_RAISE, 1);
-        assert.equal(waiter.wait({ timeoutMs: 5000 }), 1);
+        assert.equal(waiter.wait({ timeoutMs: 30_000 }), 1);
         await device.region(0).write32(EDU_REG.IRQ_RAISE, 1);
         assert.throws(() => waiter.wait({ timeoutMs: 50 }), { code: 'ERR_TIMEOUT' });
         await msi.disable();

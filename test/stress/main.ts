@@ -1,105 +1,79 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
-import { Engine } from '../../lib/engine/engine.js';
-import { VfioError } from '../../lib/base/errors.js';
-import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
-import { collectGarbage } from '../support/own-memory.js';
-import { assertNothingLeft, quietResources } from '../support/resources.js';
-import { type Random, randomOf } from './random.js';
-import { steps } from './steps.js';
+import { runEpoch } from './epoch.js';
+import { countHeld, noteLeaks } from './leaks.js';
 import { newTally, type Tally } from './tally.js';
+import { TARGETS } from './targets.js';
 
 interface Options {
   readonly seconds: string;
   readonly seed: string;
+  readonly kernel: keyof typeof TARGETS;
   readonly json?: true;
 }
 
-/** Two models in threads, one in a child process. */
-const DEVICES = [
-  { name: 'f000:00:04.0', placement: 'thread' },
-  { name: 'f000:00:05.0', placement: 'thread' },
-  { name: 'f000:00:06.0', placement: 'process' },
-] as const;
+/** The longest time between two counts of leaks. */
+const EPOCH_MS = 30_000;
+const WARM_UP_MS = 1000;
 /** How much longer a run may take: operations that have begun end, and everything is closed. */
-const GRACE_MS = 60_000;
+const GRACE_MS = 240_000;
+const MOST_VIOLATIONS_SHOWN = 20;
 
 const command = new Command('stress')
-  .description('Attaches, uses and detaches devices of the software core at random, while workers are killed.')
+  .description(
+    'Attaches, uses and detaches devices at random while workers and models are killed and faults are injected. ' +
+      'Checks that nothing is lost, carried out twice or leaked.',
+  )
   .option('--seconds <count>', 'how long', '10')
   .option('--seed <number>', 'seed of the random numbers', String(randomInt(2 ** 31)))
+  .addOption(
+    new Option('--kernel <name>', 'the software core, or the real kernel of the guest')
+      .choices(Object.keys(TARGETS))
+      .default('software'),
+  )
   .option('--json', 'end with one line of JSON');
 
 await main(command.parse().opts<Options>());
 
-async function main({ seconds, seed, json }: Options): Promise<void> {
+async function main({ seconds, seed, kernel, json }: Options): Promise<void> {
   console.log(`seed ${seed}`);
   const tally = newTally();
-  const lifetime = Number(seconds) * 1000;
+  const lifetimeMs = Number(seconds) * 1000;
   const watchdog = setTimeout(() => {
     console.error(`the run hangs: ${JSON.stringify(tally)}`);
     process.exit(3);
-  }, lifetime + GRACE_MS);
+  }, lifetimeMs + GRACE_MS);
   process.on('unhandledRejection', (reason) => tally.violations.push(`unhandled: ${String(reason)}`));
 
-  // A first run, because the process keeps some resources from then on: the threads of libuv and of the compiler.
-  await run(newTally(), randomOf(1), 500);
-  const before = await quietResources();
-  await run(tally, randomOf(Number(seed)), lifetime);
-  // The memory of lanes and buffers is released when its last owner is collected.
-  await collectGarbage();
-  await assertNothingLeft(before, 'the run', 5000).catch((error: unknown) => tally.violations.push(String(error)));
+  // A first epoch, because the process keeps some resources from then on: the threads of libuv and of the compiler.
+  await run(kernel, 1, WARM_UP_MS, newTally());
+  const before = await countHeld();
+  const end = Date.now() + lifetimeMs;
+  for (let epoch = 0; Date.now() < end; epoch++) {
+    await run(kernel, (Number(seed) + epoch) >>> 0, Math.min(EPOCH_MS, end - Date.now()), tally);
+    await noteLeaks(before, tally, `epoch ${epoch}`);
+    if (!json) console.log(`${tally.attaches} attaches, ${tally.operations} operations`);
+  }
   clearTimeout(watchdog);
-  for (const violation of tally.violations.slice(0, 20)) console.error(violation);
-  const { violations, ...counts } = tally;
-  const result = { seed: Number(seed), seconds: Number(seconds), ...counts, violations: violations.length };
-  console.log(json ? JSON.stringify(result) : result);
-  process.exitCode = violations.length === 0 ? 0 : 1;
+  report(tally, { seed: Number(seed), seconds: Number(seconds), kernel }, json === true);
 }
 
-async function run(tally: Tally, random: Random, lifetime: number): Promise<void> {
-  const machine = new SoftwareMachine();
-  for (const { name, placement } of DEVICES) await machine.addDevice({ name, placement, model: 'testdev' });
-  const engine = new Engine({ machine, pool: { workers: 2 } });
-  const end = Date.now() + lifetime;
+async function run(kernel: keyof typeof TARGETS, seed: number, lifetimeMs: number, tally: Tally): Promise<void> {
+  const target = await TARGETS[kernel]();
   try {
-    const actors = DEVICES.map(({ name }) => work(engine, name, tally, randomOf(random(0, 0x7fffffff)), end));
-    await Promise.all([...actors, killWorkersAtRandom(engine, tally, random, end)]);
+    await runEpoch({ target, seed, lifetimeMs, tally });
   } finally {
-    await engine.close();
-    if (machine.containerCount !== 0) tally.violations.push(`${machine.containerCount} containers left`);
-    await machine.close();
+    tally.leaked += await target.close();
   }
 }
 
-/** Attaches a device, uses it and detaches it, again and again. */
-async function work(engine: Engine, name: string, tally: Tally, random: Random, end: number): Promise<void> {
-  while (Date.now() < end) {
-    const device = await engine.attach(name, { busMaster: true });
-    tally.attaches++;
-    try {
-      const rounds = random(1, 40);
-      for (let round = 0; round < rounds && Date.now() < end; round++) {
-        await steps[random(0, steps.length - 1)]?.({ device, random, tally });
-      }
-    } catch (error) {
-      if (error instanceof VfioError && error.code === 'ERR_WORKER_DIED') tally.errorsExpected++;
-      else tally.violations.push(`${name}: ${String(error)}`);
-    }
-    await device.detach();
-  }
-}
-
-async function killWorkersAtRandom(engine: Engine, tally: Tally, random: Random, end: number): Promise<void> {
-  while (Date.now() < end) {
-    await sleep(Math.min(random(200, 1500), Math.max(0, end - Date.now())));
-    const threads = engine.workerThreads;
-    const victim = threads[random(0, Math.max(0, threads.length - 1))];
-    if (victim === undefined) continue;
-    await victim.terminate();
-    tally.workersKilled++;
-  }
+function report({ violations, ...counts }: Tally, facts: object, json: boolean): void {
+  for (const violation of violations.slice(0, MOST_VIOLATIONS_SHOWN)) console.error(violation);
+  const right = violations.length === 0 && counts.lost + counts.duplicated + counts.leaked === 0;
+  const verified = right && counts.attaches > 0 && counts.operations > 0;
+  const result = { ...facts, ...counts, violations: violations.length, verified };
+  console.log(json ? JSON.stringify(result) : result);
+  process.exitCode = verified ? 0 : 1;
 }

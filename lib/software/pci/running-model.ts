@@ -84,7 +84,8 @@ export class RunningModel implements RunningDevice {
   }
 
   setDomain(domain: DomainHandle): void {
-    this.client.setDomain(domain);
+    // A model that has ended does no DMA, and its connection may be closed.
+    if (this.alive) this.client.setDomain(domain);
   }
 
   readRegion(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array> {
