@@ -14,8 +14,6 @@ interface Options {
   readonly json?: true;
 }
 
-/** The longest time between two counts of leaks. */
-const EPOCH_MS = 30_000;
 const WARM_UP_MS = 1000;
 /** How much longer a run may take: operations that have begun end, and everything is closed. */
 const GRACE_MS = 240_000;
@@ -52,7 +50,7 @@ async function main({ seconds, seed, kernel, json }: Options): Promise<void> {
   const before = await countHeld();
   const end = Date.now() + lifetimeMs;
   for (let epoch = 0; Date.now() < end; epoch++) {
-    await run(kernel, (Number(seed) + epoch) >>> 0, Math.min(EPOCH_MS, end - Date.now()), tally);
+    await run(kernel, (Number(seed) + epoch) >>> 0, end - Date.now(), tally);
     await noteLeaks(before, tally, `epoch ${epoch}`);
     if (!json) console.log(`${tally.attaches} attaches, ${tally.operations} operations`);
   }
@@ -60,10 +58,11 @@ async function main({ seconds, seed, kernel, json }: Options): Promise<void> {
   report(tally, { seed: Number(seed), seconds: Number(seconds), kernel }, json === true);
 }
 
-async function run(kernel: keyof typeof TARGETS, seed: number, lifetimeMs: number, tally: Tally): Promise<void> {
+/** Runs one epoch, for `leftMs` at most. */
+async function run(kernel: keyof typeof TARGETS, seed: number, leftMs: number, tally: Tally): Promise<void> {
   const target = await TARGETS[kernel]();
   try {
-    await runEpoch({ target, seed, lifetimeMs, tally });
+    await runEpoch({ target, seed, lifetimeMs: Math.min(leftMs, target.epochMs), tally });
   } finally {
     tally.leaked += await target.close();
   }

@@ -13,24 +13,35 @@ export interface Shared {
   readonly tally: Tally;
   readonly plan: FaultPlan;
   readonly pool: WorkerPool;
-  /** How many models were killed. */
-  modelDeaths: number;
+  /** When a model was last killed, by `performance.now()`. */
+  lastModelDeath: number;
 }
+
+/** A device, and whether its model is killed. */
+export interface SessionDevice {
+  readonly name: string;
+  readonly mortal: boolean;
+}
+
+/** How long the death of a model may take, until its connection is closed. */
+const DEATH_MS = 1000;
 
 /** One use of a device: from its attach to its detach. It knows what may have gone wrong meanwhile. */
 export class Session {
   readonly #injectedBefore: number;
-  readonly #deathsBefore: number;
-  readonly #killedBefore: number;
+  readonly #began = performance.now();
 
   constructor(
     readonly shared: Shared,
-    readonly name: string,
+    private readonly device: SessionDevice,
     readonly random: Random,
   ) {
     this.#injectedBefore = shared.plan.injected.length;
-    this.#deathsBefore = shared.modelDeaths;
-    this.#killedBefore = shared.tally.workersKilled;
+  }
+
+  /** The name of the device. */
+  get name(): string {
+    return this.device.name;
   }
 
   get tally(): Tally {
@@ -43,16 +54,20 @@ export class Session {
     return since.filter(({ device }) => device === undefined || device === this.name);
   }
 
-  /** Whether the device was removed or its model was killed: what it has counted is lost. */
+  /**
+   * Whether the device was removed or its model was killed: what it has counted is gone. Or its config space was read as all
+   * ones: the engine then takes bus mastering for on, and the device moves no bytes and sends no messages.
+   */
   get isVoid(): boolean {
-    return this.shared.modelDeaths > this.#deathsBefore || this.faults.some(({ kind }) => kind === 'removal');
+    if (this.device.mortal && this.shared.lastModelDeath > this.#began - DEATH_MS) return true;
+    return this.faults.some(({ kind, call }) => kind === 'removal' || (kind === 'all-ones' && call === 'pread'));
   }
 
   /** Tells whether an error comes from a fault, a kill or a death of this session. */
   explains(error: unknown): boolean {
     if (!(error instanceof VfioError)) return false;
-    if (this.isVoid || this.faults.length > 0) return true;
-    return error.code === 'ERR_WORKER_DIED' && this.tally.workersKilled > this.#killedBefore;
+    // Workers are killed all the time.
+    return error.code === 'ERR_WORKER_DIED' || this.isVoid || this.faults.length > 0;
   }
 
   /** Waits for work that must end. What does not end is lost. @throws what the work rejects with */

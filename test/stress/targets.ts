@@ -6,12 +6,11 @@ import { BDF } from '../guest/devices.js';
 import { bind, restore } from '../guest/support/binding.js';
 import { workEdu } from './edu-job.js';
 import { workOther } from './other-job.js';
-import type { Job } from './session.js';
+import type { Job, SessionDevice } from './session.js';
 import { workTestdev } from './testdev-job.js';
 
 /** A device under stress, and its job. */
-export interface StressDevice {
-  readonly name: string;
+export interface StressDevice extends SessionDevice {
   readonly job: Job;
 }
 
@@ -21,8 +20,12 @@ export interface Target {
   readonly devices: readonly StressDevice[];
   /** The backends that attach the devices. */
   readonly backends: readonly BackendName[];
-  /** Whether models run in child processes, which can be killed. */
-  readonly hasModels: boolean;
+  /** Whether regions are trapped: a plan sees no accesses of mapped memory. */
+  readonly trap: boolean;
+  /** How much more probable faults are: a slow kernel does less in the same time. */
+  readonly faultFactor: number;
+  /** The time after which everything is closed and leaks are counted. */
+  readonly epochMs: number;
   /** Counts what the kernel still holds after all devices are detached, and closes it. */
   close(): Promise<number>;
 }
@@ -32,9 +35,9 @@ export const TARGETS = { software: softwareTarget, linux: linuxTarget };
 
 /** Models in threads, and in processes, which are killed. */
 const SOFTWARE = [
-  { name: 'f000:00:04.0', placement: 'thread', model: 'testdev', job: workTestdev },
-  { name: 'f000:00:05.0', placement: 'process', model: 'testdev', job: workTestdev },
-  { name: 'f000:00:06.0', placement: 'thread', model: 'edu', job: workEdu },
+  { name: 'f000:00:04.0', placement: 'thread', model: 'testdev', mortal: false, job: workTestdev },
+  { name: 'f000:00:05.0', placement: 'process', model: 'testdev', mortal: true, job: workTestdev },
+  { name: 'f000:00:06.0', placement: 'thread', model: 'edu', mortal: false, job: workEdu },
 ] as const;
 
 async function softwareTarget(): Promise<Target> {
@@ -45,7 +48,9 @@ async function softwareTarget(): Promise<Target> {
     kernel,
     devices: SOFTWARE,
     backends: ['container'],
-    hasModels: true,
+    trap: false,
+    faultFactor: 1,
+    epochMs: 30_000,
     async close() {
       const left = machine.containerCount + Number(kernel.lockedMemory().lockedBytes ?? 0n);
       await machine.close();
@@ -56,9 +61,9 @@ async function softwareTarget(): Promise<Target> {
 
 /** The devices of the guest. */
 const LINUX = [
-  { name: BDF.edu, job: workEdu },
-  { name: BDF.eduWide, job: workEdu },
-  { name: BDF.nvme, job: workOther },
+  { name: BDF.edu, mortal: false, job: workEdu },
+  { name: BDF.eduWide, mortal: false, job: workEdu },
+  { name: BDF.nvme, mortal: false, job: workOther },
 ];
 
 async function linuxTarget(): Promise<Target> {
@@ -67,7 +72,9 @@ async function linuxTarget(): Promise<Target> {
     kernel: linuxKernel(),
     devices: LINUX,
     backends: ['container', 'iommufd'],
-    hasModels: false,
+    trap: true,
+    faultFactor: 4,
+    epochMs: 100_000,
     async close() {
       for (const { name } of LINUX) await restore(name);
       return 0;
