@@ -11,6 +11,8 @@ import { noteLost } from './tally.js';
 
 const PAGE = 4096;
 const MOST_READS = 24;
+/** A program of so many reads lasts for some tenths of a second: workers die in the middle of it. */
+const MOST_STEPS = 400;
 const LANE_POLL_MS = 1;
 
 /** Reads a register whose value is known not to be all ones. @throws what the last of several reads rejects with */
@@ -77,7 +79,7 @@ function reads(registers: Region, session: Session): Promise<void> {
 
 function program(registers: Region, session: Session): Promise<void> {
   return counted(registers, session, 'a program', async (ledger) => {
-    const steps = session.random(1, MOST_READS);
+    const steps = session.random(1, MOST_STEPS);
     const counting = new Program(registers, steps + 1);
     const value = session.random(0, 0x7fff_ffff);
     counting.write32(REG.SCRATCH, value);
