@@ -8,7 +8,7 @@ import type { Shared } from './session.js';
 
 /** The pool gives a worker up whose threads serve for less than 200 ms five times in a row. */
 const SHORTEST_LIFE_MS = 220;
-/** No region has this handle: the worker answers at once. */
+/** The lane reaches no region: the worker answers at once. */
 const NO_REGION = 0;
 const POLL_MS = 2;
 

@@ -102,8 +102,9 @@ function ownLane(registers: Region, session: Session): Promise<void> {
     const descriptor = pool.createLane();
     try {
       const lane = new LaneProducer(descriptor);
+      const region = pool.addRegion(descriptor, registers);
       const count = session.random(1, MOST_READS);
-      for (let i = 0; i < count; i++) lane.pushRead(registers.descriptor.handle, 4, REG.COUNTER);
+      for (let i = 0; i < count; i++) lane.pushRead(region, 4, REG.COUNTER);
       lane.publish();
       while (lane.pending > 0) {
         if (lane.answered === 0) await new Promise((resolve) => setTimeout(resolve, LANE_POLL_MS));
