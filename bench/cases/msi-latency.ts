@@ -10,9 +10,10 @@ const msiLatency: BenchCase = {
   bar: 1.3,
   comparison: 'IrqWaiter.wait in a worker with read(eventfd) in a thread of C',
   prepare: () => {
-    const { fd, off } = IrqVector.create(undefined);
+    const vector = IrqVector.create(undefined);
+    const { fd, off } = vector;
     const close = (): Promise<void> => Promise.resolve(addon.closeFdSync(fd));
-    return Promise.resolve(prepareMsi({ eventfd: fd, descriptor: { fd: addon.dupFd(fd), off }, close }));
+    return Promise.resolve(prepareMsi({ eventfd: fd, descriptor: { ...vector.lend(), off }, close }));
   },
 };
 

@@ -9,7 +9,7 @@ import { addon } from '../native/addon.js';
 import { VFIO_IRQ_INFO_AUTOMASKED } from '../uapi/vfio.js';
 import { requireDelivery, selectedVectors, type IrqHandler, type IrqOptions } from './options.js';
 import { IrqProgrammer } from './programmer.js';
-import { IrqVector, type NextOptions, requireRef, requireWait } from './vector.js';
+import { IrqVector, type LentEventfd, type NextOptions, requireRef, requireWait, takeLent } from './vector.js';
 import type { IrqDescriptor } from './waiter.js';
 
 export type { IrqHandler, IrqOptions } from './options.js';
@@ -27,6 +27,8 @@ export class DeviceIrq {
   /** The vectors that the user masked. The kernel also masks INTx by itself. */
   readonly #masked = new Set<number>();
   readonly #lock = new Mutex();
+  /** The descriptors of which no thread has created a waiter. */
+  #lent: LentEventfd[] = [];
 
   private constructor(device: OpenDevice, info: IrqInfo) {
     this.#programmer = new IrqProgrammer(device, info);
@@ -119,16 +121,20 @@ export class DeviceIrq {
   }
 
   /**
-   * Returns a descriptor of a vector for another thread, which creates exactly one `IrqWaiter` of it.
+   * Returns a descriptor of a vector for another thread, which creates exactly one `IrqWaiter` of it. A descriptor of which none
+   * was created ends when the device is detached.
    * @throws ERR_INVALID_ARGUMENT if the vector is delivered on this thread; ERR_CLOSED if it is disabled
    */
   descriptor(vector = 0): IrqDescriptor {
-    const { fd, watched, off } = this.#enabledVector(vector);
-    if (watched) {
+    const found = this.#enabledVector(vector);
+    if (found.watched) {
       const hint = "enable it with `delivery: 'eventfd'`";
       throw invalidArgument(`vector ${vector} is delivered on the thread that attached the device`, hint);
     }
-    return { fd: addon.dupFd(fd), off };
+    this.#lent = this.#lent.filter(({ taken }) => Atomics.load(taken, 0) === 0);
+    const lent = found.lend();
+    this.#lent.push(lent);
+    return { ...lent, off: found.off };
   }
 
   /**
@@ -182,6 +188,7 @@ export class DeviceIrq {
   /** @internal Ends all delivery in this process. The device is being closed, which disables the interrupt in the kernel. */
   drop(): void {
     for (const vector of this.enabled) this.#drop(vector, this.#device.live.reason);
+    for (const lent of this.#lent.splice(0)) if (takeLent(lent)) addon.closeFdSync(lent.fd);
   }
 
   /** Runs sections one at a time. Sections that have not begun when detaching begins fail with ERR_CLOSED. */

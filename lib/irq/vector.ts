@@ -2,7 +2,7 @@ import { argumentError, LONGEST_WAIT_MS, requireNumber, requireOptions, requireS
 import { VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import type { WatcherHandle } from '../native/event.js';
+import type { OwnedFd, WatcherHandle } from '../native/event.js';
 
 /** Called on this thread with the number of interrupts since the last call. */
 export type IrqListener = (count: number) => void;
@@ -49,6 +49,18 @@ export function timeoutError(timeoutMs: number): VfioError {
   return new VfioError(`no interrupt arrived within ${timeoutMs} ms`, { code: 'ERR_TIMEOUT' });
 }
 
+/** A duplicate of an eventfd on its way to another thread. */
+export interface LentEventfd {
+  readonly fd: Fd;
+  /** 1 after a thread has taken ownership. Writers: both. */
+  readonly taken: Int32Array<SharedArrayBuffer>;
+}
+
+/** Takes ownership of a lent eventfd. @returns false if somebody has it already */
+export function takeLent({ taken }: LentEventfd): boolean {
+  return Atomics.compareExchange(taken, 0, 0, 1) === 0;
+}
+
 /** The eventfd of one vector, and the waits for it. Thread: the one that created it. */
 export class IrqVector {
   /** 1 after the vector is closed, for waits in other threads. */
@@ -58,6 +70,8 @@ export class IrqVector {
   #watcher: WatcherHandle | undefined;
   #pending = 0;
   #listener: IrqListener | undefined;
+  /** The owner of an adopted eventfd. */
+  #owner: OwnedFd | undefined;
   #closed = false;
 
   private constructor(
@@ -86,9 +100,16 @@ export class IrqVector {
     return new IrqVector(fd, false);
   }
 
-  /** Takes ownership of an eventfd. Nothing watches it before `watch`. */
+  /** Takes ownership of an eventfd, which is closed at the end of this thread at the latest. Nothing watches it before `watch`. */
   static adopt(fd: Fd): IrqVector {
-    return new IrqVector(fd, true);
+    const vector = new IrqVector(fd, false);
+    vector.#owner = addon.fdOwn(fd);
+    return vector;
+  }
+
+  /** Makes a duplicate of the eventfd for another thread. */
+  lend(): LentEventfd {
+    return { fd: addon.dupFd(this.fd), taken: new Int32Array(new SharedArrayBuffer(4)) };
   }
 
   /** Makes the event loop of this thread watch the eventfd. @returns false if it watches it already */
@@ -164,6 +185,7 @@ export class IrqVector {
     Atomics.store(this.off, 0, 1);
     Atomics.notify(this.off, 0);
     this.#stop(cause);
+    if (this.#owner !== undefined) addon.fdOwnClose(this.#owner);
     if (this.#owned && !this.#closed) addon.closeFdSync(this.fd);
     this.#closed = true;
   }

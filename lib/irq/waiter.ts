@@ -8,19 +8,31 @@ import {
   requireNumber,
   requireOptions,
 } from '../base/arguments.js';
+import { VfioError } from '../base/errors.js';
 import type { Fd } from '../kernel/kernel.js';
 import { addon } from '../native/addon.js';
-import { abortedError, disabledError, IrqVector, type NextOptions, requireWait, timeoutError } from './vector.js';
+import {
+  abortedError,
+  disabledError,
+  IrqVector,
+  type NextOptions,
+  requireWait,
+  takeLent,
+  timeoutError,
+} from './vector.js';
 
 /**
  * A vector for another thread. Structured clone copies it: `workerData`, `postMessage`, the `args` of a driver function.
- * Its file descriptor is a duplicate. Create exactly one `IrqWaiter` of it, which owns and closes the file descriptor.
+ * Its file descriptor is a duplicate. Create exactly one `IrqWaiter` of it, which owns and closes the file descriptor. If none
+ * was created when the device is detached, the file descriptor is closed then.
  */
 export interface IrqDescriptor {
   /** An eventfd. */
   readonly fd: Fd;
   /** 1 after the vector is disabled. Writer: the thread that attached the device. */
   readonly off: Int32Array<SharedArrayBuffer>;
+  /** 1 after an `IrqWaiter` was created. Writers: both threads. */
+  readonly taken: Int32Array<SharedArrayBuffer>;
 }
 
 /** Settings of a wait that blocks the thread. */
@@ -43,16 +55,18 @@ export class IrqWaiter {
   readonly #off: Int32Array<SharedArrayBuffer>;
 
   /**
-   * Takes ownership of the descriptor's file descriptor; `close` closes it.
+   * Takes ownership of the descriptor's file descriptor. `close` closes it, or the end of this thread.
    * @param descriptor from `DeviceIrq.descriptor`
-   * @throws ERR_INVALID_ARGUMENT if it is not an IrqDescriptor
+   * @throws ERR_INVALID_ARGUMENT if it is not an IrqDescriptor; ERR_CLOSED if another waiter has taken it or the device was detached
    */
   constructor(descriptor: IrqDescriptor) {
-    if (!isObject(descriptor) || !(descriptor.off instanceof Int32Array)) {
+    const isDescriptor = isObject(descriptor) && [descriptor.off, descriptor.taken].every(isFlag);
+    if (!isDescriptor) {
       throw argumentError('descriptor', 'an IrqDescriptor', descriptor);
     }
     const { fd, off } = descriptor;
     requireFd('descriptor.fd', fd);
+    if (!takeLent(descriptor)) throw takenError();
     this.#vector = IrqVector.adopt(fd);
     this.#off = off;
   }
@@ -123,4 +137,16 @@ export class IrqWaiter {
     if (end.async) void end.value.then(() => this.#vector.end());
     else this.#vector.end();
   }
+}
+
+function isFlag(value: unknown): boolean {
+  return value instanceof Int32Array && value.length > 0;
+}
+
+function takenError(): VfioError {
+  const hint = 'call `descriptor()` for each waiter';
+  return new VfioError('another `IrqWaiter` has taken the descriptor, or the device was detached', {
+    code: 'ERR_CLOSED',
+    hint,
+  });
 }

@@ -12,6 +12,13 @@ export interface EventAddon {
   closeFd(fd: Fd): Promise<void>;
   /** fcntl(F_DUPFD_CLOEXEC): duplicates a descriptor. @throws EBADF */
   dupFd(fd: Fd): Fd;
+  /**
+   * Makes an owner of a descriptor. The descriptor is closed by `fdOwnClose`, or when the owner is collected, or when its thread
+   * ends, however it ends. @throws EBADF
+   */
+  fdOwn(fd: Fd): OwnedFd;
+  /** Closes the descriptor of an owner. A second close does nothing. */
+  fdOwnClose(owner: OwnedFd): void;
   /** eventfd(2): makes a non-blocking eventfd, closed on exec. */
   eventfdCreate(): Fd;
   /** Adds to the count of an eventfd. @throws EBADF; EINVAL if the file is not an eventfd */
@@ -34,3 +41,5 @@ export interface EventAddon {
 
 /** An object of this thread's environment. */
 export type WatcherHandle = object;
+/** An owner of a descriptor in this thread's environment. */
+export type OwnedFd = object;

@@ -38,6 +38,22 @@ Napi::Value DupFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(fcntl(ArgFd(info, 0), F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)"));
 }
 
+using OwnedFd = Napi::External<UniqueFd>;
+
+// (fd) => an owner of the descriptor. The end of the environment finalizes an owner, however its thread ends.
+Napi::Value FdOwn(const Napi::CallbackInfo& info) {
+  int fd = ArgFd(info, 0);
+  Check(fcntl(fd, F_GETFD), "fcntl(F_GETFD)");
+  auto* owner = new UniqueFd(fd);
+  return OwnedFd::New(info.Env(), owner, [](Napi::BasicEnv, UniqueFd* owned) { delete owned; });
+}
+
+Napi::Value FdOwnClose(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) ThrowArgType(info, 0, "an owner of a descriptor");
+  info[0].As<OwnedFd>().Data()->Reset();
+  return info.Env().Undefined();
+}
+
 // () => fd, non-blocking, the caller's to close.
 Napi::Value EventfdCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
@@ -95,6 +111,8 @@ void RegisterEvent(Napi::Env env, Napi::Object exports) {
   Export<CloseFdSync>(env, exports, "closeFdSync");
   Export<CloseFdAsync>(env, exports, "closeFd");
   Export<DupFd>(env, exports, "dupFd");
+  Export<FdOwn>(env, exports, "fdOwn");
+  Export<FdOwnClose>(env, exports, "fdOwnClose");
   Export<EventfdCreate>(env, exports, "eventfdCreate");
   Export<EventfdWrite>(env, exports, "eventfdWrite");
   Export<EventfdRead>(env, exports, "eventfdRead");

@@ -11,6 +11,15 @@ import { BAR, REG } from '../../lib/models/testdev/layout.js';
 import { openDescriptors } from '../support/resources.js';
 import type { IrqThreadData } from '../support/irq-thread.js';
 
+/** Counts the eventfds of this process. */
+function eventfds(): number {
+  return openDescriptors().filter((target) => target.includes('[eventfd]')).length;
+}
+
+function isEventfd({ fd }: { readonly fd: number }): boolean {
+  return openDescriptors().some((line) => line === `${fd} anon_inode:[eventfd]`);
+}
+
 const NAME = 'f000:00:06.0';
 
 describe('interrupts in another thread', function () {
@@ -82,6 +91,44 @@ describe('interrupts in another thread', function () {
     assert.equal(openDescriptors().length, before + 1);
     waiter.close();
     assert.equal(openDescriptors().length, before);
+  });
+
+  it('belong to the thread of a driver function, and are closed with it, however it ends', async function () {
+    this.timeout(120_000);
+    await msix.enable({ delivery: 'eventfd' });
+    const holds = new URL('./drivers/holds-waiter.js', import.meta.url);
+    const before = eventfds();
+    for (let round = 0; round < 30; round++) {
+      const stop = new AbortController();
+      const flag = new Int32Array(new SharedArrayBuffer(4));
+      const args = { descriptor: msix.descriptor(), flag, watch: round % 2 === 0 };
+      const run = device.runDriver(holds, { args, signal: stop.signal });
+      const aborted = assert.rejects(run, { code: 'ERR_ABORTED' });
+      while (Atomics.load(flag, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      stop.abort();
+      await aborted;
+    }
+    assert.ok(eventfds() <= before + 2, `${eventfds() - before} eventfds are left`);
+  });
+
+  it('are closed with the device if no waiter took them, and taken by one waiter alone', async () => {
+    await msix.enable({ delivery: 'eventfd' });
+    const [kept, late, ...lent] = Array.from({ length: 10 }, () => msix.descriptor());
+    const waiter = new IrqWaiter(kept!);
+    assert.throws(() => new IrqWaiter(kept!), { code: 'ERR_CLOSED' });
+    await raise(0, 2);
+    await msix.disable();
+    // What arrived before is not lost for a thread that begins to wait afterwards.
+    const slow = new IrqWaiter(late!);
+    assert.equal(waiter.wait() + slow.take(), 2);
+    await device.detach();
+    assert.deepEqual([kept!, late!].map(isEventfd), [true, true]);
+    assert.deepEqual(lent.filter(isEventfd), []);
+    assert.throws(() => new IrqWaiter(lent[0]!), { code: 'ERR_CLOSED' });
+    waiter.close();
+    slow.close();
+    assert.deepEqual([kept!, late!].map(isEventfd), [false, false]);
+    device = await engine.attach(NAME);
   });
 
   it('have no descriptor for vectors that are delivered on this thread or disabled', async () => {

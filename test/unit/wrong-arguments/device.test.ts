@@ -110,7 +110,8 @@ describe('arguments that plain JavaScript gets wrong', () => {
     );
 
     describe('whose interrupts', () => {
-      const waiter = new IrqWaiter({ fd: addon.eventfdCreate(), off: new Int32Array(new SharedArrayBuffer(4)) });
+      const flag = (): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(4));
+      const waiter = new IrqWaiter({ fd: addon.eventfdCreate(), off: flag(), taken: flag() });
       after(() => waiter.close());
       afterEach(() => assert.deepEqual(device.irq(VFIO_PCI_MSI_IRQ_INDEX).enabled, []));
       refuses(
@@ -228,7 +229,12 @@ describe('arguments that plain JavaScript gets wrong', () => {
         [
           ['no descriptor', 'make', [], /^`descriptor` must be an IrqDescriptor\. Received undefined$/],
           ['the options of a vector', 'make', [{ fd: 5 }], /^`descriptor` must be an IrqDescriptor/],
-          ['no file descriptor', 'make', [{ off: new Int32Array(1) }], /^`descriptor\.fd` must be a file descriptor/],
+          [
+            'no file descriptor',
+            'make',
+            [{ off: new Int32Array(1), taken: new Int32Array(1) }],
+            /^`descriptor\.fd` must be a file descriptor/,
+          ],
         ],
       );
       refuses(
