@@ -2,9 +2,10 @@ import { announceRemoval, type RemovalMessage } from '../base/diagnostics.js';
 import { systemError, VfioError } from '../base/errors.js';
 import type { ConfigIo } from '../config-space/config-io.js';
 import type { OpenDevice } from '../kernel/liveness.js';
+import { PCI_CLASS_REVISION } from '../uapi/pci.js';
 
-/** The bytes of the vendor and the device id. No device has ones in both. */
-const IDS = 4;
+/** The bytes of the revision and the class. No class is 0xffffff. */
+const CLASS_REVISION_SIZE = 4;
 
 /**
  * Notices that a device is gone for good: its model has ended, or it was pulled from its slot. The software core tells it; the
@@ -54,10 +55,13 @@ export class RemovalWatch {
   }
 }
 
-/** Tells whether a device answers in config space. */
+/**
+ * Tells whether a device answers in config space. Vendor and device id do not tell it: vfio-pci answers them itself.
+ * Source: init_pci_cap_basic_perm
+ */
 async function answersTo(io: ConfigIo): Promise<boolean> {
   try {
-    return (await io.read(0, IDS)).some((byte) => byte !== 0xff);
+    return (await io.read(PCI_CLASS_REVISION, CLASS_REVISION_SIZE)).some((byte) => byte !== 0xff);
   } catch (error) {
     if (error instanceof VfioError && error.errno !== undefined) return false;
     throw error;
