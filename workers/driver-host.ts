@@ -1,7 +1,7 @@
 import { argumentError } from '../lib/base/arguments.js';
 import { invalidArgument } from '../lib/base/errors.js';
 import { importModule } from '../lib/base/import-module.js';
-import { answerOfError, answerOfValue, type DriverAnswer } from '../lib/pool/driver-answer.js';
+import { answerOfError, answerOfValue, cloneableError, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
 import { RegionAccess } from '../lib/region/region-access.js';
 
@@ -17,6 +17,17 @@ export interface DriverContext {
 
 /** The default export of a module that `Device.runDriver` runs. It returns a value, or a promise of one. */
 export type DriverFunction = (context: DriverContext) => unknown;
+
+/**
+ * Replaces an error that ends the thread if it cannot be copied to the main thread, such as an AbortError: it would arrive there
+ * as an empty object. Handlers of the user keep their turn.
+ */
+process.on('uncaughtExceptionMonitor', () => {
+  if (process.listenerCount('uncaughtException') > 0) return;
+  process.once('uncaughtException', (error) => {
+    throw cloneableError(error);
+  });
+});
 
 /** A Piscina task: loads the user's module, calls its default export and returns how that ended. */
 export default async function run(task: DriverTask): Promise<DriverAnswer> {

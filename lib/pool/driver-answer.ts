@@ -29,7 +29,7 @@ export function answerOfError(thrown: unknown): DriverAnswer {
   if (thrown instanceof VfioError) return { kind: 'vfio-error', error: serializeError(thrown) };
   const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
   const kept = typeof code === 'string' || typeof code === 'number' ? code : undefined;
-  return { kind: 'thrown', error: cloneable(thrown), code: kept };
+  return { kind: 'thrown', error: cloneableError(thrown), code: kept };
 }
 
 /** Returns the value, or throws the error. Thread: the caller's. */
@@ -40,7 +40,8 @@ export function openAnswer(answer: DriverAnswer): unknown {
   throw answer.error;
 }
 
-function cloneable(thrown: unknown): Error {
+/** Returns an error that structured clone copies: the error that was thrown, or one that has what can be kept of it. */
+export function cloneableError(thrown: unknown): Error {
   if (isNativeError(thrown) && cloneObstacle(thrown) === undefined) return thrown;
   if (!(thrown instanceof Error)) return new Error(`the driver function threw ${inspect(thrown)}`);
   // For example a DOMException, or an error whose cause is a function.

@@ -47,6 +47,14 @@ describe('a driver function', function () {
     await until(() => warnings.length > 0);
   });
 
+  it('fails with an error that structured clone cannot copy if that ended its thread', async () => {
+    await assert.rejects(run('fails', { how: 'aborted' }), (error: VfioError) => {
+      assert.deepEqual([error.code, String(error.cause)], ['ERR_WORKER_DIED', 'AbortError: of the signal']);
+      assert.match(String((error.cause as Error).stack), /drivers\/fails\.js/);
+      return true;
+    });
+  });
+
   it('whose error arrives in the same turn as the exit of its thread fails with that error', async () => {
     const words = new SharedArrayBuffer(8);
     const view = new Int32Array(words);

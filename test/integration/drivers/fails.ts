@@ -17,6 +17,10 @@ export default async function fails(context: DriverContext): Promise<unknown> {
     void Promise.reject(new Error('floating'));
     await new Promise((resolve) => setTimeout(resolve, 5000));
   }
+  if (how === 'aborted') {
+    void Promise.reject(new DOMException('of the signal', 'AbortError'));
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+  }
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
 }
 
