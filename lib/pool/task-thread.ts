@@ -90,11 +90,11 @@ export class TaskThread {
   #answerOf(answer: Promise<unknown>, pool: Piscina): Promise<unknown> {
     const [thread] = pool.threads;
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
+      const fail = (error: Error): void => {
         this.#abandon(pool);
-        reject(error as Error);
+        reject(error);
       };
-      const onError = (error: unknown): void => fail(isStartFailure(error) ? threadError(error) : error);
+      const onError = (error: Error): void => fail(isStartFailure(error) ? threadError(error) : error);
       const onExit = (code: number): void => fail(new Error(`the thread exited with code ${code}`));
       thread?.once('error', onError).once('exit', onExit);
       answer.then(resolve, reject).finally(() => thread?.off('error', onError).off('exit', onExit));
