@@ -26,7 +26,7 @@ export class AutoBackend {
   constructor(private readonly backends: readonly Backend[]) {}
 
   /**
-   * @throws (rejects) the error of the last backend. If it means that this backend, too, cannot be used, its hint and its cause
+   * @throws (rejects) the error of the last backend. If this backend, too, did not find or open its files, its hint and its cause
    * have the errors of the backends before it
    */
   async attach(request: AttachRequest): Promise<AttachedDevice> {
@@ -40,12 +40,18 @@ export class AutoBackend {
         backendLeftChannel.publish({ device: request.name, backend: backend.name, error } satisfies BackendLeftMessage);
       }
     }
-    throw isUnavailable(failures.at(-1)?.error) ? summary(failures) : failures.at(-1)?.error;
+    const last = failures.at(-1)?.error;
+    throw isOfFiles(last) ? summary(failures) : last;
   }
 }
 
 function isUnavailable(error: unknown): boolean {
   return error instanceof VfioError && BACKEND_UNAVAILABLE.has(error.code);
+}
+
+/** Tells whether a backend found no file that it needs, or may not open it. Other calls concern the device. */
+function isOfFiles(error: unknown): boolean {
+  return isUnavailable(error) && !/^(ioctl|vfio-user)\(/.test((error as VfioError).syscall ?? '');
 }
 
 function summary(failures: readonly { backend: string; error: unknown }[]): unknown {

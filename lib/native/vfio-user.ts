@@ -77,7 +77,8 @@ export interface VfioUserAddon {
   /**
    * Receives one whole message (header and payload) with its descriptors. Blocks: for a server's thread.
    * @param buffer at least as large as the largest message allowed; a larger message is EMSGSIZE
-   * @param fds element 0 gets the count of descriptors, the elements after it the descriptors, the receiver's to close
+   * @param fds element 0 gets the count of descriptors, the elements after it the descriptors, the receiver's to close. One
+   *   of them is -1 if the process had no room for some
    * @returns the message's length; 0 when the peer closed; -1 when `timeoutMs` (-1: none) passed
    * @throws EPROTO for a header that cannot be, ECONNRESET
    */

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -17,6 +18,11 @@ struct Message {
   const uint8_t* payload;  // the reader's, valid until the next Fill
   size_t length;           // of the payload
   std::vector<UniqueFd> fds;
+
+  // Tells whether descriptors came with the message that this process had no room for.
+  bool lost_fds() const {
+    return std::any_of(fds.begin(), fds.end(), [](const UniqueFd& fd) { return !fd; });
+  }
 };
 
 // The socket stays the caller's. Thread: one at a time.

@@ -82,7 +82,7 @@ bool ClientConnection::Complete(Message& reply) {
   if (waiter->command != reply.header.command) return false;
   waiters_.Remove(*waiter);
   bool failed = (reply.header.flags & wire::kError) != 0;
-  waiter->result = failed ? -ErrnoOf(reply.header) : waiter->Accept(reply);
+  waiter->result = failed ? -ErrnoOf(reply.header) : reply.lost_fds() ? -EMFILE : waiter->Accept(reply);
   waiter->done.store(true, std::memory_order_release);
   waiter->turn.notify_one();
   return true;

@@ -104,9 +104,9 @@ ssize_t ReceiveSome(int socket, void* data, size_t length, std::vector<UniqueFd>
   if (got < 0) return error_number == EWOULDBLOCK ? -EAGAIN : -error_number;
   if (message.msg_controllen > 0) TakeFds(message, fds);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    // The kernel dropped the descriptors that did not fit, so the message is incomplete.
+    // The kernel dropped the descriptors that this process has no room for. The bytes are whole: the stream goes on.
     fds.clear();
-    return -EMFILE;
+    fds.emplace_back();
   }
   return got;
 }

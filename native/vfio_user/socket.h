@@ -22,9 +22,9 @@ UniqueFd ConnectUnix(const std::string& path, int timeout_ms);
 // Returns an empty UniqueFd if the time passed.
 UniqueFd AcceptUnix(int listener, int timeout_ms);
 
-// Makes one recvmsg(2). Appends the received descriptors (close-on-exec) to `fds`. Returns the count of bytes, 0 at the
-// end of the stream, or a negative errno: -EMFILE if the process had no room for the descriptors; none is left open
-// then. Thread: any.
+// Makes one recvmsg(2). Appends the received descriptors (close-on-exec) to `fds`. If the process has no room for them,
+// `fds` has one empty UniqueFd in their place. Returns the count of bytes, 0 at the end of the stream, or a negative
+// errno. Thread: any.
 ssize_t ReceiveSome(int socket, void* data, size_t length, std::vector<UniqueFd>& fds, int flags);
 
 // Receives a whole message into `buffer`. `first` limits the wait for the first byte, five seconds the wait for the

@@ -47,7 +47,8 @@ Napi::Value UnixConnect(const Napi::CallbackInfo& info) {
 }
 
 // (socket, buffer, slots: Int32Array, timeoutMs) => the message's length, 0 (the peer closed) or -1 (the time passed).
-// Stores the count of received descriptors in slots[0] and the descriptors, now the caller's, behind it.
+// Stores the count of received descriptors in slots[0] and the descriptors, now the caller's, behind it; -1 among them
+// if the process had no room for some.
 Napi::Value SocketReceive(const Napi::CallbackInfo& info) {
   int socket = ArgFd(info, 0);
   Napi::Uint8Array buffer = ArgBytes(info, 1);

@@ -11,6 +11,7 @@ import { type Built, buildFailCalls } from '../support/own-memory.js';
 
 const CHILD = fileURLToPath(new URL('./exhaustion-child.js', import.meta.url));
 const FIRST_ATTACH = fileURLToPath(new URL('./first-attach-child.js', import.meta.url));
+const LOST_DESCRIPTORS = fileURLToPath(new URL('./lost-descriptors-child.js', import.meta.url));
 /** More than a process of Node.js has open at its start, and few enough to fill quickly. */
 const LIMIT = '128';
 const SUBJECTS = {
@@ -58,6 +59,16 @@ describe('while something runs out', function () {
       assert.match(first?.error ?? '', /^EMFILE: /, `${left} free descriptors`);
       assert.equal(second?.error, undefined);
     }
+  });
+
+  it('a message arrives whole, and tells that its descriptors are lost', () => {
+    const [program = '', ...args] = limited(LOST_DESCRIPTORS);
+    const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 60_000 });
+    const arrived = [
+      { length: 36, count: 1, lost: true },
+      { length: 36, count: 2, lost: false },
+    ];
+    assert.equal(stdout, `${JSON.stringify(arrived)}\n`, stderr);
   });
 
   describe('by a call of the addon that fails', () => {

@@ -1,5 +1,6 @@
 import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
+import { systemError } from '../../base/errors.js';
 import type { OwnedResources } from './owned-resources.js';
 
 /** The descriptors that came with a message. `closeRest` closes those that were not taken. */
@@ -9,6 +10,11 @@ export class ReceivedFds {
     private readonly fds: Fd[],
     private readonly owned: OwnedResources,
   ) {}
+
+  /** Rejects a message whose descriptors did not all arrive: this process had no room for them. @throws EMFILE */
+  requireAll(): void {
+    if (this.fds.includes(-1)) throw systemError('EMFILE', 'recvmsg');
+  }
 
   /** How many descriptors are left. */
   get count(): number {
@@ -35,6 +41,6 @@ export class ReceivedFds {
 
   /** Closes the descriptors that were not taken. */
   closeRest(): void {
-    for (const fd of this.fds.splice(0)) addon.closeFdSync(fd);
+    for (const fd of this.fds.splice(0)) if (fd >= 0) addon.closeFdSync(fd);
   }
 }

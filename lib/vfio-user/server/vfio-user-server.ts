@@ -114,6 +114,7 @@ export class VfioUserServer {
   #perform(running: RunningCommand): Reply {
     const { header, payload, fds } = running.message;
     if (!this.#negotiated) return this.#negotiate(running);
+    fds.requireAll();
     const command = COMMANDS.get(header.command);
     if (command === undefined) throw new VfioError('vfio-user: unknown command', EOPNOTSUPP);
     const allowEarlyReply = (reply: Reply): void => {

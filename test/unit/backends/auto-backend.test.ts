@@ -23,6 +23,8 @@ describe('the backend auto', () => {
       assert.equal(await failureOf(failing('iommufd', ABSENT), failing('container', own)), own);
       assert.equal(await failureOf(failing('iommufd', own), failing('container', ABSENT)), own);
     }
+    const gone = systemError('ENODEV', 'vfio-user(DEVICE_GET_REGION_INFO)', { hint: 'the server left' });
+    assert.equal(await failureOf(failing('iommufd', ABSENT), failing('container', gone)), gone);
     const other = new TypeError('not of a call');
     assert.equal(await failureOf(failing('iommufd', ABSENT), failing('container', other)), other);
   });
