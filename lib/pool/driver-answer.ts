@@ -42,7 +42,9 @@ export function openAnswer(answer: DriverAnswer): unknown {
 
 /** Returns an error that structured clone copies: the error that was thrown, or one that has what can be kept of it. */
 export function cloneableError(thrown: unknown): Error {
-  if (isNativeError(thrown) && cloneObstacle(thrown) === undefined) return thrown;
+  // Node.js 22 and later can copy a DOMException, but not as the error that ended a thread.
+  const kept = isNativeError(thrown) && !(thrown instanceof DOMException);
+  if (kept && cloneObstacle(thrown) === undefined) return thrown;
   if (!(thrown instanceof Error)) return new Error(`the driver function threw ${inspect(thrown)}`);
   // For example a DOMException, or an error whose cause is a function.
   const error = new Error(thrown.message);
