@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Engine } from '../../lib/engine/engine.js';
 import { FaultPlan } from '../../lib/faults/fault-plan.js';
@@ -8,6 +9,8 @@ import { eventually } from '../support/open-fds.js';
 
 const TESTDEV = 'f000:00:05.0';
 const LENGTH = DMA.MAX_LENGTH;
+/** Much longer than the transfer takes. */
+const TRANSFER_MS = 1000;
 
 describe('a testdev that is removed in the middle of a transfer of 16 MiB', function () {
   this.timeout(60_000);
@@ -25,8 +28,9 @@ describe('a testdev that is removed in the middle of a transfer of 16 MiB', func
     await machine.close();
   });
 
-  it('moves only a part, ends the waits, and its mapped memory reads as all ones', async () => {
-    const device = await engine.attach(TESTDEV, { busMaster: true });
+  it('moves only a part, and its mapped memory reads as all ones', async () => {
+    // The engine does not detach it: the removal alone stops the transfer.
+    const device = await engine.attach(TESTDEV, { busMaster: true, onRequest: 'ignore' });
     const source = await device.dma.allocate(LENGTH);
     const target = await device.dma.allocate(LENGTH);
     source.bytes.fill(0x5a);
@@ -37,10 +41,10 @@ describe('a testdev that is removed in the middle of a transfer of 16 MiB', func
     await registers.write64(REG.DMA_TARGET, target.iova);
     await registers.write32(REG.DMA_LENGTH, LENGTH);
     await registers.write32(REG.DMA_CONTROL, DMA.START);
-    await eventually(() => !device.attached, 'the detach of the removed device');
-    await device.detach();
+    await eventually(() => view?.view[0] === 0xff, 'the removal');
+    await sleep(TRANSFER_MS);
     assert.notEqual(target.bytes[LENGTH - 1], 0x5a, 'the transfer was complete');
-    assert.equal(view?.view[0], 0xff);
+    await device.detach();
     await source.free();
     await target.free();
   });
