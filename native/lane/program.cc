@@ -11,8 +11,8 @@ namespace {
 
 // A program gives other lanes their turn after as many steps as a lane's quota, or after this time if it has copies.
 constexpr uint64_t kStepsATurn = 64;
-// Each is one store.
-constexpr uint64_t kCancelsATurn = 1024;
+// Each is one store, most often to memory that is in no cache.
+constexpr uint64_t kCancelsATurn = 256;
 constexpr uint64_t kCopiesATurnUs = 20;
 // How long, and for how many steps, one call keeps a JavaScript thread at most: a thread cannot be terminated inside a
 // call. Steps are counted because a step takes microseconds and reading the clock for each would cost more than most.
