@@ -62,12 +62,13 @@ Piece TakePiece(Input& input) {
   return piece;
 }
 
-void Send(int socket, const Piece& piece) {
+// Sends a piece. The bytes that the socket has no room for are cut off.
+void Send(int socket, Piece& piece) {
   const std::vector<int> fds(piece.fds, 0);
-  iovec part{const_cast<uint8_t*>(piece.bytes.data()), piece.bytes.size()};
-  if (piece.bytes.empty()) return;
-  Require(SendSome(socket, &part, 1, fds.data(), fds.size()) == static_cast<ssize_t>(piece.bytes.size()),
-          "a piece is sent whole");
+  iovec part{piece.bytes.data(), piece.bytes.size()};
+  const ssize_t sent = piece.bytes.empty() ? 0 : SendSome(socket, &part, 1, fds.data(), fds.size());
+  Require(sent >= 0 || sent == -EAGAIN, "a piece is sent");
+  piece.bytes.resize(sent < 0 ? 0 : static_cast<size_t>(sent));
 }
 
 // Takes all messages that have arrived. Returns false if the stream is lost.
@@ -90,14 +91,17 @@ void ReadAhead(const int* sockets, Input input) {
   MessageReader reader(sockets[0]);
   Stream stream;
   while (input.left() > 0) {
-    const Piece piece = TakePiece(input);
+    Piece piece = TakePiece(input);
     Send(sockets[1], piece);
-    stream.Append(piece.bytes);
-    for (;;) {
+    // One receive can take a part of a piece: the reader knows no more than that.
+    for (size_t known = 0;;) {
       const ssize_t got = reader.Fill(MSG_DONTWAIT);
       if (got == -EAGAIN) break;
       if (got == -EPROTO) return;  // too many descriptors
-      Require(got > 0, "the stream goes on");
+      Require(got > 0 && static_cast<size_t>(got) <= piece.bytes.size() - known, "a receive takes what was sent");
+      const auto from = piece.bytes.begin() + static_cast<ptrdiff_t>(known);
+      stream.Append({from, from + got});
+      known += static_cast<size_t>(got);
       if (!TakeAll(reader, stream)) return;
     }
   }
@@ -109,8 +113,8 @@ void ReadWhole(const int* sockets, Input input) {
   Stream stream;
   size_t fds_sent = 0;
   while (input.left() > 0 && stream.left() < 65536) {
-    const Piece piece = TakePiece(input);
-    fds_sent += piece.bytes.empty() ? 0 : piece.fds;
+    Piece piece = TakePiece(input);
+    fds_sent += piece.fds;
     Send(sockets[1], piece);
     stream.Append(piece.bytes);
   }
