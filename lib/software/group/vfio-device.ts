@@ -1,7 +1,9 @@
 import type { GroupDevice, KvmReference, VfioGroup } from './vfio-group.js';
-import type { IommufdContext } from '../container/iommufd-compat.js';
+import type { Binding } from '../iommufd/bound-device.js';
+import type { IommufdContext } from '../iommufd/iommufd-context.js';
 import type { Caller } from '../base/caller.js';
 import type { GroupMember } from '../iommu/iommu-group.js';
+import { type BindableDevice, CdevFile } from './cdev-file.js';
 import { DeviceFile, type OpenableDevice } from './device-file.js';
 import type { VfioDriver } from './vfio-driver.js';
 import { Mutex } from '../../base/mutex.js';
@@ -15,14 +17,16 @@ const REQUEST_INTERVAL_MS = 10_000;
  * A device that is bound to a VFIO driver: registered in its group, and open any number of times.
  * Source: struct vfio_device
  */
-export class VfioDevice implements GroupDevice, OpenableDevice {
+export class VfioDevice implements GroupDevice, OpenableDevice, BindableDevice {
   /** Held while the device opens and closes. A model resets alone, so that each device is its own set. Source: dev_set */
   readonly #deviceSetLock = new Mutex();
   #registrations = 1;
   #openCount = 0;
   #kvm: KvmReference | null = null;
-  /** The iommufd that took the container's place at the first open. The device holds it longer than the group can. */
-  #iommufd: IommufdContext | null = null;
+  /** What binds it to an iommufd while it is open; null for a device in a container, or without an IOMMU. */
+  #binding: Binding | null = null;
+  /** Whether the iommufd of its group, or of its own node, has it. */
+  #usesIommufd = false;
   #unused!: () => void;
   readonly #completion = new Promise<void>((resolve) => {
     this.#unused = resolve;
@@ -32,10 +36,22 @@ export class VfioDevice implements GroupDevice, OpenableDevice {
     private readonly member: GroupMember,
     readonly group: VfioGroup,
     readonly driver: VfioDriver,
+    /** The number in the name of its node: `vfio0`. */
+    readonly index: number,
   ) {}
 
   get name(): string {
     return this.member.name;
+  }
+
+  /** Whether it has a node of its own. A device without an IOMMU has none. */
+  get hasCdev(): boolean {
+    return !this.group.noiommu;
+  }
+
+  /** Opens its own node. @throws ENODEV if it is unregistered */
+  openCdev(): CdevFile {
+    return this.tryGetRegistration() ? new CdevFile(this) : failWith('ENODEV');
   }
 
   get enforcesCoherency(): boolean {
@@ -84,7 +100,7 @@ export class VfioDevice implements GroupDevice, OpenableDevice {
       await this.group.lock.run(() => {
         if (!this.group.hasIommu) failWith('EINVAL');
         return this.#deviceSetLock.run(async () => {
-          if (this.#openCount === 0) await this.#firstOpen(caller, afterwards);
+          if (this.#openCount === 0) await this.#firstOpenByGroup(caller, afterwards);
           this.#openCount += 1;
         });
       });
@@ -95,35 +111,76 @@ export class VfioDevice implements GroupDevice, OpenableDevice {
     }
   }
 
+  async bindIommufd(iommufd: () => IommufdContext, bound: (context: IommufdContext) => void): Promise<number> {
+    await this.group.blockOpen();
+    try {
+      return await this.#deviceSetLock.run(async () => {
+        const context = iommufd();
+        if (this.#openCount > 0) failWith('EINVAL');
+        await this.#firstOpen(() => this.#bindTo(context), []);
+        this.#openCount = 1;
+        bound(context.get());
+        return this.#binding?.id ?? 0;
+      });
+    } catch (error) {
+      await this.group.unblockOpen();
+      throw error;
+    }
+  }
+
+  async unbindIommufd(context: IommufdContext): Promise<void> {
+    try {
+      await this.#deviceSetLock.run(() => this.#lastClose([]));
+    } finally {
+      await context.put();
+      await this.group.unblockOpen();
+    }
+  }
+
+  attachPageTable(id: number): Promise<number> {
+    return this.#deviceSetLock.run(() => this.#binding?.attach(id) ?? failWith('EINVAL'));
+  }
+
+  detachPageTable(): Promise<void> {
+    return this.#deviceSetLock.run(() => this.#binding?.detach());
+  }
+
   async close(): Promise<void> {
     const afterwards: (() => Promise<void>)[] = [];
     try {
-      await this.#lastClose(afterwards);
+      await this.group.lock.run(() =>
+        this.#deviceSetLock.run(async () => {
+          if (this.#openCount > 1) this.#openCount -= 1;
+          else await this.#lastClose(afterwards);
+        }),
+      );
     } finally {
       this.putRegistration();
       for (const step of afterwards) await step();
     }
   }
 
-  #lastClose(afterwards: (() => Promise<void>)[]): Promise<void> {
-    return this.group.lock.run(() =>
-      this.#deviceSetLock.run(async () => {
-        this.#openCount -= 1;
-        if (this.#openCount > 0) return;
-        try {
-          await this.driver.close();
-        } finally {
-          afterwards.push(await this.#unuseIommu());
-          this.#putKvm();
-        }
-      }),
-    );
+  /** Opens the device for a user of its group. @param afterwards gets what is to be done after the locks are released */
+  async #firstOpenByGroup(caller: Caller, afterwards: (() => Promise<void>)[]): Promise<void> {
+    const { iommufd } = this.group;
+    if (iommufd === null) return this.#firstOpen(() => this.group.useContainer(caller), afterwards);
+    // A user that has an IOAS expects translation.
+    if (this.group.noiommu && (!caller.capSysRawio || iommufd.compat.hasIoas)) failWith('EPERM');
+    await this.#firstOpen(() => this.#bindTo(iommufd), afterwards);
+    if (this.#binding === null) return;
+    try {
+      await this.#binding.attach(iommufd.compat.ioasId);
+    } catch (error) {
+      this.#openCount = 1;
+      await this.#lastClose(afterwards);
+      throw error;
+    }
   }
 
-  async #firstOpen(caller: Caller, afterwards: (() => Promise<void>)[]): Promise<void> {
+  async #firstOpen(useIommu: () => void, afterwards: (() => Promise<void>)[]): Promise<void> {
     if (this.group.kvm?.tryGet() === true) this.#kvm = this.group.kvm;
     try {
-      await this.#useIommu(caller);
+      useIommu();
       try {
         await this.driver.open();
       } catch (error) {
@@ -136,23 +193,28 @@ export class VfioDevice implements GroupDevice, OpenableDevice {
     }
   }
 
-  async #useIommu(caller: Caller): Promise<void> {
-    const { group } = this;
-    if (group.iommufd === null) {
-      group.useContainer(caller);
-      return;
+  async #lastClose(afterwards: (() => Promise<void>)[]): Promise<void> {
+    this.#openCount = 0;
+    try {
+      await this.driver.close();
+    } finally {
+      afterwards.push(await this.#unuseIommu());
+      this.#putKvm();
     }
-    await group.iommufd.attachGroup(group);
-    this.#iommufd = group.iommufd.get();
+  }
+
+  #bindTo(context: IommufdContext): void {
+    this.#binding = context.bind(this.member, this.group.presentIommuGroup, this.group.type);
+    this.#usesIommufd = true;
   }
 
   /** @returns a function that drops the group's file, to be run after the group's lock is released */
   async #unuseIommu(): Promise<() => Promise<void>> {
-    const iommufd = this.#iommufd;
-    if (iommufd === null) return this.group.unuseContainer();
-    this.#iommufd = null;
-    await iommufd.detachGroup(this.group);
-    await iommufd.put();
+    if (!this.#usesIommufd) return this.group.unuseContainer();
+    const binding = this.#binding;
+    this.#binding = null;
+    this.#usesIommufd = false;
+    await binding?.unbind();
     return () => Promise.resolve();
   }
 

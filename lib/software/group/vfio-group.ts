@@ -3,7 +3,7 @@ import { VFIO_GROUP_FLAGS_CONTAINER_SET, VFIO_GROUP_FLAGS_VIABLE } from '../../u
 import type { GroupStatus } from '../../kernel/kernel.js';
 import { VfioContainer } from '../container/vfio-container.js';
 import { ReferenceCounted } from '../base/reference-counted.js';
-import type { IommufdContext } from '../container/iommufd-compat.js';
+import type { IommufdContext } from '../iommufd/iommufd-context.js';
 import type { Caller } from '../base/caller.js';
 import type { ContainerGroup } from '../container/container-group.js';
 import type { VfioGroupType } from '../iommu/iommu-driver.js';
@@ -52,6 +52,8 @@ export class VfioGroup implements ContainerGroup {
   kvm: KvmReference | null = null;
   #iommuGroup: IommuGroup | null;
   #openedFile: GroupFile | null = null;
+  /** How many of its devices are bound through their own nodes. */
+  #boundCdevs = 0;
   #container: VfioContainer | null = null;
   #containerUsers = 0;
   #iommufd: IommufdContext | null = null;
@@ -94,14 +96,29 @@ export class VfioGroup implements ContainerGroup {
     return this.#container !== null || this.#iommufd !== null;
   }
 
-  /** Opens /dev/vfio/N. @throws ENODEV after it was revoked, EPERM without CAP_SYS_RAWIO, EBUSY if it is open */
+  /** Opens /dev/vfio/N. @throws ENODEV after it was revoked, EPERM without CAP_SYS_RAWIO, EBUSY if it or a device of it is open */
   open(caller: Caller): Promise<GroupFile> {
     return this.lock.run(() => {
       if (this.drivers === 0) failWith('ENODEV');
       if (this.noiommu && !caller.capSysRawio) failWith('EPERM');
-      if (this.#openedFile !== null) failWith('EBUSY');
+      if (this.#boundCdevs > 0 || this.#openedFile !== null) failWith('EBUSY');
       this.#openedFile = new GroupFile(this);
       return this.#openedFile;
+    });
+  }
+
+  /** Keeps the group from being opened, because a device of it is bound through its own node. @throws EBUSY if the group is open */
+  blockOpen(): Promise<void> {
+    return this.lock.run(() => {
+      if (this.#openedFile !== null) failWith('EBUSY');
+      this.#boundCdevs += 1;
+    });
+  }
+
+  /** Ends what `blockOpen` began. */
+  unblockOpen(): Promise<void> {
+    return this.lock.run(() => {
+      this.#boundCdevs -= 1;
     });
   }
 
@@ -136,7 +153,7 @@ export class VfioGroup implements ContainerGroup {
         this.#container = target;
         this.#containerUsers = 1;
       } else {
-        target.createCompatIoas(this.noiommu);
+        target.compat.join(this.noiommu);
         this.#iommufd = target.get();
       }
     });

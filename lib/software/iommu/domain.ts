@@ -25,8 +25,8 @@ export interface IommuDomain {
   detach(device: DmaSource): void;
   /** Starts to record the pages that devices write. @param pageSize bytes; 0n stops the record */
   setDirtyTracking(pageSize: bigint): void;
-  /** Reads the record of a range and clears it. @returns one bit for each page of `pageSize` bytes */
-  takeDirty(iova: bigint, size: bigint, pageSize: bigint): Uint8Array;
+  /** Reads the record of a range. @param clear whether to clear it; default true @returns one bit for each page of `pageSize` bytes */
+  takeDirty(iova: bigint, size: bigint, pageSize: bigint, clear?: boolean): Uint8Array;
   /** Frees the domain. */
   close(): void;
 }
@@ -67,8 +67,8 @@ export class NativeDomain implements IommuDomain {
     addon.domainSetDirtyTracking(this.#handle, pageSize);
   }
 
-  takeDirty(iova: bigint, size: bigint, pageSize: bigint): Uint8Array {
-    return addon.domainTakeDirty(this.#handle, iova, size, pageSize, true);
+  takeDirty(iova: bigint, size: bigint, pageSize: bigint, clear = true): Uint8Array {
+    return addon.domainTakeDirty(this.#handle, iova, size, pageSize, clear);
   }
 
   close(): void {

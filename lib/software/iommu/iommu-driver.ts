@@ -16,16 +16,8 @@ export interface IommuDriverType {
   open(extension: number): IommuDriver;
 }
 
-/** The open IOMMU of a container. Source: struct vfio_iommu_driver_ops */
-export interface IommuDriver {
-  /** Answers VFIO_CHECK_EXTENSION. @returns 0 for an extension that it does not have */
-  checkExtension(extension: number): number;
-  /** Lets a group's devices use the mappings. @throws EBUSY, EINVAL, ENODEV, EPERM, EFAULT, ENOMEM */
-  attachGroup(group: IommuGroup, type: VfioGroupType): Promise<void>;
-  /** Takes the mappings away from a group's devices. */
-  detachGroup(group: IommuGroup): Promise<void>;
-  /** Drops all mappings. The container closes the IOMMU. */
-  release(): Promise<void>;
+/** The mappings of a container, as a process uses them. */
+export interface ContainerIommu {
   /** Answers VFIO_IOMMU_GET_INFO. @throws EINVAL if `argsz` is too small */
   getInfo(argsz: number | undefined): IommuInfo;
   /** Performs VFIO_IOMMU_MAP_DMA. @param account pays for the pinned memory @throws the errno of the call */
@@ -36,4 +28,16 @@ export interface IommuDriver {
   setDirtyTracking(enabled: boolean): Promise<void>;
   /** Performs VFIO_IOMMU_DIRTY_PAGES with GET_BITMAP. @throws EACCES, ENOTTY, EINVAL */
   getDirtyBitmap(range: DirtyRange): Promise<Uint8Array>;
+}
+
+/** The open IOMMU of a container. Source: struct vfio_iommu_driver_ops */
+export interface IommuDriver extends ContainerIommu {
+  /** Answers VFIO_CHECK_EXTENSION. @returns 0 for an extension that it does not have */
+  checkExtension(extension: number): number;
+  /** Lets a group's devices use the mappings. @throws EBUSY, EINVAL, ENODEV, EPERM, EFAULT, ENOMEM */
+  attachGroup(group: IommuGroup, type: VfioGroupType): Promise<void>;
+  /** Takes the mappings away from a group's devices. */
+  detachGroup(group: IommuGroup): Promise<void>;
+  /** Drops all mappings. The container closes the IOMMU. */
+  release(): Promise<void>;
 }

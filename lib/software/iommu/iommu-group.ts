@@ -59,6 +59,13 @@ export class IommuGroup {
     return [...this.settings.reservedRegions, ...this.devices.flatMap((device) => device.reservedRegions)];
   }
 
+  /** Returns the ranges that cannot be mapped because of one device. Direct mappings of a device may be given up. */
+  reservedRegionsOf(device: GroupMember): ReservedRange[] {
+    return [...this.settings.reservedRegions, ...device.reservedRegions].filter(
+      ({ type }) => type !== 'direct-relaxable',
+    );
+  }
+
   /** The range of IOVAs that the IOMMU translates for every device of the group. */
   get aperture(): IovaRange {
     return apertureOf(Math.min(this.settings.addressWidth, ...this.devices.map((device) => device.addressWidth)));
@@ -77,6 +84,22 @@ export class IommuGroup {
     this.#ownerCount = 0;
   }
 
+  /**
+   * Gives the DMA of one device to a user. The user of the other devices may be the same. Source: iommu_device_claim_dma_owner
+   * @throws EPERM if an ordinary driver or another user owns it
+   */
+  claimDeviceDmaOwner(owner: object): void {
+    if (this.#ownerCount > 0 && this.#owner !== owner) failWith('EPERM');
+    this.#owner = owner;
+    this.#ownerCount += 1;
+  }
+
+  /** Ends the ownership of one device. Source: iommu_device_release_dma_owner */
+  releaseDeviceDmaOwner(): void {
+    this.#ownerCount -= 1;
+    if (this.#ownerCount === 0) this.#owner = null;
+  }
+
   /** Gives the DMA to one more ordinary driver. @throws EBUSY if a user owns it */
   useDefaultDomain(): void {
     if (this.#owner !== null) failWith('EBUSY');
@@ -91,6 +114,12 @@ export class IommuGroup {
   /** Attaches every device of the group to a domain. @throws EBUSY if the group is attached to one */
   async attach(domain: IommuDomain): Promise<void> {
     if (this.#domain !== null) failWith('EBUSY');
+    this.#domain = domain;
+    for (const device of this.devices) await domain.attach(device);
+  }
+
+  /** Moves every device of the group to another domain. */
+  async replace(domain: IommuDomain): Promise<void> {
     this.#domain = domain;
     for (const device of this.devices) await domain.attach(device);
   }

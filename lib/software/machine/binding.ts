@@ -16,6 +16,8 @@ export interface DriverCore {
   readonly lock: Mutex;
   /** The VFIO group of each IOMMU group that has a device with a VFIO driver. */
   readonly vfioGroups: Map<IommuGroup, VfioGroup>;
+  /** The devices with a VFIO driver, by the number in the names of their nodes. */
+  readonly vfioDevices: Map<number, VfioDevice>;
   /** Makes an empty IOMMU group with a free number. */
   createIommuGroup(): IommuGroup;
   /** Forgets an empty IOMMU group. */
@@ -36,7 +38,8 @@ export async function bindVfio(core: DriverCore, device: MachineDevice): Promise
     core.vfioGroups.set(iommuGroup, created);
     return created;
   });
-  const vfio = new VfioDevice(device, group, new VfioPci(device));
+  const vfio = new VfioDevice(device, group, new VfioPci(device), freeIndex(core));
+  core.vfioDevices.set(vfio.index, vfio);
   device.vfio = vfio;
   await vfio.register();
 }
@@ -46,6 +49,7 @@ export async function unbindVfio(core: DriverCore, device: MachineDevice): Promi
   const { vfio } = device;
   if (vfio === null) return;
   await vfio.unregister();
+  core.vfioDevices.delete(vfio.index);
   device.vfio = null;
   const { group } = vfio;
   await core.lock.run(async () => {
@@ -57,6 +61,13 @@ export async function unbindVfio(core: DriverCore, device: MachineDevice): Promi
     }
     if (group.type !== 'iommu' && iommuGroup !== null) dropGroup(core, device, iommuGroup);
   });
+}
+
+/** Returns the lowest number that no device has. Source: vfio.device_ida */
+function freeIndex({ vfioDevices }: DriverCore): number {
+  let index = 0;
+  while (vfioDevices.has(index)) index += 1;
+  return index;
 }
 
 function groupType(core: DriverCore, device: MachineDevice): VfioGroupType {

@@ -17,7 +17,8 @@ import type { DeviceOptions, MachineOptions, ProcessOptions } from './machine-op
 /** Checks the options of a machine. @throws ERR_INVALID_ARGUMENT */
 export function checkMachineOptions(options: MachineOptions): void {
   requireOptions(options);
-  requireBooleans(options, ['iommu', 'interruptRemapping', 'allowUnsafeInterrupts', 'noiommu', 'iommufdCompat']);
+  requireBooleans(options, ['iommu', 'interruptRemapping', 'allowUnsafeInterrupts', 'noiommu', 'iommufd']);
+  requireBooleans(options, ['dirtyTracking']);
   checkOptional('dmaEntryLimit', options.dmaEntryLimit, (name, value) => requireInteger(name, value, 0));
   checkOptional('addressWidth', options.addressWidth, requireAddressWidth);
   checkOptional('reservedRegions', options.reservedRegions, requireRanges);

@@ -3,13 +3,14 @@ import type { Fd } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { failWith } from '../base/errno-failure.js';
 import type { ContainerFile } from '../container/container-file.js';
-import type { IommufdContext } from '../container/iommufd-compat.js';
+import type { CdevFile } from '../group/cdev-file.js';
 import type { DeviceFile } from '../group/device-file.js';
 import type { GroupFile } from '../group/vfio-group.js';
+import type { IommufdContext } from '../iommufd/iommufd-context.js';
 import type { DescriptorNumbers } from './descriptor-numbers.js';
 
 /** A file that a descriptor of the software core can stand for. */
-export type OpenFile = ContainerFile | GroupFile | DeviceFile | IommufdContext;
+export type OpenFile = ContainerFile | GroupFile | DeviceFile | CdevFile | IommufdContext;
 
 /** The descriptors of one process and their open files. Source: struct files_struct */
 export class FileTable {

@@ -9,7 +9,7 @@ export interface MachineOptions {
   readonly iommu?: boolean;
   /** Whether the IOMMU isolates the interrupts of each group. Default true. */
   readonly interruptRemapping?: boolean;
-  /** The module parameter vfio_iommu_type1.allow_unsafe_interrupts. Default false. */
+  /** The parameter allow_unsafe_interrupts of the modules vfio_iommu_type1 and iommufd. Default false. */
   readonly allowUnsafeInterrupts?: boolean;
   /** The module parameter vfio.enable_unsafe_noiommu_mode. Default false. */
   readonly noiommu?: boolean;
@@ -21,8 +21,10 @@ export interface MachineOptions {
   readonly addressWidth?: number;
   /** The page sizes of the IOMMU: a sum of powers of two, in bytes. Default 4 KiB, 2 MiB and 1 GiB. */
   readonly pageSizes?: bigint;
-  /** Whether `setContainer` accepts an iommufd in the place of a container. Default true. */
-  readonly iommufdCompat?: boolean;
+  /** Whether there are /dev/iommu and /dev/vfio/devices, as since Linux 6.6. Default true. */
+  readonly iommufd?: boolean;
+  /** Whether the IOMMU can track the pages that devices write, for page tables of an iommufd. Default true. */
+  readonly dirtyTracking?: boolean;
   /** Makes the domains, for tests. Default: the addon's domains. @internal */
   readonly createDomain?: () => IommuDomain;
   /** Tells whether memory of this process can be pinned, for tests. Default: the addon asks the system. @internal */
@@ -43,7 +45,8 @@ export function machineSettings(options: MachineOptions): MachineSettings {
     reservedRegions: options.reservedRegions ?? [X86_MSI_WINDOW],
     addressWidth: options.addressWidth ?? 48,
     pageSizes: options.pageSizes ?? 0x40201000n,
-    iommufdCompat: options.iommufdCompat ?? true,
+    iommufd: options.iommufd ?? true,
+    dirtyTracking: options.dirtyTracking ?? true,
   };
 }
 

@@ -1,16 +1,20 @@
 import { requireString } from '../../base/arguments.js';
 import { addon } from '../../native/addon.js';
+import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import type { Sysfs } from '../../kernel/sysfs.js';
 import { checkDeviceOptions, checkMachineOptions, checkProcessOptions } from './check-options.js';
 import { bindVfio, unbindVfio, type DriverCore } from './binding.js';
 import { VfioContainer } from '../container/vfio-container.js';
 import { DescriptorNumbers } from './descriptor-numbers.js';
 import { NativeDomain } from '../iommu/domain.js';
+import type { VfioDevice } from '../group/vfio-device.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import { noiommuType } from '../container/noiommu-driver.js';
 import type { IommuDriverType } from '../iommu/iommu-driver.js';
 import { IommuGroup } from '../iommu/iommu-group.js';
-import { IommufdContext } from '../container/iommufd-compat.js';
+import { IommufdContext, type IommufdEnvironment } from '../iommufd/iommufd-context.js';
+import { MemoryPinning } from '../iommu/memory-pinning.js';
+import type { CdevFile } from '../group/cdev-file.js';
 import { MachineDevice } from './machine-device.js';
 import { Mutex } from '../../base/mutex.js';
 import {
@@ -23,7 +27,7 @@ import {
 import { SoftwareProcess } from './software-process.js';
 import { runSyscallAsync, failWith } from '../base/errno-failure.js';
 import { softwareSysfs } from './sysfs.js';
-import { Type1, type1Type, type Type1Environment } from '../type1/type1.js';
+import { type1Type, type Type1Environment } from '../type1/type1.js';
 
 /** Drivers that do not use their device's DMA, so that its group stays viable. Source: driver_managed_dma */
 const DRIVERS_WITHOUT_DMA = new Set(['pci-stub', 'pcieport']);
@@ -52,22 +56,25 @@ export class SoftwareMachine {
   readonly #processes = new Set<SoftwareProcess>();
   readonly #containers = new Set<VfioContainer>();
   readonly #types: readonly IommuDriverType[];
-  readonly #type1: Type1Environment;
+  readonly #iommufd: IommufdEnvironment;
 
   /** Makes a machine without devices. @throws ERR_INVALID_ARGUMENT */
   constructor(options: MachineOptions = {}) {
     checkMachineOptions(options);
     this.settings = machineSettings(options);
-    this.#type1 = {
+    const type1: Type1Environment = {
       settings: this.settings,
       createDomain: options.createDomain ?? ((): NativeDomain => new NativeDomain()),
       probeMemory: options.probeMemory ?? ((vaddr, size, write) => addon.memoryProbe(vaddr, size, write)),
     };
-    this.#types = [noiommuType(this.settings.noiommu), type1Type(this.#type1)];
+    this.#types = [noiommuType(this.settings.noiommu), type1Type(type1)];
+    const pinning = new MemoryPinning(type1.probeMemory, PAGE_SIZE_BIGINT);
+    this.#iommufd = { settings: this.settings, createDomain: type1.createDomain, pinning };
     this.#core = {
       noiommu: this.settings.noiommu,
       lock: new Mutex(),
       vfioGroups: new Map(),
+      vfioDevices: new Map(),
       createIommuGroup: () => this.#createIommuGroup(),
       dropIommuGroup: (group) => this.iommuGroups.delete(group.id),
     };
@@ -186,7 +193,19 @@ export class SoftwareMachine {
 
   /** @internal */
   createIommufd(): IommufdContext {
-    return new IommufdContext(this.settings.iommufdCompat, () => new Type1(this.#type1, 'compat'));
+    return this.settings.iommufd ? new IommufdContext(this.#iommufd) : failWith('ENOENT');
+  }
+
+  /** Opens /dev/vfio/devices/NAME. @throws ENOENT, ENODEV @internal */
+  openCdev(name: string): CdevFile {
+    const device = this.settings.iommufd ? this.#cdevs().get(name) : undefined;
+    return device?.openCdev() ?? failWith('ENOENT');
+  }
+
+  /** The devices that have nodes of their own, by the names of the nodes. */
+  #cdevs(): Map<string, VfioDevice> {
+    const devices = [...this.#core.vfioDevices.values()].filter(({ hasCdev }) => hasCdev);
+    return new Map(devices.map((device) => [`vfio${device.index}`, device]));
   }
 
   #bind(device: MachineDevice, driver: string): Promise<void> {

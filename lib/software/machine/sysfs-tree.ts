@@ -1,6 +1,7 @@
 import type { IommuGroup } from '../iommu/iommu-group.js';
 import type { MachineDevice } from './machine-device.js';
 import type { MachineSettings } from './machine-options.js';
+import type { VfioDevice } from '../group/vfio-device.js';
 import { failWith } from '../base/errno-failure.js';
 
 /** The machine, as its /sys shows and changes it. `SoftwareMachine` implements it. */
@@ -21,6 +22,9 @@ export type SysfsNode =
   | { readonly kind: 'directory'; readonly entries: () => Map<string, SysfsNode> }
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'file'; readonly read?: () => string; readonly write?: (data: string) => Promise<void> | void };
+
+/** The major number of device nodes. The kernel chooses it at boot. */
+const VFIO_DEV_MAJOR = 511;
 
 type Entries = readonly (readonly [name: string, node: SysfsNode])[];
 
@@ -93,11 +97,11 @@ function deviceFolders(machine: SysfsMachine): Entries {
   }
   return [...parents].map(([parent, children]) => [
     parent,
-    folder(() => children.map((device) => [device.name, deviceFolder(device)])),
+    folder(() => children.map((device) => [device.name, deviceFolder(machine, device)])),
   ]);
 }
 
-function deviceFolder(device: MachineDevice): SysfsNode {
+function deviceFolder({ settings }: SysfsMachine, device: MachineDevice): SysfsNode {
   const { identity, iommuGroup, driver } = device;
   const bus = device.mediated ? 'mdev' : 'pci';
   return folder(() => [
@@ -111,8 +115,15 @@ function deviceFolder(device: MachineDevice): SysfsNode {
         ] as const)),
     ['subsystem', link(`../../../bus/${bus}`)],
     ...(driver === null ? [] : ([['driver', link(`../../../bus/${bus}/drivers/${driver}`)]] as const)),
+    ...(device.vfio === null || !settings.iommufd ? [] : ([['vfio-dev', vfioDev(device.vfio)]] as const)),
     ...(iommuGroup === null ? [] : ([['iommu_group', link(`../../../kernel/iommu_groups/${iommuGroup.id}`)]] as const)),
   ]);
+}
+
+/** The folder of VFIO in the folder of a device. A device that has a node also has its number there. Source: vfio_device_add */
+function vfioDev({ index, hasCdev }: VfioDevice): SysfsNode {
+  const files: Entries = hasCdev ? [['dev', textFile(() => `${VFIO_DEV_MAJOR}:${index}`)]] : [];
+  return folder(() => [[`vfio${index}`, folder(() => files)]]);
 }
 
 function driverOverride(device: MachineDevice): SysfsNode {

@@ -2,7 +2,8 @@ import type { IommuDomain } from '../iommu/domain.js';
 import type { IommuGroup } from '../iommu/iommu-group.js';
 import { clip, exclude, intersects } from '../iommu/iova-ranges.js';
 import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
-import { lastOf, type MappingList, type Type1Mapping } from './mapping-list.js';
+import { type IovaList, lastOf } from '../iommu/iova-list.js';
+import type { Type1Mapping } from './mapping.js';
 import { ErrnoFailure, failWith } from '../base/errno-failure.js';
 import { logKernelWarning } from '../base/kernel-log.js';
 
@@ -31,7 +32,7 @@ export class Type1Domains {
   constructor(
     private readonly createDomain: () => IommuDomain,
     private readonly allowUnsafeInterrupts: boolean,
-    private readonly mappings: MappingList,
+    private readonly mappings: IovaList<Type1Mapping>,
     private readonly pinning: Pinning,
   ) {}
 

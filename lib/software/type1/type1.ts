@@ -20,8 +20,9 @@ import type { MemlockAccount } from '../base/caller.js';
 import type { IommuDriver, IommuDriverType, VfioGroupType } from '../iommu/iommu-driver.js';
 import type { IommuGroup } from '../iommu/iommu-group.js';
 import { contains } from '../iommu/iova-ranges.js';
-import { lastOf, MappingList, type Type1Mapping } from './mapping-list.js';
-import { MemoryPinning, type ProbeMemory } from './memory-pinning.js';
+import { IovaList, lastOf } from '../iommu/iova-list.js';
+import { MemoryPinning, type ProbeMemory } from '../iommu/memory-pinning.js';
+import type { Type1Mapping } from './mapping.js';
 import { Mutex } from '../../base/mutex.js';
 import { failWith } from '../base/errno-failure.js';
 import { Type1Domains } from './domains.js';
@@ -50,9 +51,9 @@ export interface Type1Environment {
 
 /**
  * The rules of the address space. `v1`: an unmap removes each mapping that starts in the range. `v2`: an unmap that would
- * cut a mapping fails. `compat`: v2 with the errnos of iommufd.
+ * cut a mapping fails.
  */
-export type Type1Version = 'v1' | 'v2' | 'compat';
+export type Type1Version = 'v1' | 'v2';
 
 /** Makes the IOMMU type of VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU. */
 export function type1Type(environment: Type1Environment): IommuDriverType {
@@ -72,7 +73,7 @@ export function type1Type(environment: Type1Environment): IommuDriverType {
 export class Type1 implements IommuDriver {
   /** Held by every call that reads or changes mappings or groups. Source: struct vfio_iommu, lock */
   readonly #lock = new Mutex();
-  readonly #mappings = new MappingList();
+  readonly #mappings = new IovaList<Type1Mapping>();
   readonly #pinning: MemoryPinning;
   readonly #domains: Type1Domains;
   readonly #settings: Type1Settings;
@@ -96,7 +97,7 @@ export class Type1 implements IommuDriver {
 
   checkExtension(extension: number): number {
     if (isAlwaysThere(extension)) return 1;
-    if (extension === VFIO_UPDATE_VADDR) return this.#domains.hasEmulated || this.version === 'compat' ? 0 : 1;
+    if (extension === VFIO_UPDATE_VADDR) return this.#domains.hasEmulated ? 0 : 1;
     if (extension === VFIO_DMA_CC_IOMMU) return this.#domains.allEnforceCoherency ? 1 : 0;
     return 0;
   }
@@ -114,7 +115,7 @@ export class Type1 implements IommuDriver {
       const pinned = this.#domains.pins;
       const last = this.#domains.detach(group);
       if (pinned && !this.#domains.pins) for (const mapping of this.#mappings) this.#pinning.unpin(mapping);
-      if (last && this.version !== 'compat') this.#forgetAll();
+      if (last) this.#forgetAll();
     });
   }
 
@@ -155,7 +156,7 @@ export class Type1 implements IommuDriver {
 
   /**
    * Performs VFIO_IOMMU_UNMAP_DMA.
-   * @throws EINVAL (`compat`: ENOENT) if the range cuts a mapping, EBUSY for FLAG_VADDR with a mediated device
+   * @throws EINVAL if the range cuts a mapping, EBUSY for FLAG_VADDR with a mediated device
    */
   unmap(unmap: DmaUnmap): Promise<DmaUnmapResult> {
     if (
@@ -171,7 +172,7 @@ export class Type1 implements IommuDriver {
       if (vaddrOnly && this.#domains.hasEmulated) failWith('EBUSY');
       const last = this.#lastToUnmap(unmap, all);
       if (wantsBitmap && (!this.#tracksDirty || unmap.bitmap?.pageSize !== this.#pageSize)) failWith('EINVAL');
-      if (this.version !== 'v1' && !all) this.#checkWhole(unmap.iova, last);
+      if (this.version === 'v2' && !all) this.#checkWhole(unmap.iova, last);
       const victims = this.#victims(unmap.iova, last);
       if (vaddrOnly) return { size: this.#invalidateVaddrs(victims) };
       await this.#remove(victims);
@@ -208,7 +209,6 @@ export class Type1 implements IommuDriver {
   /** VFIO_IOMMU_DIRTY_PAGES needs v2. iommufd does not have the call. @throws EACCES, ENOTTY */
   #checkDirtyTracking(): void {
     if (this.version === 'v1') failWith('EACCES');
-    if (this.version === 'compat') failWith('ENOTTY');
   }
 
   #add(map: DmaMap, account: MemlockAccount): void {
@@ -255,12 +255,12 @@ export class Type1 implements IommuDriver {
     return last;
   }
 
-  /** @throws EINVAL (`compat`: ENOENT) if an end of the range lies inside a mapping */
+  /** @throws EINVAL if an end of the range lies inside a mapping */
   #checkWhole(start: bigint, last: bigint): void {
     const first = this.#mappings.find(start, start);
     const end = this.#mappings.find(last, last);
-    if (first !== undefined && first.iova !== start) failWith(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
-    if (end !== undefined && lastOf(end) !== last) failWith(this.version === 'compat' ? 'ENOENT' : 'EINVAL');
+    if (first !== undefined && first.iova !== start) failWith('EINVAL');
+    if (end !== undefined && lastOf(end) !== last) failWith('EINVAL');
   }
 
   /** Returns the mappings to unmap. v1 takes whole mappings that start in the range, none if the range starts inside one. */

@@ -1,7 +1,19 @@
 import { VFIO_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio.js';
 import type { MemlockAccount } from '../base/caller.js';
 import { failWith } from '../base/errno-failure.js';
-import type { Type1Mapping } from './mapping-list.js';
+
+/** Memory of this process that an IOMMU can map. */
+export interface PinnableMemory {
+  readonly vaddr: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  /** VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both. */
+  readonly access: number;
+  /** The process that pays for the pinned memory. */
+  account: MemlockAccount;
+  /** Whether the pages are pinned. They are while an IOMMU domain has them. */
+  pinned: boolean;
+}
 
 /** Tells whether memory of this process can be pinned for reading (and for writing). */
 export type ProbeMemory = (vaddr: bigint, size: bigint, write: boolean) => boolean;
@@ -18,7 +30,7 @@ export class MemoryPinning {
   ) {}
 
   /** Pins a mapping's memory. @throws EFAULT, ENOMEM */
-  pin(mapping: Type1Mapping): void {
+  pin(mapping: PinnableMemory): void {
     const room = mapping.account.lockableBytes;
     const within = mapping.size <= room ? mapping.size : room - (room % this.pageSize);
     const write = (mapping.access & VFIO_DMA_MAP_FLAG_WRITE) !== 0;
@@ -29,14 +41,14 @@ export class MemoryPinning {
   }
 
   /** Unpins a mapping's memory. */
-  unpin(mapping: Type1Mapping): void {
+  unpin(mapping: PinnableMemory): void {
     if (!mapping.pinned) return;
     mapping.account.lockedBytes -= mapping.size;
     mapping.pinned = false;
   }
 
   /** Charges a mapping to another process. @throws ENOMEM if the limit of that process does not allow it */
-  changeAccount(mapping: Type1Mapping, account: MemlockAccount): void {
+  changeAccount(mapping: PinnableMemory, account: MemlockAccount): void {
     if (mapping.account === account) return;
     if (mapping.pinned) {
       if (account.lockableBytes < mapping.size) failWith('ENOMEM');

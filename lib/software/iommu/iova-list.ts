@@ -1,24 +1,13 @@
-import type { MemlockAccount } from '../base/caller.js';
-
-/** The mapping that one VFIO_IOMMU_MAP_DMA made. Source: struct vfio_dma */
-export interface Type1Mapping {
+/** A range of IOVAs with something behind it. */
+export interface IovaEntry {
+  /** The first IOVA. */
   readonly iova: bigint;
   /** Bytes. */
   readonly size: bigint;
-  /** VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both. */
-  readonly access: number;
-  /** Where the memory is in the address space of this process. */
-  vaddr: bigint;
-  /** True between UNMAP_DMA with FLAG_VADDR and MAP_DMA with FLAG_VADDR. */
-  vaddrInvalid: boolean;
-  /** The process that pays for the pinned memory. */
-  account: MemlockAccount;
-  /** Whether the pages are pinned. They are while the container has an IOMMU domain. */
-  pinned: boolean;
 }
 
 /** Returns the last IOVA of a mapping. */
-export function lastOf(mapping: { readonly iova: bigint; readonly size: bigint }): bigint {
+export function lastOf(mapping: IovaEntry): bigint {
   return mapping.iova + mapping.size - 1n;
 }
 
@@ -27,10 +16,11 @@ const CHUNK = 512;
 
 /**
  * The mappings of an address space, ordered by IOVA. They never overlap. The list is a list of short sorted chunks: a
- * search takes logarithmic time, and an insertion moves at most one chunk. Source: struct vfio_iommu, dma_list
+ * search takes logarithmic time, and an insertion moves at most one chunk.
+ * Source: struct vfio_iommu, dma_list; struct io_pagetable, area_itree
  */
-export class MappingList {
-  #chunks: Type1Mapping[][] = [];
+export class IovaList<Entry extends IovaEntry> {
+  #chunks: Entry[][] = [];
   #count = 0;
 
   get count(): number {
@@ -38,7 +28,7 @@ export class MappingList {
   }
 
   /** Adds a mapping. The caller has checked that it overlaps no other. */
-  insert(mapping: Type1Mapping): void {
+  insert(mapping: Entry): void {
     this.#count += 1;
     const at = Math.max(this.#chunkOf(mapping.iova), 0);
     const chunk = this.#chunks[at];
@@ -51,7 +41,7 @@ export class MappingList {
   }
 
   /** Removes a mapping. */
-  delete(mapping: Type1Mapping): void {
+  delete(mapping: Entry): void {
     const at = this.#chunkOf(mapping.iova);
     const chunk = this.#chunks[at];
     const index = chunk === undefined ? -1 : countBefore(chunk, mapping.iova);
@@ -68,7 +58,7 @@ export class MappingList {
   }
 
   /** Returns the first mapping that overlaps the range. @param last the last IOVA of the range */
-  find(start: bigint, last: bigint): Type1Mapping | undefined {
+  find(start: bigint, last: bigint): Entry | undefined {
     const first = this.overlapping(start, last).next();
     return first.done === true ? undefined : first.value;
   }
@@ -77,13 +67,13 @@ export class MappingList {
    * Iterates over the mappings that overlap the range, in their order. The list must not change during the iteration.
    * @param last the last IOVA of the range
    */
-  *overlapping(start: bigint, last: bigint): Generator<Type1Mapping, undefined> {
+  *overlapping(start: bigint, last: bigint): Generator<Entry, undefined> {
     let chunkIndex = Math.max(this.#chunkOf(start), 0);
     let index = Math.max(countBefore(this.#chunks[chunkIndex] ?? [], start + 1n) - 1, 0);
     for (; chunkIndex < this.#chunks.length; chunkIndex += 1, index = 0) {
       const chunk = this.#chunks[chunkIndex] ?? [];
       for (; index < chunk.length; index += 1) {
-        const mapping = chunk[index] as Type1Mapping;
+        const mapping = chunk[index] as Entry;
         if (mapping.iova > last) return undefined;
         if (lastOf(mapping) >= start) yield mapping;
       }
@@ -91,7 +81,7 @@ export class MappingList {
     return undefined;
   }
 
-  *[Symbol.iterator](): Generator<Type1Mapping, undefined> {
+  *[Symbol.iterator](): Generator<Entry, undefined> {
     for (const chunk of this.#chunks) yield* chunk;
     return undefined;
   }
@@ -102,7 +92,7 @@ export class MappingList {
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#chunks[middle]?.[0] as Type1Mapping).iova <= iova) low = middle + 1;
+      if ((this.#chunks[middle]?.[0] as Entry).iova <= iova) low = middle + 1;
       else high = middle;
     }
     return low - 1;
@@ -110,12 +100,12 @@ export class MappingList {
 }
 
 /** Returns how many mappings of a chunk start below `iova`. */
-function countBefore(chunk: readonly Type1Mapping[], iova: bigint): number {
+function countBefore(chunk: readonly IovaEntry[], iova: bigint): number {
   let low = 0;
   let high = chunk.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((chunk[middle] as Type1Mapping).iova < iova) low = middle + 1;
+    if ((chunk[middle] as IovaEntry).iova < iova) low = middle + 1;
     else high = middle;
   }
   return low;
