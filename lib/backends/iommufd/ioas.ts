@@ -73,8 +73,8 @@ export class Ioas implements DmaTarget {
     return (await Promise.all([...ids].map((id) => queryReservedRanges(sysfs, id)))).flat();
   }
 
-  queryLocked(): Promise<LockedMemory> {
-    return readLockedMemory('iommufd');
+  async queryLocked(): Promise<LockedMemory> {
+    return this.kernel.lockedMemory?.() ?? readLockedMemory('iommufd');
   }
 
   async map({ vaddr, iova, size, read, write, file }: DmaChunk): Promise<void> {

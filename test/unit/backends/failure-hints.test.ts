@@ -16,7 +16,7 @@ const EDU = 'f000:00:04.0';
 const SIBLING = 'f000:00:04.1';
 
 /** The guest shows the same on the real kernel: test/guest/specs/default/stumbling-*.test.ts. */
-describe('the hints of failures, on the software core', () => {
+describe('the hints of failures by containers, on the software core', () => {
   const closing: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
@@ -30,7 +30,7 @@ describe('the hints of failures, on the software core', () => {
   }
 
   function engineOf(machine: SoftwareMachine, options: ProcessOptions = {}): Engine {
-    const engine = new Engine({ kernels: [machine.process(options)] });
+    const engine = new Engine({ kernels: [machine.process(options)], backend: 'container' });
     closing.push(() => engine.close());
     return engine;
   }
@@ -95,7 +95,7 @@ describe('the hints of failures, on the software core', () => {
   it('say that the reason is unknown if the kernel gives none', async () => {
     const refusing = (await machineWithEdu()).process();
     refusing.mapDma = () => Promise.reject(systemError('EINVAL', 'ioctl(VFIO_IOMMU_MAP_DMA)'));
-    const engine = new Engine({ kernels: [refusing] });
+    const engine = new Engine({ kernels: [refusing], backend: 'container' });
     closing.push(() => engine.close());
     const device = await engine.attach(EDU);
     await refuses(device.dma.allocate(4096, { iova: 0x10000n }), 'EINVAL', [
