@@ -15,7 +15,7 @@ describe('the main job', function () {
   it('works edu and testdev and verifies everything', async () => {
     const report = await runFor(2);
     assert.equal(report.device, 'f000:00:04.0,f000:00:05.0');
-    assert.equal(report.backend, 'container');
+    assert.equal(report.backend, 'iommufd');
     assert.ok(report.workers >= 1);
     for (const { operations, perSecond } of [report.mapped, report.trapped]) {
       assert.ok(operations > 100 && perSecond > 0);

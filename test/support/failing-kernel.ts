@@ -1,4 +1,5 @@
 import { systemError } from '../../lib/base/errors.js';
+import type { IommufdKernel } from '../../lib/kernel/iommufd.js';
 import type { VfioKernel } from '../../lib/kernel/kernel.js';
 import type { ErrnoName } from '../../lib/uapi/errno.js';
 
@@ -23,7 +24,13 @@ const SYNCHRONOUS = new Set<string>([
   'getDeviceInfo',
   'getRegionInfo',
   'getIrqInfo',
-] satisfies (keyof VfioKernel)[]);
+  'allocIoas',
+  'getIovaRanges',
+  'allowIovas',
+  'getOption',
+  'setOption',
+  'getHwInfo',
+] satisfies (keyof VfioKernel | keyof IommufdKernel)[]);
 
 /**
  * Wraps a kernel. A failing call does not reach the kernel, except `close`: a close(2) that fails closes the descriptor too.

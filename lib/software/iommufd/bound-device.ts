@@ -19,6 +19,8 @@ export interface Binding {
 /** The iommufd, as a bound device uses it. `IommufdContext` implements it. */
 export interface BindingContext {
   readonly objects: ObjectTable;
+  /** Returns the page tables that have the mappings of an IOAS, the oldest first. */
+  hwptsOf(ioas: Ioas): Hwpt[];
   /** Makes a page table with the mappings of an IOAS, for a group. It is not in the table of objects yet. */
   makeHwpt(ioas: Ioas, group: BoundGroup, options: HwptOptions): Promise<Hwpt>;
   /** Ends the binding of a device: releases its group and the reference of the device. */
@@ -97,7 +99,7 @@ export class BoundDevice extends IommufdObject implements Binding {
 
   /** Takes the first page table of the IOAS that fits, else a new one. Source: iommufd_device_auto_get_domain */
   async #changeToIoas(ioas: Ioas, change: Change): Promise<{ hwpt: Hwpt; left: Hwpt | null }> {
-    for (const hwpt of ioas.hwpts.filter(({ auto }) => auto)) {
+    for (const hwpt of this.context.hwptsOf(ioas).filter(({ auto }) => auto)) {
       try {
         return { hwpt, left: await change(hwpt) };
       } catch (error) {

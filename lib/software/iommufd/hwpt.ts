@@ -48,7 +48,6 @@ export class Hwpt extends IommufdObject {
   /** Takes over the mappings of the IOAS. @throws EADDRINUSE, EINVAL, EFAULT, ENOMEM */
   async fill(): Promise<void> {
     await this.ioas.table.addDomain(this.domain, this.geometry);
-    this.ioas.hwpts.push(this);
     this.ioas.users += 1;
   }
 
@@ -84,7 +83,6 @@ export class Hwpt extends IommufdObject {
 
   override async destroy(): Promise<void> {
     const { ioas } = this;
-    ioas.hwpts.splice(ioas.hwpts.indexOf(this), 1);
     await ioas.table.removeDomain(this.domain);
     this.domain.close();
     ioas.users -= 1;

@@ -94,6 +94,10 @@ export class IommufdContext extends ReferenceCounted {
     }
   }
 
+  hwptsOf(ioas: Ioas): Hwpt[] {
+    return this.objects.all.filter((object) => object instanceof Hwpt).filter((hwpt) => hwpt.ioas === ioas);
+  }
+
   /** Returns an IOAS. @throws ENOENT for another id */
   ioas(id: number): Ioas {
     const object = this.objects.get(id);

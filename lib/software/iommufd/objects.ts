@@ -36,6 +36,11 @@ export class ObjectTable {
     return object;
   }
 
+  /** The objects, the oldest first. */
+  get all(): readonly IommufdObject[] {
+    return [...this.#objects.values()];
+  }
+
   has(object: IommufdObject): boolean {
     return this.#objects.get(object.id) === object;
   }

@@ -22,8 +22,9 @@ import {
 import type { Caller, MemlockAccount } from '../base/caller.js';
 import { failWith } from '../base/errno-failure.js';
 import type { ContainerIommu } from '../iommu/iommu-driver.js';
-import type { IommufdContext } from './iommufd-context.js';
+import type { Hwpt } from './hwpt.js';
 import type { Ioas } from './ioas.js';
+import type { ObjectTable } from './objects.js';
 import { Pages } from './pages.js';
 
 const ACCESS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
@@ -33,6 +34,13 @@ const IOVA_RANGE_SIZE = 16;
 /** The kernel has no limit of mappings, and says so. Source: iommufd_fill_cap_dma_avail */
 const NO_LIMIT = 0xffff_ffff;
 
+/** The iommufd, as the ioctls of a container use it. `IommufdContext` implements it. */
+export interface CompatContext {
+  readonly objects: ObjectTable;
+  allocIoas(): Ioas;
+  hwptsOf(ioas: Ioas): Hwpt[];
+}
+
 /**
  * The ioctls of a container on an iommufd. They work on one IOAS, which the first group makes that uses the iommufd as its container.
  * Source: drivers/iommu/iommufd/vfio_compat.c
@@ -41,7 +49,7 @@ export class VfioCompat implements ContainerIommu {
   #ioas: Ioas | null = null;
   #noiommu = false;
 
-  constructor(private readonly context: IommufdContext) {}
+  constructor(private readonly context: CompatContext) {}
 
   /** The id of the IOAS. @throws ENODEV before a group has made it, and after it was destroyed */
   get ioasId(): number {
@@ -73,7 +81,7 @@ export class VfioCompat implements ContainerIommu {
       case VFIO_NOIOMMU_IOMMU:
         return 1;
       case VFIO_DMA_CC_IOMMU:
-        return this.#present.hwpts.every(({ enforcesCoherency }) => enforcesCoherency) ? 1 : 0;
+        return this.context.hwptsOf(this.#present).every(({ enforcesCoherency }) => enforcesCoherency) ? 1 : 0;
       default:
         return 0;
     }

@@ -42,7 +42,7 @@ describe('DMA space', () => {
     machine = new SoftwareMachine();
     await machine.addDevice({ name: EDU, group: 0, model: 'edu' });
     await machine.addDevice({ name: SECOND, group: 1, model: 'edu' });
-    engine = new Engine({ machine });
+    engine = new Engine({ machine, backend: 'container' });
     ({ dma } = engine);
   });
   after(async () => {
