@@ -3,7 +3,8 @@ import type { Fd, IrqSet } from '../../../../lib/kernel/kernel.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { EDU_IDENT, EDU_REG } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
-import { answers, countOf, RealDevice, valueOf } from '../../support/answers.js';
+import { answers } from '../../support/answer-rows.js';
+import { countOf, RealDevice, valueOf } from '../../support/real-device.js';
 import { whileBound } from '../../support/binding.js';
 
 const MIB = 1 << 20;

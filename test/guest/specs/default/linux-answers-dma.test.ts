@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { DmaMap, DmaUnmap } from '../../../../lib/kernel/kernel.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
-import { answers, RealDevice } from '../../support/answers.js';
+import { answers } from '../../support/answer-rows.js';
+import { RealDevice } from '../../support/real-device.js';
 import { allocateShared } from '../../../support/allocate-shared.js';
 
 const PAGE = 4096n;

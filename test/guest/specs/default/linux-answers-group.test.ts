@@ -2,7 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import type { Fd } from '../../../../lib/kernel/kernel.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
-import { answers, RealDevice } from '../../support/answers.js';
+import { answers } from '../../support/answer-rows.js';
+import { RealDevice } from '../../support/real-device.js';
 import { groupName } from '../../support/sysfs.js';
 
 /** The kernel's answers to the calls of container and group, in the order in which they were recorded. */

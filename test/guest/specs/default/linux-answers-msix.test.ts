@@ -3,7 +3,8 @@ import type { Fd } from '../../../../lib/kernel/kernel.js';
 import { queryInfos } from '../../../../lib/device/query-infos.js';
 import { addon } from '../../../../lib/native/addon.js';
 import { BDF } from '../../devices.js';
-import { answers, RealDevice } from '../../support/answers.js';
+import { answers } from '../../support/answer-rows.js';
+import { RealDevice } from '../../support/real-device.js';
 
 const MSIX = 2;
 const ERR = 3;

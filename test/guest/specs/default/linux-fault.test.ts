@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { addon } from '../../../../lib/native/addon.js';
 import { EDU_IDENT } from '../../../../lib/models/edu/registers.js';
 import { BDF } from '../../devices.js';
-import { RealDevice } from '../../support/answers.js';
+import { RealDevice } from '../../support/real-device.js';
 import { groupName } from '../../support/sysfs.js';
 
 const MIB = 1 << 20;

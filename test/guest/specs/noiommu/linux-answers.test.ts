@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { BDF } from '../../devices.js';
-import { answers, RealDevice } from '../../support/answers.js';
+import { answers } from '../../support/answer-rows.js';
+import { RealDevice } from '../../support/real-device.js';
 import { groupName, groupOf } from '../../support/sysfs.js';
 
 /** The kernel's answers where no IOMMU translates, in the order in which they were recorded. */

@@ -1,35 +1,9 @@
-import assert from 'node:assert/strict';
-import { VfioError } from '../../../lib/base/errors.js';
 import type { Fd } from '../../../lib/kernel/kernel.js';
 import { linuxKernel } from '../../../lib/kernel/linux/linux.js';
 import { addon } from '../../../lib/native/addon.js';
 import { VFIO_TYPE1v2_IOMMU } from '../../../lib/uapi/vfio.js';
 import { bind, restore } from './binding.js';
 import { groupName } from './sysfs.js';
-
-/** One call, what Linux 6.12 answered to it, and the call itself. An answer is `0`, a value as text, or an errno name. */
-export type Answer = readonly [call: string, answer: string, run: () => unknown];
-
-/** Makes calls in this order, each a test: the state that one leaves is the next one's. */
-export function answers(rows: readonly Answer[]): void {
-  for (const [call, answer, run] of rows) {
-    it(`${call} | ${answer}`, async () => {
-      assert.equal(await answerOf(run), answer);
-    });
-  }
-}
-
-async function answerOf(run: () => unknown): Promise<string> {
-  try {
-    const value = await run();
-    if (value === undefined) return '0';
-    assert.ok(typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string');
-    return typeof value === 'string' ? value : value < 10 ? String(value) : `0x${value.toString(16)}`;
-  } catch (error) {
-    if (error instanceof VfioError && error.errno !== undefined) return error.code;
-    throw error;
-  }
-}
 
 /** A device of the real kernel with its group and container, opened step by step. */
 export class RealDevice {
