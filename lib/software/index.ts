@@ -4,6 +4,8 @@
  * @module vfio-engine/software
  */
 export { SoftwareMachine } from './machine/software-machine.js';
+export type { IommufdProcess } from './machine/iommufd-process.js';
+export type { ProcessCalls } from './machine/process-calls.js';
 export type { SoftwareProcess } from './machine/software-process.js';
 export { createDefaultMachine, defaultMachine } from './machine/default-machine.js';
 export type { DeviceOptions, MachineOptions, ProcessOptions } from './machine/machine-options.js';
@@ -12,6 +14,7 @@ export type { KvmReference } from './group/vfio-group.js';
 export type { KernelWarning } from './base/kernel-log.js';
 export type { DmaFaultMessage } from './iommu/dma-faults.js';
 
+export type * from '../kernel/iommufd.js';
 export type * from '../kernel/kernel.js';
 export type { Sysfs } from '../kernel/sysfs.js';
 export type { LockedMemory } from '../kernel/locked-memory.js';

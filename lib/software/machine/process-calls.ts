@@ -1,6 +1,5 @@
 import type { SystemErrorContext } from '../../base/errors.js';
 import type { Fd } from '../../kernel/kernel.js';
-import type { MemlockAccount } from '../base/caller.js';
 import { failWith, runSyscallAsync } from '../base/errno-failure.js';
 import { ContainerFile } from '../container/container-file.js';
 import { CdevFile } from '../group/cdev-file.js';
@@ -11,7 +10,7 @@ import { FileTable, type OpenFile } from './file-table.js';
 import type { ProcessOptions } from './machine-options.js';
 
 /** What the calls of a process share: its descriptors, and its account of locked memory. */
-export abstract class ProcessCalls implements MemlockAccount {
+export abstract class ProcessCalls {
   /** How many bytes of memory the mappings of this process lock. @internal */
   lockedBytes = 0n;
   /** @internal */

@@ -3,7 +3,7 @@ import type { Fd } from '../../../lib/kernel/kernel.js';
 import * as vfio from '../../../lib/uapi/vfio.js';
 import { map, unmapped } from './dma-steps.js';
 import type { Scenario } from './scenario.js';
-import { answerOf, descriptor, hex, leftOut, row, table, zero } from './table.js';
+import { answerOf, descriptor, hex, row, table, zero } from './table.js';
 import { twoDevices } from './worlds.js';
 
 /** Opens a group that uses an iommufd as its container. */
@@ -12,6 +12,11 @@ async function compat(s: Scenario): Promise<Scenario> {
   s.container = await s.kernel.openIommufd();
   await s.kernel.setContainer(s.group, s.container);
   return s;
+}
+
+/** Binds a device node to the iommufd of the row. */
+async function bind(s: Scenario, cdev: Fd): Promise<void> {
+  await s.kernel.bindIommufd(cdev, s.container);
 }
 
 interface Unbinding {
@@ -62,36 +67,23 @@ table('Group and cdev exclusion; driver unbind while in use', twoDevices, [
     await s.containerOpen();
     return descriptor(s.kernel.openGroup(s.groupName));
   }),
-  leftOut(
-    'open(/dev/vfio/devices/vfioX)',
-    'group fd open',
-    '4',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
+  row('open(/dev/vfio/devices/vfioX)', 'group fd open', '4', async (s) => descriptor((await s.groupOpen()).openCdev())),
+  row('BIND_IOMMUFD', 'group fd open', '-1 EBUSY', async (s) => {
+    await s.groupOpen();
+    s.container = await s.kernel.openIommufd();
+    return zero(bind(s, await s.openCdev()));
+  }),
+  row('open(/dev/vfio/N)', 'device bound through its cdev', '-1 EBUSY', async (s) =>
+    descriptor((await s.cdevBound()).kernel.openGroup(s.groupName)),
   ),
-  leftOut(
-    'BIND_IOMMUFD',
-    'group fd open',
-    '-1 EBUSY',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
+  row('BIND_IOMMUFD on the second cdev fd', 'bound by the first', '-1 EINVAL', async (s) =>
+    zero(bind(await s.cdevBound(), await s.openCdev())),
   ),
-  leftOut(
-    'open(/dev/vfio/N)',
-    'device bound through its cdev',
-    '-1 EBUSY',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
-  leftOut(
-    'BIND_IOMMUFD on the second cdev fd',
-    'bound by the first',
-    '-1 EINVAL',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
-  leftOut(
-    'BIND_IOMMUFD on the second cdev fd',
-    'first cdev fd closed',
-    '0',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
+  row('BIND_IOMMUFD on the second cdev fd', 'first cdev fd closed', '0', async (s) => {
+    const second = await (await s.cdevBound()).openCdev();
+    await s.kernel.close(s.device);
+    return zero(bind(s, second));
+  }),
   row('SET_CONTAINER with an iommufd fd (compat)', 'CONFIG_IOMMUFD_VFIO_CONTAINER=n', '0', async (s) => {
     await s.groupOpen();
     s.container = await s.kernel.openIommufd();

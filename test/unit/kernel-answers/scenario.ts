@@ -81,6 +81,19 @@ export class Scenario {
     return this;
   }
 
+  /** Opens the node of a device. @param deviceName default: the row's device */
+  openCdev(deviceName = this.deviceName): Promise<Fd> {
+    return this.kernel.openCdev(`vfio${this.machine.device(deviceName).vfio?.index}`);
+  }
+
+  /** Opens an iommufd and binds the row's device to it. */
+  async cdevBound(): Promise<this> {
+    this.container = await this.kernel.openIommufd();
+    this.device = await this.openCdev();
+    await this.kernel.bindIommufd(this.device, this.container);
+    return this;
+  }
+
   /** Reads from a region of the row's device. */
   read(regionIndex: number, regionOffset: number | bigint, length: number): Promise<Uint8Array> {
     return this.kernel.pread(this.device, fileOffset(regionIndex, regionOffset), length);

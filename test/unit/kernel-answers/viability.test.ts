@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
+import type { Fd } from '../../../lib/kernel/kernel.js';
 import type { Scenario } from './scenario.js';
-import { answerOf, descriptor, hex, leftOut, row, table, zero } from './table.js';
+import { answerOf, descriptor, hex, row, table, zero } from './table.js';
 import { BOTH, MIXED, severalFunctions, THREE } from './worlds.js';
 
 function status(s: Scenario): string {
@@ -26,6 +27,14 @@ async function unbindSibling(s: Scenario): Promise<string> {
     if (s.machine.device(MIXED.sibling).driver === null) await s.machine.bindDriver(MIXED.sibling, 'virtio-pci');
   });
   return write(s, `/sys/bus/pci/devices/${MIXED.sibling}/driver/unbind`, MIXED.sibling);
+}
+
+/** Binds both functions of a group to one iommufd. @returns the open node of the second */
+async function bothBound(s: Scenario): Promise<Fd> {
+  await s.about(BOTH.group, BOTH.device).cdevBound();
+  const sibling = await s.openCdev(BOTH.sibling);
+  await s.kernel.bindIommufd(sibling, s.container);
+  return sibling;
 }
 
 table('Group viability (groups of several functions)', severalFunctions, [
@@ -83,12 +92,10 @@ table('Group viability (groups of several functions)', severalFunctions, [
       return descriptor(s.kernel.getDeviceFd(s.group, s.deviceName));
     },
   ),
-  leftOut(
-    'cdev: VFIO_DEVICE_BIND_IOMMUFD',
-    'sibling bound to virtio-pci',
-    '-1 EPERM',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
+  row('cdev: VFIO_DEVICE_BIND_IOMMUFD', 'sibling bound to virtio-pci', '-1 EPERM', async (s) => {
+    const iommufd = await s.kernel.openIommufd();
+    return zero(s.kernel.bindIommufd(await s.openCdev(MIXED.device), iommufd).then(() => undefined));
+  }),
   row('unbind the sibling from virtio-pci (write to driver/unbind)', 'group not in use', '12', (s) =>
     unbindSibling(s.about(MIXED.group, MIXED.device)),
   ),
@@ -139,34 +146,32 @@ table('Group viability (groups of several functions)', severalFunctions, [
     for (const fd of [other, s.device]) await s.kernel.close(fd);
     return zero(s.kernel.unsetContainer(s.group));
   }),
-  leftOut(
-    'cdev: BIND_IOMMUFD function 0 to iommufd A',
-    '2-function group',
-    '0',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
+  row('cdev: BIND_IOMMUFD function 0 to iommufd A', '2-function group', '0', async (s) =>
+    zero(
+      s
+        .about(BOTH.group, BOTH.device)
+        .cdevBound()
+        .then(() => undefined),
+    ),
   ),
-  leftOut(
-    'cdev: BIND_IOMMUFD function 1 to iommufd B',
-    'function 0 bound to A',
-    '-1 EPERM',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
+  row('cdev: BIND_IOMMUFD function 1 to iommufd B', 'function 0 bound to A', '-1 EPERM', async (s) => {
+    await s.about(BOTH.group, BOTH.device).cdevBound();
+    const other = await s.kernel.openIommufd();
+    return zero(s.kernel.bindIommufd(await s.openCdev(BOTH.sibling), other).then(() => undefined));
+  }),
+  row('cdev: BIND_IOMMUFD function 1 to iommufd A', 'function 0 bound to A', '0', async (s) =>
+    zero(bothBound(s).then(() => undefined)),
   ),
-  leftOut(
-    'cdev: BIND_IOMMUFD function 1 to iommufd A',
-    'function 0 bound to A',
-    '0',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
-  leftOut(
-    'cdev: ATTACH function 1 to IOAS 2',
-    'function 0 on IOAS 1',
-    '-1 EINVAL',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
-  leftOut(
-    'cdev: ATTACH function 1 to IOAS 1',
-    'function 0 on IOAS 1',
-    '0',
-    'the software core has no device nodes (cdev); this is a row of the iommufd backend',
-  ),
+  row('cdev: ATTACH function 1 to IOAS 2', 'function 0 on IOAS 1', '-1 EINVAL', async (s) => {
+    const sibling = await bothBound(s);
+    await s.kernel.attachIommufdPt(s.device, s.kernel.allocIoas(s.container));
+    const other = s.kernel.allocIoas(s.container);
+    return zero(s.kernel.attachIommufdPt(sibling, other).then(() => undefined));
+  }),
+  row('cdev: ATTACH function 1 to IOAS 1', 'function 0 on IOAS 1', '0', async (s) => {
+    const sibling = await bothBound(s);
+    const ioas = s.kernel.allocIoas(s.container);
+    await s.kernel.attachIommufdPt(s.device, ioas);
+    return zero(s.kernel.attachIommufdPt(sibling, ioas).then(() => undefined));
+  }),
 ]);
