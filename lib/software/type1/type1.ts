@@ -34,7 +34,7 @@ const MAP_FLAGS = ACCESS | VFIO_DMA_MAP_FLAG_VADDR;
 const UNMAP_FLAGS = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
 
 /** The module parameters of vfio_iommu_type1, and the page sizes of the IOMMU. */
-export interface Type1Settings {
+interface Type1Settings {
   readonly allowUnsafeInterrupts: boolean;
   /** How many mappings a container can have. */
   readonly dmaEntryLimit: number;
@@ -53,7 +53,7 @@ export interface Type1Environment {
  * The rules of the address space. `v1`: an unmap removes each mapping that starts in the range. `v2`: an unmap that would
  * cut a mapping fails.
  */
-export type Type1Version = 'v1' | 'v2';
+type Type1Version = 'v1' | 'v2';
 
 /** Makes the IOMMU type of VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU. */
 export function type1Type(environment: Type1Environment): IommuDriverType {
@@ -70,7 +70,7 @@ export function type1Type(environment: Type1Environment): IommuDriverType {
 }
 
 /** The IOMMU of a container: its mappings and their rules. Source: drivers/vfio/vfio_iommu_type1.c */
-export class Type1 implements IommuDriver {
+class Type1 implements IommuDriver {
   /** Held by every call that reads or changes mappings or groups. Source: struct vfio_iommu, lock */
   readonly #lock = new Mutex();
   readonly #mappings = new IovaList<Type1Mapping>();
