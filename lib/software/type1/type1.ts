@@ -69,8 +69,8 @@ export function type1Type(environment: Type1Environment): IommuDriverType {
   };
 }
 
-/** The IOMMU of a container: its mappings and their rules. Source: drivers/vfio/vfio_iommu_type1.c */
-class Type1 implements IommuDriver {
+/** The IOMMU of a container: its mappings and their rules. Source: drivers/vfio/vfio_iommu_type1.c @internal Tests make it. */
+export class Type1 implements IommuDriver {
   /** Held by every call that reads or changes mappings or groups. Source: struct vfio_iommu, lock */
   readonly #lock = new Mutex();
   readonly #mappings = new IovaList<Type1Mapping>();
