@@ -13,7 +13,7 @@ export interface FailingKernel {
 }
 
 /** Calls that do not use the kernel's state. A sweep that counted them would only repeat itself. */
-const NOT_CALLS = new Set(['ioTarget', 'resolveName', 'exit']);
+const NOT_CALLS = new Set(['ioTarget', 'resolveName', 'watchRemoval', 'exit']);
 
 /** Calls that return a value instead of a promise, and throw. */
 const SYNCHRONOUS = new Set<string>([
