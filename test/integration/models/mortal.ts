@@ -21,7 +21,7 @@ const mortal: PciModel = {
   ...testdev,
   name: 'mortal',
   create(host, options) {
-    const instance = testdev.create(host, options as undefined);
+    const instance = testdev.create(host, options);
     return {
       read: (bar, offset, width) =>
         bar === BAR.REGISTERS && offset === MORTAL_REG.PID ? process.pid : instance.read(bar, offset, width),
