@@ -30,6 +30,8 @@ int Model::Read(const ModelRegion& region, uint64_t offset, uint32_t width, uint
 
 int Model::Write(ModelRegion& region, uint64_t offset, uint32_t width, uint64_t value) {
   if (region.transfer_error != 0) return region.transfer_error;
+  // A write behind the end of a file makes it longer.
+  if (offset + width > region.bytes.size()) region.bytes.resize(offset + width);
   std::memcpy(&region.bytes[offset], &value, width);
   return 0;
 }

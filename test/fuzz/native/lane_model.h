@@ -24,7 +24,7 @@ struct ModelRegion {
   bool writable = true;
   // The error of each transfer, for a region over a file that has no offsets.
   int transfer_error = 0;
-  // What the region's file holds. Transfers behind its end are short.
+  // What the region's file holds. Reads behind its end are short.
   std::vector<uint8_t> bytes;
 };
 

@@ -9,7 +9,6 @@
 
 #include "input.h"
 #include "lane/region_table.h"
-#include "memory/memfd.h"
 
 namespace fuzz {
 
@@ -25,9 +24,18 @@ void RequireCanary(const uint8_t* begin, const uint8_t* end, const char* what) {
   Require(std::memcmp(begin, canary.data(), static_cast<size_t>(end - begin)) == 0, what);
 }
 
+// Tells whether a file that became longer ends with the bytes from `from` on.
+bool EndsWith(int file, const std::vector<uint8_t>& known, size_t from) {
+  std::vector<uint8_t> bytes(known.size() - from + 1);
+  const ssize_t got = pread(file, bytes.data(), bytes.size(), static_cast<off_t>(from));
+  return got == static_cast<ssize_t>(bytes.size() - 1) &&
+         std::memcmp(bytes.data(), &known[from], bytes.size() - 1) == 0;
+}
+
 }  // namespace
 
-Backing::Backing(size_t file_size) : file(CreateMemfd("fuzz", file_size, 0)), size(file_size) {
+Backing::Backing(size_t file_size) : file(memfd_create("fuzz", MFD_CLOEXEC)), size(file_size) {
+  Require(ftruncate(file.get(), static_cast<off_t>(size)) == 0, "a file can be made");
   bytes = static_cast<uint8_t*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0));
   Require(bytes != MAP_FAILED, "a file can be mapped");
 }
@@ -93,6 +101,10 @@ void World::Reset(uint8_t seed) {
   constexpr size_t kStride = 256;
   for (size_t i = 0; i < backings_.size(); i++) {
     std::vector<uint8_t>& known = model.regions[i].bytes;
+    if (known.size() > backings_[i].size) {
+      known.resize(backings_[i].size);
+      Require(ftruncate(backings_[i].file.get(), static_cast<off_t>(known.size())) == 0, "a file can be cut");
+    }
     std::memset(known.data(), seed, known.size());
     for (size_t at = 0; at + 8 <= known.size(); at += kStride) std::memset(&known[at], 0xFF, 8);
     std::memcpy(backings_[i].bytes, known.data(), known.size());
@@ -107,7 +119,9 @@ void World::Reset(uint8_t seed) {
 bool World::Matches() {
   for (size_t i = 0; i < backings_.size(); i++) {
     const std::vector<uint8_t>& known = model.regions[i].bytes;
-    if (std::memcmp(backings_[i].bytes, known.data(), known.size()) != 0) return false;
+    const size_t mapped = std::min(known.size(), backings_[i].size);
+    if (std::memcmp(backings_[i].bytes, known.data(), mapped) != 0) return false;
+    if (mapped < known.size() && !EndsWith(backings_[i].file.get(), known, mapped)) return false;
   }
   for (size_t i = 0; i < buffers.size(); i++) {
     if (std::memcmp(buffers[i].data(), model.buffers[i].bytes.data(), Buffer::kBytes) != 0) return false;
@@ -117,7 +131,7 @@ bool World::Matches() {
 
 void World::RequireCanaries() {
   for (size_t i = 0; i < backings_.size(); i++) {
-    const size_t known = model.regions[i].bytes.size();
+    const size_t known = std::min(model.regions[i].bytes.size(), backings_[i].size);
     RequireCanary(backings_[i].bytes + known, backings_[i].bytes + backings_[i].size,
                   "nothing is written behind a region");
   }
