@@ -35,6 +35,8 @@ const OPTIONS = {
   detect_leaks: 1,
   exitcode: 0,
   log_exe_name: 1,
+  // A test looks for a core file.
+  disable_coredump: 0,
   malloc_context_size: 12,
 };
 

@@ -16,7 +16,8 @@ const NODE_LEAK = [
 const ADDON_LEAK = [
   'Indirect leak of 16 byte(s) in 1 object(s) allocated from:',
   '    #0 0x7ff2 in operator new(unsigned long) asan_new_delete.cpp:95',
-  '    #1 0x7f00 in vfio_engine::Lane::Lane(unsigned int) (/cache/native/build/Release/vfio_engine.node+0x1234)',
+  '    #1 0x7f44 in vfio_engine::CreateMemfd(char const*, unsigned long, unsigned long) ../memory/memfd.cc:24',
+  '    #2 0x7f44 in MemfdCreate ../memory/register.cc:86',
   '',
 ];
 
@@ -34,10 +35,20 @@ describe('the reports of the sanitizers', () => {
 
   it('have no leaks of Node.js', () => assert.deepEqual(read(...NODE_LEAK), []));
 
+  it('have no leaks of what Node.js allocated for a call of the addon', () => {
+    const node = '    #1 0xc50 in napi_create_external (/usr/bin/node+0xc50413)';
+    assert.deepEqual(read(...ADDON_LEAK.toSpliced(2, 0, node)), []);
+  });
+
   it('have the leaks of the addon, with their stacks', () => {
     const reports = read(...NODE_LEAK, ...ADDON_LEAK);
     assert.equal(reports.length, 1);
-    assert.match(reports[0] ?? '', /^asan\.node\.1: Indirect leak of 16 byte.*\n.*\n.*vfio_engine::Lane::Lane/);
+    assert.match(reports[0] ?? '', /^asan\.node\.1: Indirect leak of 16 byte.*\n.*\n.*vfio_engine::CreateMemfd/);
+  });
+
+  it('have the leaks of the addon without symbols', () => {
+    const frame = '    #1 0x7f44  (/cache/native/build/Release/vfio_engine.node+0x1234)';
+    assert.equal(read(ADDON_LEAK[0] ?? '', ADDON_LEAK[1] ?? '', frame, '').length, 1);
   });
 
   it('have every error, wherever it was', () => {
