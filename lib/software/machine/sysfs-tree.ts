@@ -35,6 +35,7 @@ export function sysfsRoot(machine: SysfsMachine): SysfsNode {
       'sys',
       folder(() => [
         ['bus', folder(() => [['pci', pciBus(machine)], ...mdevBus(machine)])],
+        ['class', folder(() => [['vfio-dev', vfioClass(machine)]])],
         ['devices', folder(() => deviceFolders(machine))],
         ['kernel', folder(() => [['iommu_groups', iommuGroups(machine)]])],
         ['module', folder(() => modules(machine))],
@@ -121,9 +122,19 @@ function deviceFolder({ settings }: SysfsMachine, device: MachineDevice): SysfsN
 }
 
 /** The folder of VFIO in the folder of a device. A device that has a node also has its number there. Source: vfio_device_add */
-function vfioDev({ index, hasCdev }: VfioDevice): SysfsNode {
-  const files: Entries = hasCdev ? [['dev', textFile(() => `${VFIO_DEV_MAJOR}:${index}`)]] : [];
-  return folder(() => [[`vfio${index}`, folder(() => files)]]);
+function vfioDev({ index, hasCdev, name }: VfioDevice): SysfsNode {
+  const number: Entries = hasCdev ? [['dev', textFile(() => `${VFIO_DEV_MAJOR}:${index}`)]] : [];
+  return folder(() => [[`vfio${index}`, folder(() => [...number, ['device', link(`../../../${name}`)]])]]);
+}
+
+/** The links to the folders of VFIO, by their names. */
+function vfioClass({ devices, settings }: SysfsMachine): SysfsNode {
+  const links = [...devices.values()].flatMap((device) => {
+    if (device.vfio === null || !settings.iommufd) return [];
+    const name = `vfio${device.vfio.index}`;
+    return [[name, link(`../../${pathOf(device)}/vfio-dev/${name}`)]] as const;
+  });
+  return folder(() => links);
 }
 
 function driverOverride(device: MachineDevice): SysfsNode {

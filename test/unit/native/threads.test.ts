@@ -181,9 +181,10 @@ describe('native/event: watchers at the end of their thread', () => {
       const before = openFds();
       const worker = startWorker(program, { fd, end });
       worker.on('error', (error) => assert.equal(error.message, 'on purpose'));
-      // Not events.once: it gives up at the error, and the exit can follow in the same turn of the loop.
+      // Not events.once: it gives up at the error, which can come before the message, and the exit in the same turn of the loop.
+      const watches = new Promise((resolve) => worker.once('message', resolve));
       const exit = new Promise((resolve) => worker.once('exit', resolve));
-      await nextMessage(worker);
+      await watches;
       if (end === 'is terminated') await worker.terminate();
       await exit;
       assert.equal(openFds(), before, end);
