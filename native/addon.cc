@@ -31,16 +31,19 @@ void RequireSameAbi(Napi::Env env) {
                                   versions.Get("node").ToString().Utf8Value() + ", has the ABI " + found);
 }
 
+// A thread that starts while there is no memory left must not end the process.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  RequireSameAbi(env);
-  env.SetInstanceData(new AddonData());
-  exports.Set("setErrorFactory", Napi::Function::New(env, SetErrorFactory));
-  RegisterLinux(env, exports);
-  RegisterMemory(env, exports);
-  RegisterEvent(env, exports);
-  RegisterVfioUser(env, exports);
-  RegisterLane(env, exports);
-  return exports;
+  return Guard(env, [&] {
+    RequireSameAbi(env);
+    env.SetInstanceData(new AddonData());
+    exports.Set("setErrorFactory", Napi::Function::New(env, SetErrorFactory));
+    RegisterLinux(env, exports);
+    RegisterMemory(env, exports);
+    RegisterEvent(env, exports);
+    RegisterVfioUser(env, exports);
+    RegisterLane(env, exports);
+    return exports;
+  });
 }
 
 }  // namespace
