@@ -70,11 +70,12 @@ uint64_t OffsetOf(napi_env env, napi_value value) {
   return static_cast<double>(whole) == offset ? whole : UINT64_MAX;
 }
 
-// Returns a handle that JavaScript passed; 0, which names nothing, for a value that cannot be one.
+// Returns a handle that JavaScript passed; 0, which names nothing, for a value that is not a number. Most handles are
+// small integers, of which Node.js needs not make a double.
 uint64_t HandleOf(napi_env env, napi_value value) {
-  double handle = 0;
-  napi_get_value_double(env, value, &handle);
-  return IsOffset(handle) ? static_cast<uint64_t>(handle) : 0;
+  int64_t handle = 0;
+  napi_get_value_int64(env, value, &handle);
+  return static_cast<uint64_t>(handle);
 }
 
 napi_value Throw(napi_env env, int error, const char* call) {
