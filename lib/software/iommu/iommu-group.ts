@@ -2,6 +2,7 @@ import type { IovaRange, ReservedRange } from '../../base/iova-range.js';
 import type { DmaSource, IommuDomain } from './domain.js';
 import { apertureOf } from './iova-ranges.js';
 import { failWith } from '../base/errno-failure.js';
+import { logKernelWarning } from '../base/kernel-log.js';
 
 /** The properties of the IOMMU that all groups share. */
 export interface IommuSettings {
@@ -49,9 +50,21 @@ export class IommuGroup {
     return this.#ownerCount > 0;
   }
 
-  /** Whether the IOMMU isolates the interrupts of every device of the group. */
-  get hasIsolatedInterrupts(): boolean {
-    return this.devices.every((device) => device.isolatedInterrupts);
+  /**
+   * Checks that the IOMMU isolates the interrupts of every device of the group.
+   * @param allowUnsafe the module parameter allow_unsafe_interrupts
+   * @param device the name of the device that the kernel's log names
+   * @throws EPERM
+   */
+  requireIsolatedInterrupts(allowUnsafe: boolean, device: string): void {
+    if (allowUnsafe || this.devices.every(({ isolatedInterrupts }) => isolatedInterrupts)) return;
+    logKernelWarning(device, 'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts');
+    failWith('EPERM');
+  }
+
+  /** Whether the IOMMU can make the DMA of every device of the group cache coherent. */
+  get enforcesCoherency(): boolean {
+    return this.devices.every((device) => device.enforcesCoherency);
   }
 
   /** The ranges that the group cannot map. */

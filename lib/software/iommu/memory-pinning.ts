@@ -15,6 +15,13 @@ export interface PinnableMemory {
   pinned: boolean;
 }
 
+/** Pins memory for IOMMU domains. `MemoryPinning` implements it. */
+export interface Pinning {
+  /** @throws EFAULT, ENOMEM */
+  pin(memory: PinnableMemory): void;
+  unpin(memory: PinnableMemory): void;
+}
+
 /** Tells whether memory of this process can be pinned for reading (and for writing). */
 export type ProbeMemory = (vaddr: bigint, size: bigint, write: boolean) => boolean;
 
@@ -23,7 +30,7 @@ export type ProbeMemory = (vaddr: bigint, size: bigint, write: boolean) => boole
  * pinned, and counts them. The kernel pins page after page, so that the first bad page decides the errno: EFAULT for a
  * page that is not mapped, ENOMEM for a page beyond the limit. Source: vfio_pin_pages_remote
  */
-export class MemoryPinning {
+export class MemoryPinning implements Pinning {
   constructor(
     private readonly probe: ProbeMemory,
     private readonly pageSize: bigint,

@@ -1,14 +1,7 @@
 import { failWith } from '../base/errno-failure.js';
 import type { IommuDomain } from '../iommu/domain.js';
-import type { PinnableMemory } from '../iommu/memory-pinning.js';
+import type { Pinning } from '../iommu/memory-pinning.js';
 import { vaddrOf, type Area } from './pages.js';
-
-/** Pins the memory of areas. `MemoryPinning` implements it. */
-export interface Pinning {
-  /** @throws EFAULT, ENOMEM */
-  pin(memory: PinnableMemory): void;
-  unpin(memory: PinnableMemory): void;
-}
 
 /**
  * The domains that have the areas of an IOAS. Pages are pinned while an IOMMU domain has them. A mediated device's driver translates

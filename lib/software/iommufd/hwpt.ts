@@ -21,39 +21,37 @@ export class Hwpt extends IommufdObject {
   /** Whether the IOMMU enforces cache coherency in it. */
   readonly enforcesCoherency: boolean;
   readonly auto: boolean;
+  readonly #geometry: Geometry;
   readonly #tracksDirty: boolean;
   #tracking = false;
 
-  private constructor(
+  /**
+   * Makes a page table without the mappings. The caller holds the lock of the IOAS.
+   * @param domain becomes the page table's
+   * @param hardware the group whose devices use it first, and the page sizes of their IOMMU, as bytes
+   */
+  constructor(
     readonly ioas: Ioas,
     readonly domain: IommuDomain,
-    readonly geometry: Geometry,
-    group: IommuGroup,
+    { group, pageSizes }: { readonly group: IommuGroup; readonly pageSizes: bigint },
     { auto, tracksDirty }: HwptOptions,
   ) {
     super();
     this.auto = auto;
     this.#tracksDirty = tracksDirty;
-    this.enforcesCoherency = coherent(group);
-  }
-
-  /**
-   * Makes a page table for the devices of a group, without the mappings. The caller holds the lock of the IOAS.
-   * @param domain becomes the page table's
-   */
-  static make(ioas: Ioas, domain: IommuDomain, group: IommuGroup, pageSizes: bigint, options: HwptOptions): Hwpt {
-    return new Hwpt(ioas, domain, { aperture: group.aperture, pageSizes }, group, options);
+    this.#geometry = { aperture: group.aperture, pageSizes };
+    this.enforcesCoherency = group.enforcesCoherency;
   }
 
   /** Takes over the mappings of the IOAS. @throws EADDRINUSE, EINVAL, EFAULT, ENOMEM */
   async fill(): Promise<void> {
-    await this.ioas.table.addDomain(this.domain, this.geometry);
+    await this.ioas.table.addDomain(this.domain, this.#geometry);
     this.ioas.users += 1;
   }
 
   /** Whether the devices of a group can use it. Source: the attach_dev of the IOMMU's driver */
   fits(group: IommuGroup): boolean {
-    return this.geometry.aperture.last <= group.aperture.last && (!this.enforcesCoherency || coherent(group));
+    return this.#geometry.aperture.last <= group.aperture.last && (!this.enforcesCoherency || group.enforcesCoherency);
   }
 
   /** Performs IOMMU_HWPT_SET_DIRTY_TRACKING. Starting it clears the record. @throws EOPNOTSUPP */
@@ -87,8 +85,4 @@ export class Hwpt extends IommufdObject {
     this.domain.close();
     ioas.users -= 1;
   }
-}
-
-function coherent(group: IommuGroup): boolean {
-  return group.devices.every((device) => device.enforcesCoherency);
 }

@@ -1,5 +1,5 @@
 import { Mutex } from '../../base/mutex.js';
-import type { Pinning } from './area-domains.js';
+import type { Pinning } from '../iommu/memory-pinning.js';
 import { IoPageTable } from './io-page-table.js';
 import { IommufdObject } from './objects.js';
 

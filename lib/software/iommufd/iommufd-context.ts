@@ -1,12 +1,11 @@
 import type { MemlockAccount } from '../base/caller.js';
 import { failWith } from '../base/errno-failure.js';
-import { logKernelWarning } from '../base/kernel-log.js';
 import { ReferenceCounted } from '../base/reference-counted.js';
 import type { IommuDomain } from '../iommu/domain.js';
 import type { VfioGroupType } from '../iommu/iommu-driver.js';
+import type { Pinning } from '../iommu/memory-pinning.js';
 import type { GroupMember, IommuGroup } from '../iommu/iommu-group.js';
 import { Access } from './access.js';
-import type { Pinning } from './area-domains.js';
 import { BoundDevice, type Binding } from './bound-device.js';
 import { BoundGroup } from './bound-group.js';
 import { Hwpt, type HwptOptions } from './hwpt.js';
@@ -63,10 +62,7 @@ export class IommufdContext extends ReferenceCounted {
   bind(member: GroupMember, iommuGroup: IommuGroup, type: VfioGroupType): Binding | null {
     if (type === 'noiommu') return null;
     if (type === 'emulated') return this.objects.add(new Access(this.get(), iommuGroup));
-    if (!iommuGroup.hasIsolatedInterrupts && !this.environment.settings.allowUnsafeInterrupts) {
-      logKernelWarning(member.name, 'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts');
-      failWith('EPERM');
-    }
+    iommuGroup.requireIsolatedInterrupts(this.environment.settings.allowUnsafeInterrupts, member.name);
     iommuGroup.claimDeviceDmaOwner(this);
     const group = this.#groups.get(iommuGroup) ?? new BoundGroup(iommuGroup);
     this.#groups.set(iommuGroup, group);
@@ -85,7 +81,7 @@ export class IommufdContext extends ReferenceCounted {
     const { pageSizes } = this.environment.settings;
     const domain = this.createDomain();
     try {
-      const hwpt = Hwpt.make(ioas, domain, group.iommuGroup, pageSizes, options);
+      const hwpt = new Hwpt(ioas, domain, { group: group.iommuGroup, pageSizes }, options);
       await hwpt.fill();
       return hwpt;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { failWith } from '../base/errno-failure.js';
+import { lowestFree } from '../base/lowest-free.js';
 
 /** What an id of an iommufd can stand for. Source: enum iommufd_object_type */
 export type ObjectKind = 'device' | 'access' | 'ioas' | 'hwpt';
@@ -29,10 +30,8 @@ export class ObjectTable {
 
   /** Gives an object the lowest free id. Source: xa_alloc, XA_FLAGS_ALLOC1 */
   add<T extends IommufdObject>(object: T): T {
-    let id = 1;
-    while (this.#objects.has(id)) id += 1;
-    object.id = id;
-    this.#objects.set(id, object);
+    object.id = lowestFree(this.#objects, 1);
+    this.#objects.set(object.id, object);
     return object;
   }
 

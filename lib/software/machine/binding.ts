@@ -7,6 +7,7 @@ import { failWith } from '../base/errno-failure.js';
 import { VfioDevice } from '../group/vfio-device.js';
 import { VfioPci } from '../pci/vfio-pci.js';
 import { logKernelWarning } from '../base/kernel-log.js';
+import { lowestFree } from '../base/lowest-free.js';
 
 /** The parts of the machine that VFIO drivers use when they bind. */
 export interface DriverCore {
@@ -38,7 +39,7 @@ export async function bindVfio(core: DriverCore, device: MachineDevice): Promise
     core.vfioGroups.set(iommuGroup, created);
     return created;
   });
-  const vfio = new VfioDevice(device, group, new VfioPci(device), freeIndex(core));
+  const vfio = new VfioDevice(device, group, new VfioPci(device), lowestFree(core.vfioDevices));
   core.vfioDevices.set(vfio.index, vfio);
   device.vfio = vfio;
   await vfio.register();
@@ -61,13 +62,6 @@ export async function unbindVfio(core: DriverCore, device: MachineDevice): Promi
     }
     if (group.type !== 'iommu' && iommuGroup !== null) dropGroup(core, device, iommuGroup);
   });
-}
-
-/** Returns the lowest number that no device has. Source: vfio.device_ida */
-function freeIndex({ vfioDevices }: DriverCore): number {
-  let index = 0;
-  while (vfioDevices.has(index)) index += 1;
-  return index;
 }
 
 function groupType(core: DriverCore, device: MachineDevice): VfioGroupType {

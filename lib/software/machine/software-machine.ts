@@ -26,6 +26,7 @@ import {
 } from './machine-options.js';
 import { SoftwareProcess } from './software-process.js';
 import { runSyscallAsync, failWith } from '../base/errno-failure.js';
+import { lowestFree } from '../base/lowest-free.js';
 import { softwareSysfs } from './sysfs.js';
 import { type1Type, type Type1Environment } from '../type1/type1.js';
 
@@ -250,8 +251,7 @@ export class SoftwareMachine {
   }
 
   #createIommuGroup(wanted?: number): IommuGroup {
-    let id = wanted ?? 0;
-    while (wanted === undefined && this.iommuGroups.has(id)) id += 1;
+    const id = wanted ?? lowestFree(this.iommuGroups);
     const group = new IommuGroup(id, this.settings);
     this.iommuGroups.set(id, group);
     return group;

@@ -3,22 +3,15 @@ import type { IommuGroup } from '../iommu/iommu-group.js';
 import { clip, exclude, intersects } from '../iommu/iova-ranges.js';
 import type { DirtyRange, IovaRange } from '../../base/iova-range.js';
 import { type IovaList, lastOf } from '../iommu/iova-list.js';
+import type { Pinning } from '../iommu/memory-pinning.js';
 import type { Type1Mapping } from './mapping.js';
 import { ErrnoFailure, failWith } from '../base/errno-failure.js';
-import { logKernelWarning } from '../base/kernel-log.js';
 
 /** A domain and the groups that share it. Source: struct vfio_domain */
 interface SharedDomain {
   readonly domain: IommuDomain;
   readonly enforcesCoherency: boolean;
   readonly groups: Set<IommuGroup>;
-}
-
-/** Pins the memory of mappings. `MemoryPinning` implements it. */
-export interface Pinning {
-  /** @throws EFAULT, ENOMEM */
-  pin(mapping: Type1Mapping): void;
-  unpin(mapping: Type1Mapping): void;
 }
 
 /** The domains of one container. Each domain has all mappings of the container. */
@@ -86,13 +79,7 @@ export class Type1Domains {
     }
     try {
       const ranges = this.#rangesWith(group);
-      if (!this.allowUnsafeInterrupts && !group.hasIsolatedInterrupts) {
-        logKernelWarning(
-          first.name,
-          'no interrupt remapping: its group needs the machine option allowUnsafeInterrupts',
-        );
-        failWith('EPERM');
-      }
+      group.requireIsolatedInterrupts(this.allowUnsafeInterrupts, first.name);
       if (await this.#join(group)) domain.close();
       else this.#add(domain, group);
       this.#iovaRanges = ranges;
@@ -180,7 +167,7 @@ export class Type1Domains {
 
   /** Moves a group from its own domain to one that it can share. @returns false if there is none */
   async #join(group: IommuGroup): Promise<boolean> {
-    const shared = this.#shared.find((one) => one.enforcesCoherency === coherent(group));
+    const shared = this.#shared.find((one) => one.enforcesCoherency === group.enforcesCoherency);
     if (shared === undefined) return false;
     group.detach();
     await group.attach(shared.domain);
@@ -203,7 +190,7 @@ export class Type1Domains {
       for (const mapping of pinned) this.pinning.unpin(mapping);
       throw error;
     }
-    this.#shared.push({ domain, enforcesCoherency: coherent(group), groups: new Set([group]) });
+    this.#shared.push({ domain, enforcesCoherency: group.enforcesCoherency, groups: new Set([group]) });
   }
 
   /** Returns the ranges with one more group. @throws EINVAL if the group cannot have a present mapping */
@@ -231,10 +218,6 @@ export class Type1Domains {
     }
     return ranges;
   }
-}
-
-function coherent(group: IommuGroup): boolean {
-  return group.devices.every((device) => device.enforcesCoherency);
 }
 
 function mapInDomain(domain: IommuDomain, mapping: Type1Mapping): void {
