@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { RemovalMessage } from '../../../../lib/base/diagnostics.js';
+import { walkCapabilities } from '../../../../lib/config-space/capabilities.js';
 import type { Engine } from '../../../../lib/engine/engine.js';
+import { PCI_CAP_ID_EXP, PCI_CFG_SPACE_SIZE } from '../../../../lib/uapi/pci.js';
 import { BDF } from '../../devices.js';
 import { bind } from '../../support/binding.js';
 import { linuxEngine } from '../../support/engine.js';
@@ -14,8 +16,6 @@ import { stormWhile } from '../../support/storm.js';
 import { deviceFolder } from '../../support/sysfs.js';
 
 /** Source: PCI Express Base Specification, Slot Control Register */
-const PCI_CAPABILITY_LIST = 0x34;
-const PCI_CAP_ID_EXP = 0x10;
 const PCI_EXP_SLTCTL = 0x18;
 /** The interrupt of hotplug events is on. */
 const PCI_EXP_SLTCTL_HPIE = 0x0020;
@@ -72,7 +72,7 @@ for (const [backend, slot, card] of [
 function pullCard(port: string): void {
   const config = openSync(join(deviceFolder(port), 'config'), 'r+');
   try {
-    const control = findCapability(config, PCI_CAP_ID_EXP) + PCI_EXP_SLTCTL;
+    const control = expressCapability(config) + PCI_EXP_SLTCTL;
     const before = read(config, control, 2);
     write(config, control, (before & ~PCI_EXP_SLTCTL_HPIE) | PCI_EXP_SLTCTL_PIC_OFF | PCI_EXP_SLTCTL_PCC);
     write(config, control, before);
@@ -81,11 +81,12 @@ function pullCard(port: string): void {
   }
 }
 
-function findCapability(config: number, id: number): number {
-  let at = read(config, PCI_CAPABILITY_LIST, 1);
-  while (at !== 0 && read(config, at, 1) !== id) at = read(config, at + 1, 1);
-  if (at === 0) throw new Error(`there is no capability ${id}`);
-  return at;
+function expressCapability(config: number): number {
+  const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
+  readSync(config, bytes, 0, bytes.length, 0);
+  const found = walkCapabilities(bytes).find(({ id }) => id === PCI_CAP_ID_EXP);
+  if (found === undefined) throw new Error('the port has no PCI Express capability');
+  return found.offset;
 }
 
 function read(config: number, offset: number, length: number): number {
