@@ -118,7 +118,8 @@ export interface LaneAddon {
   /** Returns the control block of a worker: lib/layout/lane.ts. */
   workerView(worker: IoWorkerHandle): SharedArrayBuffer;
   /**
-   * Serves the lanes of a worker on this thread. Blocks.
+   * Serves the lanes of a worker on this thread. Blocks. Returns at once if the thread's event loop has something to do, such as
+   * the termination of the thread: within 1 ms while it serves, within 25 ms while it sleeps.
    * @param maxMilliseconds after this time it returns
    * @param spinMicroseconds how long it polls for work before it sleeps
    * @returns false after `workerStop`

@@ -1,5 +1,7 @@
 #include "lane/io_worker.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -21,6 +23,15 @@ constexpr uint32_t kIdlePasses = 64;
 constexpr size_t kColdLooks = 4;
 // Spinning for less time finds nothing.
 constexpr uint32_t kLeastSpinUs = 5;
+// How long a worker serves, and how long it sleeps, before it looks whether its thread is wanted elsewhere.
+constexpr uint64_t kServeUs = 1000;
+constexpr uint64_t kSleepUs = 25000;
+
+// A negative descriptor never is.
+bool IsReadable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return fd >= 0 && poll(&entry, 1, 0) > 0;
+}
 
 }  // namespace
 
@@ -100,7 +111,7 @@ void IoWorker::Sleep(uint64_t microseconds) {
   shared.sleeping.store(0, std::memory_order_relaxed);
 }
 
-bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
+bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us, int wanted) {
   if (serving_.exchange(true)) throw SysError(EBUSY, "workerServe");
   if (!spin_us_) {
     spin_us_ = spin_us;
@@ -109,6 +120,7 @@ bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
   uint64_t now = NowUs();
   const uint64_t end = now + uint64_t{max_ms} * 1000u;
   uint64_t idle_since = now;
+  uint64_t next_look = now;
   uint32_t looks = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
     bool busy = false;
@@ -122,10 +134,14 @@ bool IoWorker::Serve(uint32_t max_ms, uint32_t spin_us) {
     }
     now = NowUs();
     if (now >= end) break;
+    if (now >= next_look) {
+      if (IsReadable(wanted)) break;
+      next_look = now + kServeUs;
+    }
     if (progress || busy || idle_since == 0) {
       idle_since = now;
     } else if (now - idle_since >= *spin_us_) {
-      Sleep(end - now);
+      Sleep(std::min(end - now, kSleepUs));
       idle_since = NowUs();
       AdaptSpin(idle_since - now, spin_us);
       if (idle_since >= end) break;

@@ -16,9 +16,10 @@ class IoWorker {
  public:
   IoWorker();
 
-  // Serves the lanes until `max_ms` have passed or Stop is called. Looks for work for `spin_us` before it sleeps.
-  // Returns false once Stop was called. Throws SysError(EBUSY) if another thread serves. Thread: the worker's.
-  bool Serve(uint32_t max_ms, uint32_t spin_us);
+  // Serves the lanes until `max_ms` have passed, the descriptor `wanted` can be read, or Stop is called. Looks for work
+  // for `spin_us` before it sleeps. Returns false once Stop was called. Throws SysError(EBUSY) if another thread
+  // serves. Thread: the worker's.
+  bool Serve(uint32_t max_ms, uint32_t spin_us, int wanted = -1);
   // Adds a lane, which the worker keeps alive until RemoveLane. Thread: any.
   void AddLane(std::shared_ptr<Lane> lane);
   // Removes a lane. Returns when the worker's thread has left it; what the thread does in other lanes is not waited

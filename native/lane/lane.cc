@@ -14,7 +14,8 @@ constexpr uint32_t kSlotsAhead = 2;
 // Each store to `completed` takes its cache line away from the producer's core. So quick answers are published
 // together. Slow answers, which a producer may wait for, are published one by one.
 constexpr uint32_t kAnswersAtATime = 8;
-// After so many operations that may block, the clock is read, and after so long the next lane has its turn.
+// After so many operations that may block, if they are quick, the clock is read, and after so long the next lane has
+// its turn. If they are not quick, the clock is read after each.
 constexpr uint32_t kBlockingPerLook = 16;
 constexpr uint64_t kBlockingTurnUs = 1000;
 
@@ -70,7 +71,7 @@ void Lane::BeforeBlocking() {
   blocking_++;
   const bool follows = last_blocked_;
   blocks_ = true;
-  if (told_ == answered() || (follows && quick_)) return;
+  if (told_ == answered() || (follows && quick_blocking_)) return;
   Publish();
   TellProducer();
 }
@@ -84,6 +85,8 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   if (available > quota) available = quota;
   const bool many = available >= kAnswersAtATime;
   const uint32_t together = many && quick_ ? kAnswersAtATime : 1;
+  const uint32_t blocking_per_look = quick_blocking_ ? kBlockingPerLook : 1;
+  uint32_t next_look = blocking_per_look;
   const uint64_t start = many ? NowUs() : 0;
   uint64_t first_look = 0;
   bool progress = false;
@@ -105,8 +108,8 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
     blocks_ = false;
     progress = true;
     if (answered() % together == 0) Publish();
-    if (blocking_ >= kBlockingPerLook) {
-      blocking_ = 0;
+    if (blocking_ >= next_look) {
+      next_look = blocking_ + blocking_per_look;
       const uint64_t now = NowUs();
       if (first_look == 0) first_look = now;
       if (now - first_look >= kBlockingTurnUs) {
@@ -117,7 +120,11 @@ bool Lane::Serve(uint32_t quota, bool* busy) {
   }
   block_hook = nullptr;
   // Less than a microsecond each. The next round is expected to be like this one.
-  if (many) quick_ = NowUs() - start <= available;
+  if (many) {
+    const uint64_t took = NowUs() - start;
+    quick_ = took <= available;
+    if (blocking_ > 0) quick_blocking_ = took <= blocking_;
+  }
   if (progress) {
     Publish();
     TellProducer();

@@ -73,6 +73,8 @@ class Lane : private BlockHook {
   bool under_way_ = false;
   // Whether operations took less than a microsecond each in the last round that had many of them.
   bool quick_ = false;
+  // The same of the last such round with operations that could block. Quick ones that cannot block say nothing of them.
+  bool quick_blocking_ = false;
   Slot current_{};
   std::mutex notifier_mutex_;
   std::shared_ptr<CompletionSignal> notifier_;

@@ -1,4 +1,6 @@
 // The exported functions of lanes, workers and notifiers. Their contract: lib/native/lane.ts.
+#include <uv.h>
+
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
@@ -85,7 +87,11 @@ Napi::Value WorkerView(const Napi::CallbackInfo& info) {
 // (worker, milliseconds, spin microseconds) => whether to serve on. Blocks the calling thread.
 Napi::Value WorkerServe(const Napi::CallbackInfo& info) {
   auto worker = ArgWorker(info, "workerServe");
-  return Napi::Boolean::New(info.Env(), worker->Serve(ArgUint32(info, 1), ArgUint32(info, 2)));
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(info.Env(), &loop) != napi_ok) throw Napi::Error::New(info.Env());
+  // libuv's descriptor can be read when the event loop has something to do: Worker.terminate() of another thread too.
+  const int wanted = uv_backend_fd(loop);
+  return Napi::Boolean::New(info.Env(), worker->Serve(ArgUint32(info, 1), ArgUint32(info, 2), wanted));
 }
 
 Napi::Value WorkerAddLane(const Napi::CallbackInfo& info) {
