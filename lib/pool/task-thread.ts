@@ -43,7 +43,7 @@ export class TaskThread {
    * be started
    */
   async run(task: unknown, transferList: Transferable[] = []): Promise<unknown> {
-    if (this.thread === undefined) requireStartDescriptors();
+    if (this.thread === undefined) requireStartDescriptors('thread');
     const pool = (this.#pool ??= this.#createPool());
     let answer: Promise<unknown>;
     try {

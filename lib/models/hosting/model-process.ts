@@ -56,7 +56,7 @@ export class ModelProcess {
 
   static #spawn(request: RunRequest): ModelProcess {
     try {
-      requireStartDescriptors();
+      requireStartDescriptors('process');
       return new ModelProcess(request);
     } catch (error) {
       throw threadError(error);

@@ -66,7 +66,7 @@ export class ModelThread {
 
   static #spawn(request: RunRequest): ModelThread {
     try {
-      requireStartDescriptors();
+      requireStartDescriptors('thread');
       return new ModelThread(request);
     } catch (error) {
       // No thread exists that closes the descriptor.
