@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import type { IommuHwInfo } from '../../lib/kernel/iommufd.js';
+import { IOMMU_HW_INFO_TYPE_NONE } from '../../lib/uapi/iommufd.js';
 import { VFIO_REGION_INFO_FLAG_MMAP } from '../../lib/uapi/vfio.js';
 import type { Call } from './program.js';
 
@@ -21,7 +23,21 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     applies: (call, real, software) =>
       call.call === 'getRegionInfo' && call.regionIndex === 0 && isDeepStrictEqual(withoutMmap(real), software),
   },
+  {
+    name: 'kind of the IOMMU',
+    reason: 'the IOMMU of the software core has no registers that IOMMU_GET_HW_INFO could return',
+    endsProgram: false,
+    applies: (call, real, software) => call.call === 'getHwInfo' && isDeepStrictEqual(withoutRegisters(real), software),
+  },
 ];
+
+/** Removes the kind and the registers from the answer of IOMMU_GET_HW_INFO. */
+function withoutRegisters(outcome: unknown): unknown {
+  const { value } = outcome as { value?: IommuHwInfo };
+  return value === undefined
+    ? outcome
+    : { value: { ...value, type: IOMMU_HW_INFO_TYPE_NONE, data: new Uint8Array(0) } };
+}
 
 /** Removes the flag MMAP from the answer of a region info. */
 function withoutMmap(outcome: unknown): unknown {

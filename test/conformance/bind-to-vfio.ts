@@ -1,6 +1,8 @@
 import { readlink, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
+import { linuxSysfs } from '../../lib/sysfs/linux-sysfs.js';
+import { cdevOf } from './cdev-of.js';
 import type { WorldGroup } from './world.js';
 
 const PCI_DEVICES = '/sys/bus/pci/devices';
@@ -9,5 +11,6 @@ const PCI_DEVICES = '/sys/bus/pci/devices';
 export async function bindToVfio(bdf: string): Promise<WorldGroup> {
   await writeFile(`${PCI_DEVICES}/${bdf}/driver_override`, 'vfio-pci');
   await writeFile('/sys/bus/pci/drivers_probe', bdf);
-  return { name: basename(await readlink(`${PCI_DEVICES}/${bdf}/iommu_group`)), device: bdf };
+  const name = basename(await readlink(`${PCI_DEVICES}/${bdf}/iommu_group`));
+  return { name, device: bdf, cdev: await cdevOf(linuxSysfs, bdf) };
 }

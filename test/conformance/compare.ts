@@ -15,7 +15,8 @@ export interface Divergence extends Difference {
 
 /** The result of a comparison. */
 export interface Comparison {
-  readonly calls: number;
+  /** The answers of the real kernel, each as the name of the call and `ok` or the errno. Skipped calls have none. */
+  readonly answers: readonly string[];
   readonly divergence?: Divergence;
   /** The names of the accepted differences that occurred. */
   readonly accepted: readonly string[];
@@ -28,7 +29,7 @@ export interface Comparison {
 export async function compare(program: readonly Call[], real: World, software: World): Promise<Comparison> {
   const sides = [new Executor(real), new Executor(software)] as const;
   const accepted: string[] = [];
-  let calls = 0;
+  const reached: string[] = [];
   try {
     for (const [index, call] of program.entries()) {
       // In parallel: the sides share nothing, and the guest has two CPUs.
@@ -36,17 +37,17 @@ export async function compare(program: readonly Call[], real: World, software: W
         answered(sides[0].execute(call), 'the real kernel', program, index),
         answered(sides[1].execute(call), 'the software core', program, index),
       ]);
-      if (!isSkipped(answers[0])) calls++;
+      if (!('skipped' in answers[0])) reached.push(`${call.call} ${'errno' in answers[0] ? answers[0].errno : 'ok'}`);
       const difference = differenceOf(sides, answers);
       if (difference === undefined) continue;
       const match = acceptedDifferences.find((candidate) =>
         candidate.applies(call, difference.real, difference.software),
       );
-      if (match === undefined) return { calls, accepted, divergence: { index, call, ...difference } };
+      if (match === undefined) return { answers: reached, accepted, divergence: { index, call, ...difference } };
       accepted.push(match.name);
       if (match.endsProgram) break;
     }
-    return { calls, accepted };
+    return { answers: reached, accepted };
   } finally {
     const last = program.length - 1;
     await Promise.all([
@@ -90,8 +91,4 @@ function firstBytes(real: Buffer, software: Buffer): { real: string; software: s
   const offset = real.findIndex((byte, index) => byte !== software[index]);
   const show = (bytes: Buffer) => `0x${offset.toString(16)}: ${bytes.subarray(offset, offset + 16).toString('hex')}`;
   return { real: show(real), software: show(software) };
-}
-
-function isSkipped(outcome: Outcome): boolean {
-  return 'skipped' in outcome;
 }

@@ -1,12 +1,11 @@
 import type { Fd, IrqSet } from '../../lib/kernel/kernel.js';
 import * as uapi from '../../lib/uapi/vfio.js';
 import { type EduTransfer, runEduTransfer } from './edu-transfer.js';
-import type { Call, IrqArguments } from './program.js';
+import type { DeviceCall, IrqArguments } from './generate/device-calls.js';
+import type { Call } from './program.js';
 import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { fileOffset, littleEndian } from './register-access.js';
-import { PAGE } from './world.js';
-
-type DeviceCall = Exclude<Extract<Call, { device: number }>, { group: number }>;
+import { CLOSED_FD, PAGE } from './world.js';
 
 /** The program goes on after this time: a transfer that does not end is an outcome, too. */
 const TRANSFER_MS = 2000;
@@ -49,7 +48,7 @@ export async function callDevice(run: ProgramRun, call: DeviceCall): Promise<Out
   }
 }
 
-function transferOf(call: Extract<Call, { call: 'eduDma' }>): EduTransfer {
+function transferOf(call: Extract<DeviceCall, { call: 'eduDma' }>): EduTransfer {
   const iova = BigInt(0x10000 + call.iovaPage * PAGE);
   return { iova, bufferOffset: 0, length: TRANSFER_LENGTH, toDevice: call.toDevice };
 }
@@ -70,7 +69,7 @@ const ACTION: Readonly<Record<IrqArguments['action'], number>> = {
 };
 
 function irqStructure(run: ProgramRun, call: IrqArguments): IrqSet {
-  const fd: Fd = call.data === 'badfd' ? 9999 : run.eventfd;
+  const fd: Fd = call.data === 'badfd' ? CLOSED_FD : run.eventfd;
   return {
     flags: DATA[call.data] | ACTION[call.action],
     index: call.irqIndex,

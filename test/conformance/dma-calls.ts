@@ -1,12 +1,15 @@
-import type { Call, MapArguments, UnmapArguments } from './program.js';
-import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
+import type { GroupCall, MapArguments, UnmapArguments } from './generate/group-calls.js';
+import { containerOf, type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { PAGE } from './world.js';
 
 const U64 = 1n << 64n;
 
 /** Performs VFIO_IOMMU_MAP_DMA or UNMAP_DMA, with the oddity that the program wants in its arguments. */
-export async function callDma(run: ProgramRun, call: Extract<Call, { call: 'mapDma' | 'unmapDma' }>): Promise<Outcome> {
-  const container = run.slots.containers[call.container];
+export async function callDma(
+  run: ProgramRun,
+  call: Extract<GroupCall, { call: 'mapDma' | 'unmapDma' }>,
+): Promise<Outcome> {
+  const container = containerOf(run, call.container);
   if (container === undefined) return SKIPPED;
   if (call.call === 'mapDma') {
     await run.world.kernel.mapDma(container, mapStructure(run, call));

@@ -2,9 +2,12 @@ import { VfioError } from '../../lib/base/errors.js';
 import type { Fd } from '../../lib/kernel/kernel.js';
 import { callDevice, isDeviceCall } from './device-calls.js';
 import { callDma } from './dma-calls.js';
-import { type Call, type DeviceName, SLOTS } from './program.js';
-import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
-import { ARENA_PAGES, PAGE, type World } from './world.js';
+import { SLOTS } from './generate/arbitraries.js';
+import type { DeviceName, GroupCall } from './generate/group-calls.js';
+import { callIommufd, isIommufdCall } from './iommufd-calls.js';
+import type { Call } from './program.js';
+import { containerOf, type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
+import { ARENA_PAGES, CLOSED_FD, PAGE, type World } from './world.js';
 
 /** Runs a program on one side, call by call. */
 export class Executor {
@@ -13,8 +16,12 @@ export class Executor {
   constructor(private readonly world: World) {
     this.run = {
       world,
-      slots: { containers: [], groups: [], groupsOfOther: [], devices: [] },
-      memory: new Uint8Array(world.addon.memoryPlace(-1, ARENA_PAGES * PAGE, 0, false, -1, false) as SharedArrayBuffer),
+      slots: { containers: [], groups: [], groupsOfOther: [], devices: [], iommufds: [] },
+      ids: { ioas: [], hwpt: [], device: [] },
+      // Aligned to its size on both sides: an iommufd chooses an IOVA by the alignment of the memory.
+      memory: new Uint8Array(
+        world.addon.memoryPlace(-1, ARENA_PAGES * PAGE, ARENA_PAGES * PAGE, false, -1, false) as SharedArrayBuffer,
+      ),
       eventfd: world.addon.eventfdCreate(),
     };
     for (let index = 0; index < this.run.memory.length; index++) this.run.memory[index] = index >> 12;
@@ -40,10 +47,10 @@ export class Executor {
     return this.world.addon.eventfdRead(this.run.eventfd);
   }
 
-  /** Closes the descriptors that the program left open: devices, then groups, then containers. */
+  /** Closes the descriptors that the program left open: devices, then groups, containers and iommufds. */
   async finish(): Promise<void> {
-    const { devices, groups, containers, groupsOfOther } = this.run.slots;
-    for (const slots of [devices, groups, containers]) {
+    const { devices, groups, containers, iommufds, groupsOfOther } = this.run.slots;
+    for (const slots of [devices, groups, containers, iommufds]) {
       for (const fd of slots) if (fd !== undefined) await this.world.kernel.close(fd);
     }
     for (const fd of groupsOfOther) if (fd !== undefined) await this.world.other.close(fd);
@@ -51,6 +58,7 @@ export class Executor {
   }
 
   private dispatch(call: Call): Promise<Outcome> {
+    if (isIommufdCall(call)) return callIommufd(this.run, call);
     if (isDeviceCall(call)) return callDevice(this.run, call);
     switch (call.call) {
       case 'mapDma':
@@ -71,10 +79,10 @@ export class Executor {
     }
   }
 
-  private async callContainer(call: Extract<Call, { container: number }>): Promise<Outcome> {
+  private async callContainer(call: Extract<GroupCall, { container: number }>): Promise<Outcome> {
     const { kernel } = this.world;
     const { containers } = this.run.slots;
-    const fd = containers[call.container];
+    const fd = containerOf(this.run, call.container);
     if (call.call === 'openContainer') {
       if (fd !== undefined) return SKIPPED;
       containers[call.container] = await kernel.openContainer();
@@ -100,7 +108,7 @@ export class Executor {
     }
   }
 
-  private async callOther(call: Extract<Call, { process: number }>): Promise<Outcome> {
+  private async callOther(call: Extract<GroupCall, { process: number }>): Promise<Outcome> {
     const { groupsOfOther } = this.run.slots;
     const fd = groupsOfOther[call.group];
     if (call.call === 'openGroup') {
@@ -114,9 +122,9 @@ export class Executor {
     return { value: 0 };
   }
 
-  private async callGroup(call: Extract<Call, { group: number }>): Promise<Outcome> {
+  private async callGroup(call: Extract<GroupCall, { group: number }>): Promise<Outcome> {
     const { kernel } = this.world;
-    const { groups, containers, devices } = this.run.slots;
+    const { groups, devices } = this.run.slots;
     const fd = groups[call.group];
     if (call.call === 'openGroup') {
       // Also for a slot that is in use: the second open of a group must fail with EBUSY and change nothing.
@@ -133,7 +141,7 @@ export class Executor {
       case 'getGroupStatus':
         return { value: kernel.getGroupStatus(fd, call.argsz === 0 ? undefined : call.argsz) };
       case 'setContainer': {
-        const container = containers[call.container];
+        const container = containerOf(this.run, call.container);
         if (container === undefined) return SKIPPED;
         await kernel.setContainer(fd, container);
         return { value: 0 };
@@ -153,7 +161,7 @@ export class Executor {
   }
 
   private oddTarget(target: 'closed' | 'eventfd' | 'group', group: Fd): Fd {
-    if (target === 'closed') return 9999;
+    if (target === 'closed') return CLOSED_FD;
     return target === 'group' ? group : this.run.eventfd;
   }
 

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import fc from 'fast-check';
 
 import { compare, type Divergence } from './compare.js';
 import { runDmaPrograms } from './dma/run.js';
-import { type Call, programs } from './program.js';
+import { type Call, programs, type Topic, TOPICS } from './program.js';
 import { replay } from './difference.js';
 import { openWorlds } from './worlds.js';
 
@@ -13,6 +13,7 @@ interface Options {
   readonly seed: string;
   readonly sequences: string;
   readonly calls: string;
+  readonly topic?: Topic;
   readonly json?: true;
   readonly dma?: true;
 }
@@ -27,6 +28,8 @@ interface Report {
   calls: number;
   readonly divergences: { readonly program: readonly Call[]; readonly divergence: Divergence }[];
   readonly accepted: Record<string, number>;
+  /** How often the real kernel gave each answer. */
+  readonly answers: Record<string, number>;
 }
 
 const command = new Command('conformance')
@@ -34,6 +37,7 @@ const command = new Command('conformance')
   .option('--seed <number>', 'seed of the programs', String(randomInt(2 ** 31)))
   .option('--sequences <count>', 'how many programs', '1000')
   .option('--calls <count>', 'the most calls of a program', '40')
+  .addOption(new Option('--topic <name>', 'programs of one topic alone').choices(TOPICS))
   .option('--dma', 'programs of maps, unmaps, dirty tracking and DMA of edu, with memory compared')
   .option('--json', 'end with one line of JSON');
 
@@ -48,12 +52,13 @@ function run(options: Options): Promise<void> {
 async function main(options: Options): Promise<void> {
   const seed = Number(options.seed);
   console.log(`seed ${seed}`);
-  const report: Report = { sequences: 0, calls: 0, divergences: [], accepted: {} };
+  const topics = options.topic === undefined ? TOPICS : [options.topic];
+  const report: Report = { sequences: 0, calls: 0, divergences: [], accepted: {}, answers: {} };
   const worlds = await openWorlds();
   try {
     for (let batch = 0; report.sequences < Number(options.sequences); batch++) {
       const count = Math.min(BATCH, Number(options.sequences) - report.sequences);
-      await runBatch(report, worlds, { seed: seed + batch, count, calls: Number(options.calls) });
+      await runBatch(report, worlds, { seed: seed + batch, count, calls: Number(options.calls), topics });
       console.log(`${report.sequences} sequences, ${report.calls} calls, ${report.divergences.length} divergences`);
       if (report.divergences.length >= MOST_DIVERGENCES) break;
     }
@@ -61,9 +66,13 @@ async function main(options: Options): Promise<void> {
     await worlds.close();
   }
   for (const found of report.divergences) console.log(replay(found.program, found.divergence));
-  const { sequences, calls, divergences, accepted } = report;
-  if (options.json) console.log(JSON.stringify({ seed, sequences, calls, divergences: divergences.length, accepted }));
-  process.exitCode = divergences.length === 0 ? 0 : 1;
+  if (options.json) console.log(JSON.stringify({ seed, ...report, divergences: report.divergences.length }));
+  process.exitCode = report.divergences.length === 0 ? 0 : 1;
+}
+
+/** Adds one to the count of each name. */
+function count(counts: Record<string, number>, names: readonly string[]): void {
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
 }
 
 type Worlds = Awaited<ReturnType<typeof openWorlds>>;
@@ -72,15 +81,21 @@ type Worlds = Awaited<ReturnType<typeof openWorlds>>;
 async function runBatch(
   report: Report,
   worlds: Worlds,
-  batch: { readonly seed: number; readonly count: number; readonly calls: number },
+  batch: {
+    readonly seed: number;
+    readonly count: number;
+    readonly calls: number;
+    readonly topics: readonly Topic[];
+  },
 ): Promise<void> {
   let shrinking = false;
-  const property = fc.asyncProperty(programs(batch.calls), async (program) => {
+  const property = fc.asyncProperty(programs(batch.calls, batch.topics), async (program) => {
     const result = await compare(program, worlds.real, worlds.software);
     if (!shrinking) {
       report.sequences++;
-      report.calls += result.calls;
-      for (const name of result.accepted) report.accepted[name] = (report.accepted[name] ?? 0) + 1;
+      report.calls += result.answers.length;
+      count(report.accepted, result.accepted);
+      count(report.answers, result.answers);
     }
     // Printed before it is shrunk, because shrinking can take minutes.
     if (result.divergence !== undefined && !shrinking) console.log(`shrinking a ${replay(program, result.divergence)}`);

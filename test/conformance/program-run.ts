@@ -1,4 +1,5 @@
 import type { Fd } from '../../lib/kernel/kernel.js';
+import { SLOTS } from './generate/arbitraries.js';
 import type { World } from './world.js';
 
 /** The result of a call: its value, or the name of its errno. The value of a call that opens a file is `fd`. */
@@ -13,12 +14,20 @@ interface Slots {
   readonly groups: (Fd | undefined)[];
   readonly groupsOfOther: (Fd | undefined)[];
   readonly devices: (Fd | undefined)[];
+  readonly iommufds: (Fd | undefined)[];
 }
 
 /** The state of a program that runs on one side. */
 export interface ProgramRun {
   readonly world: World;
   readonly slots: Slots;
+  /** The ids of objects of iommufds that the program got, by kind, the oldest first. */
+  readonly ids: Readonly<Record<'ioas' | 'hwpt' | 'device', number[]>>;
   readonly memory: Uint8Array<SharedArrayBuffer>;
   readonly eventfd: Fd;
+}
+
+/** Returns the descriptor in the slot of a container. A slot behind those of the containers is that of an iommufd. */
+export function containerOf({ slots }: ProgramRun, slot: number): Fd | undefined {
+  return slot < SLOTS.containers ? slots.containers[slot] : slots.iommufds[slot - SLOTS.containers];
 }

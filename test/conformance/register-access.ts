@@ -1,5 +1,5 @@
 import { VFIO_PCI_OFFSET_SHIFT } from '../../lib/uapi/vfio.js';
-import type { Place } from './program.js';
+import type { Place } from './generate/device-calls.js';
 
 /** Returns the offset of a place in a device's file. */
 export function fileOffset(place: Place): bigint {

@@ -1,3 +1,4 @@
+import type { IommufdKernel } from '../../lib/kernel/iommufd.js';
 import type { Fd, VfioKernel } from '../../lib/kernel/kernel.js';
 import type { addon } from '../../lib/native/addon.js';
 
@@ -6,6 +7,8 @@ export interface WorldGroup {
   /** The file name under /dev/vfio. */
   readonly name: string;
   readonly device: string;
+  /** The name of the device's own node below /dev/vfio/devices. */
+  readonly cdev: string;
 }
 
 /** A second process. It holds a group open, which is all that one process sees of another. */
@@ -16,7 +19,7 @@ export interface OtherProcess {
 
 /** One side of the comparison: a kernel, and a set-up that is equal on both sides. */
 export interface World {
-  readonly kernel: VfioKernel;
+  readonly kernel: VfioKernel & IommufdKernel;
   readonly other: OtherProcess;
   readonly groups: readonly WorldGroup[];
   readonly addon: typeof addon;
@@ -25,3 +28,5 @@ export interface World {
 /** The memory that programs map, in pages. Each program starts with the same content. */
 export const ARENA_PAGES = 16;
 export const PAGE = 4096;
+/** A number that no descriptor has. */
+export const CLOSED_FD = 9999;

@@ -1,8 +1,10 @@
+import type { VfioKernel } from '../../lib/kernel/kernel.js';
 import { linuxKernel } from '../../lib/kernel/linux/linux.js';
 import { SoftwareMachine } from '../../lib/software/machine/software-machine.js';
 import { addon } from '../../lib/native/addon.js';
 import { BDF } from '../guest/devices.js';
 import { bindToVfio } from './bind-to-vfio.js';
+import { cdevOf } from './cdev-of.js';
 import { ForkedProcess } from './other-process.js';
 import type { World, WorldGroup } from './world.js';
 
@@ -23,7 +25,8 @@ export async function openWorlds(): Promise<Worlds> {
     addon,
   };
   const machine = await softwareMachine(groups);
-  const software: World = { kernel: machine.process(), other: machine.process(), groups, addon };
+  const kernel = machine.process();
+  const software: World = { kernel, other: machine.process(), groups: await groupsOf(kernel, groups), addon };
   return {
     real,
     software,
@@ -34,14 +37,19 @@ export async function openWorlds(): Promise<Worlds> {
   };
 }
 
-/** The same devices in the same groups, bound to the same drivers. */
+/** The same devices in the same groups, bound to the same drivers. The guest's IOMMU cannot track, its kernel has no huge pages. */
 async function softwareMachine(groups: readonly WorldGroup[]): Promise<SoftwareMachine> {
-  const machine = new SoftwareMachine();
+  const machine = new SoftwareMachine({ dirtyTracking: false, transparentHugepages: false });
   const numberOf = (bdf: string) => Number(groups.find((group) => group.device === bdf)?.name);
   for (const { device } of groups) await machine.addDevice({ name: device, group: numberOf(device), model: 'edu' });
   await machine.addDevice({ name: BDF.pairTestdev, group: numberOf(BDF.pairEdu) });
   await machine.addDevice({ name: BDF.blocker, group: numberOf(BDF.blockedEdu), driver: 'virtio-pci' });
   return machine;
+}
+
+/** The same groups with the names of the machine's own nodes. */
+function groupsOf({ sysfs }: VfioKernel, groups: readonly WorldGroup[]): Promise<WorldGroup[]> {
+  return Promise.all(groups.map(async (group) => ({ ...group, cdev: await cdevOf(sysfs, group.device) })));
 }
 
 /**

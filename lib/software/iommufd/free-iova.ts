@@ -3,9 +3,6 @@ import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { failWith } from '../base/errno-failure.js';
 import { intersects } from '../iommu/iova-ranges.js';
 
-/** The largest alignment that the kernel tries: a huge page of x86. Source: HPAGE_SIZE */
-const LARGEST_ALIGNMENT = 2n << 20n;
-
 /** What the choice of an IOVA depends on. */
 export interface FreeIovaRequest {
   /** The address of the memory, whose alignment the IOVA keeps. */
@@ -14,6 +11,8 @@ export interface FreeIovaRequest {
   readonly size: bigint;
   /** The alignment of the IOAS, bytes. */
   readonly alignment: bigint;
+  /** The largest alignment that the kernel tries, bytes. */
+  readonly largestAlignment: bigint;
   /** The ranges that the user allows; empty: all. */
   readonly allowed: readonly IovaRange[];
   /** The mapped and the reserved ranges. */
@@ -25,9 +24,9 @@ export interface FreeIovaRequest {
  * @throws EOVERFLOW for a size of half of the address space; EINVAL if the memory is aligned less than the IOAS; ENOSPC
  * Source: iopt_alloc_iova
  */
-export function chooseIova({ vaddr, size, alignment, allowed, used }: FreeIovaRequest): bigint {
+export function chooseIova({ vaddr, size, alignment, largestAlignment, allowed, used }: FreeIovaRequest): bigint {
   if (size === 0n || size >= LAST_ADDRESS / 2n) failWith('EOVERFLOW');
-  const wanted = alignmentFor(vaddr, size);
+  const wanted = alignmentFor(vaddr, size, largestAlignment);
   if (wanted < alignment) failWith('EINVAL');
   const everywhere = { start: PAGE_SIZE_BIGINT, last: LAST_ADDRESS - PAGE_SIZE_BIGINT };
   const spans = allowed.length === 0 ? [everywhere] : allowed.filter((range) => intersects(range, everywhere));
@@ -61,10 +60,10 @@ function* holesIn(span: IovaRange, used: readonly IovaRange[]): Generator<IovaRa
   return undefined;
 }
 
-/** Keeps the alignment of the memory, up to the size and to a huge page, so that large pages can be used. */
-function alignmentFor(vaddr: bigint, size: bigint): bigint {
+/** Keeps the alignment of the memory, up to the size and to the largest one, so that large pages can be used. */
+function alignmentFor(vaddr: bigint, size: bigint, largest: bigint): bigint {
   let ofSize = 1n;
-  while (ofSize < size && ofSize < LARGEST_ALIGNMENT) ofSize *= 2n;
+  while (ofSize < size && ofSize < largest) ofSize *= 2n;
   const ofVaddr = vaddr === 0n ? ofSize : vaddr & -vaddr;
   return ofVaddr < ofSize ? ofVaddr : ofSize;
 }

@@ -27,6 +27,18 @@ export interface Geometry {
   readonly pageSizes: bigint;
 }
 
+/** What the mappings of an IOAS depend on. */
+export interface IoPageTableEnvironment {
+  readonly settings: {
+    /** Whether the kernel aligns an IOVA that it chooses as a huge page. */
+    readonly transparentHugepages: boolean;
+  };
+  readonly pinning: Pinning;
+}
+
+/** The alignment of a huge page of x86. Source: HPAGE_SIZE */
+const HUGE_PAGE = 2n << 20n;
+
 /** The mappings of an IOAS, and the domains that have them. Source: struct io_pagetable */
 export class IoPageTable {
   readonly reservations = new Reservations();
@@ -37,8 +49,8 @@ export class IoPageTable {
   #alignment = 1n;
   #largePages = true;
 
-  constructor(pinning: Pinning) {
-    this.#domains = new AreaDomains(pinning);
+  constructor(private readonly environment: IoPageTableEnvironment) {
+    this.#domains = new AreaDomains(environment.pinning);
   }
 
   get alignment(): bigint {
@@ -200,7 +212,15 @@ export class IoPageTable {
     const areas = [...this.#areas].map((area) => ({ start: area.iova, last: lastOf(area) }));
     const { reserved, allowed } = this.reservations;
     const vaddr = first.pages.vaddr + first.offset;
-    return chooseIova({ vaddr, size, alignment: this.#alignment, allowed, used: [...areas, ...reserved] });
+    const largestAlignment = this.environment.settings.transparentHugepages ? HUGE_PAGE : PAGE_SIZE_BIGINT;
+    return chooseIova({
+      vaddr,
+      size,
+      alignment: this.#alignment,
+      largestAlignment,
+      allowed,
+      used: [...areas, ...reserved],
+    });
   }
 
   #check(iova: bigint, size: bigint): bigint {

@@ -1,6 +1,5 @@
 import { Mutex } from '../../base/mutex.js';
-import type { Pinning } from '../iommu/memory-pinning.js';
-import { IoPageTable } from './io-page-table.js';
+import { IoPageTable, type IoPageTableEnvironment } from './io-page-table.js';
 import { IommufdObject } from './objects.js';
 
 /** An address space. Source: struct iommufd_ioas */
@@ -10,9 +9,9 @@ export class Ioas extends IommufdObject {
   /** Held while page tables come and go. Source: mutex */
   readonly lock = new Mutex();
 
-  constructor(pinning: Pinning) {
+  constructor(environment: IoPageTableEnvironment) {
     super();
-    this.table = new IoPageTable(pinning);
+    this.table = new IoPageTable(environment);
   }
 
   override async destroy(): Promise<void> {

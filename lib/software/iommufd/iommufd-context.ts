@@ -3,19 +3,19 @@ import { failWith } from '../base/errno-failure.js';
 import { ReferenceCounted } from '../base/reference-counted.js';
 import type { IommuDomain } from '../iommu/domain.js';
 import type { VfioGroupType } from '../iommu/iommu-driver.js';
-import type { Pinning } from '../iommu/memory-pinning.js';
 import type { GroupMember, IommuGroup } from '../iommu/iommu-group.js';
 import { Access } from './access.js';
 import { BoundDevice, type Binding } from './bound-device.js';
 import { BoundGroup } from './bound-group.js';
 import { Hwpt, type HwptOptions } from './hwpt.js';
+import type { IoPageTableEnvironment } from './io-page-table.js';
 import { Ioas } from './ioas.js';
 import { ObjectTable } from './objects.js';
 import { VfioCompat } from './vfio-compat.js';
 
 /** The parts of the machine that an iommufd uses. */
-export interface IommufdEnvironment {
-  readonly settings: {
+export interface IommufdEnvironment extends IoPageTableEnvironment {
+  readonly settings: IoPageTableEnvironment['settings'] & {
     /** The module parameter iommufd.allow_unsafe_interrupts. */
     readonly allowUnsafeInterrupts: boolean;
     /** The page sizes of the IOMMU, as bytes. */
@@ -24,7 +24,6 @@ export interface IommufdEnvironment {
     readonly dirtyTracking: boolean;
   };
   readonly createDomain: () => IommuDomain;
-  readonly pinning: Pinning;
 }
 
 /**
@@ -46,7 +45,7 @@ export class IommufdContext extends ReferenceCounted {
 
   /** Makes an IOAS. */
   allocIoas(): Ioas {
-    return this.objects.add(new Ioas(this.environment.pinning));
+    return this.objects.add(new Ioas(this.environment));
   }
 
   createDomain(): IommuDomain {

@@ -18,7 +18,7 @@ import type { DeviceOptions, MachineOptions, ProcessOptions } from './machine-op
 export function checkMachineOptions(options: MachineOptions): void {
   requireOptions(options);
   requireBooleans(options, ['iommu', 'interruptRemapping', 'allowUnsafeInterrupts', 'noiommu', 'iommufd']);
-  requireBooleans(options, ['dirtyTracking']);
+  requireBooleans(options, ['dirtyTracking', 'transparentHugepages']);
   checkOptional('dmaEntryLimit', options.dmaEntryLimit, (name, value) => requireInteger(name, value, 0));
   checkOptional('addressWidth', options.addressWidth, requireAddressWidth);
   checkOptional('reservedRegions', options.reservedRegions, requireRanges);

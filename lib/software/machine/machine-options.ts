@@ -25,6 +25,11 @@ export interface MachineOptions {
   readonly iommufd?: boolean;
   /** Whether the IOMMU can track the pages that devices write, for page tables of an iommufd. Default true. */
   readonly dirtyTracking?: boolean;
+  /**
+   * Whether the kernel has transparent huge pages. An iommufd then aligns an IOVA that it chooses as the memory, up to 2 MiB;
+   * otherwise to a page. Default true.
+   */
+  readonly transparentHugepages?: boolean;
   /** Makes the domains, for tests. Default: the addon's domains. @internal */
   readonly createDomain?: () => IommuDomain;
   /** Tells whether memory of this process can be pinned, for tests. Default: the addon asks the system. @internal */
@@ -47,6 +52,7 @@ export function machineSettings(options: MachineOptions): MachineSettings {
     pageSizes: options.pageSizes ?? 0x40201000n,
     iommufd: options.iommufd ?? true,
     dirtyTracking: options.dirtyTracking ?? true,
+    transparentHugepages: options.transparentHugepages ?? true,
   };
 }
 
