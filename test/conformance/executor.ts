@@ -18,6 +18,7 @@ export class Executor {
       world,
       slots: { containers: [], groups: [], groupsOfOther: [], devices: [], iommufds: [] },
       ids: { ioas: [], hwpt: [], device: [] },
+      areas: [],
       // Aligned to its size on both sides: an iommufd chooses an IOVA by the alignment of the memory.
       memory: new Uint8Array(
         world.addon.memoryPlace(-1, ARENA_PAGES * PAGE, ARENA_PAGES * PAGE, false, -1, false) as SharedArrayBuffer,

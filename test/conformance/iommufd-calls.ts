@@ -1,5 +1,5 @@
 import type { Fd } from '../../lib/kernel/kernel.js';
-import type { IommufdCall, IommufdPlace, ObjectRef } from './generate/iommufd-calls.js';
+import type { IommufdCall, IommufdPlace, ObjectRef, RangeRef } from './generate/iommufd-calls.js';
 import type { Call } from './program.js';
 import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { CLOSED_FD, PAGE } from './world.js';
@@ -7,6 +7,8 @@ import { CLOSED_FD, PAGE } from './world.js';
 type FileCall = Extract<IommufdCall, { iommufd: number }>;
 type CdevCall = Extract<IommufdCall, { cdev: number }>;
 type ObjectCall = Exclude<IommufdCall, FileCall | CdevCall>;
+
+type IoasRange = ProgramRun['areas'][number];
 
 const DONE: Outcome = { value: 0 };
 
@@ -72,17 +74,20 @@ async function callObject(run: ProgramRun, call: ObjectCall): Promise<Outcome> {
       return DONE;
     case 'mapIoas': {
       const { flags, iova, size } = call;
-      return {
-        value: await kernel.mapIoas(fd, { ioasId: id(call.ioas), flags, vaddr: vaddrOf(run, call), iova, size }),
-      };
+      const map = { ioasId: id(call.ioas), flags, vaddr: vaddrOf(run, call), iova, size };
+      return gotArea(run, { ...map, iova: await kernel.mapIoas(fd, map) });
     }
     case 'copyIoas': {
-      const { flags, fromIova, toIova, size } = call;
-      const [fromIoasId, toIoasId] = [id(call.from), id(call.to)];
-      return { value: await kernel.copyIoas(fd, { flags, fromIoasId, toIoasId, fromIova, toIova, size }) };
+      const { flags, toIova } = call;
+      const { ioasId: fromIoasId, iova: fromIova, size } = rangeOf(run, call.range, call.from);
+      const toIoasId = id(call.to);
+      const iova = await kernel.copyIoas(fd, { flags, fromIoasId, toIoasId, fromIova, toIova, size });
+      return gotArea(run, { ioasId: toIoasId, iova, size });
     }
-    case 'unmapIoas':
-      return { value: await kernel.unmapIoas(fd, id(call.ioas), call.iova, call.size) };
+    case 'unmapIoas': {
+      const { ioasId, iova, size } = rangeOf(run, call.range, call.ioas);
+      return { value: await kernel.unmapIoas(fd, ioasId, iova, size) };
+    }
     case 'getOption':
       return { value: kernel.getOption(fd, call.option, id(call.object)) };
     case 'setOption':
@@ -135,6 +140,30 @@ function idOf({ ids }: ProgramRun, { of, index }: ObjectRef): number {
   if (of === 'number') return index;
   const known = ids[of];
   return known[index % known.length] ?? index + 1;
+}
+
+/** Remembers a mapping, which later calls can name. */
+function gotArea(run: ProgramRun, { ioasId, iova, size }: IoasRange): Outcome {
+  run.areas.unshift({ ioasId, iova, size });
+  return { value: iova };
+}
+
+/** Returns the range that a program names. @param ioas of a plain range */
+function rangeOf(run: ProgramRun, range: RangeRef, ioas: ObjectRef): IoasRange {
+  if (!('area' in range)) return { ioasId: idOf(run, ioas), ...range };
+  const { areas } = run;
+  const area = areas[range.area % areas.length] ?? { ioasId: idOf(run, ioas), iova: 0x10000n, size: BigInt(PAGE) };
+  const page = BigInt(PAGE);
+  switch (range.part) {
+    case 'all':
+      return area;
+    case 'first page':
+      return { ...area, size: page };
+    case 'last page':
+      return { ...area, iova: BigInt.asUintN(64, area.iova + area.size - page), size: page };
+    case 'larger':
+      return { ...area, size: area.size + page };
+  }
 }
 
 function vaddrOf(run: ProgramRun, { vaddr, page, offset }: Extract<IommufdCall, { call: 'mapIoas' }>): bigint {

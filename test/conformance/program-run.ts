@@ -23,6 +23,8 @@ export interface ProgramRun {
   readonly slots: Slots;
   /** The ids of objects of iommufds that the program got, by kind, the oldest first. */
   readonly ids: Readonly<Record<'ioas' | 'hwpt' | 'device', number[]>>;
+  /** The mappings that the program made in IOASes, the newest first. */
+  readonly areas: { readonly ioasId: number; readonly iova: bigint; readonly size: bigint }[];
   readonly memory: Uint8Array<SharedArrayBuffer>;
   readonly eventfd: Fd;
 }

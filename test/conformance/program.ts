@@ -29,6 +29,19 @@ const anyContainer = fc.oneof(
   { weight: 1, arbitrary: fc.nat(SLOTS.containers + SLOTS.iommufds - 1) },
 );
 
+/** Four pages at 0x10000 of the first IOAS. */
+const MAPPED: Call = {
+  call: 'mapIoas',
+  on: 0,
+  ioas: { of: 'ioas', index: 0 },
+  flags: 7,
+  page: 0,
+  offset: 0,
+  iova: 0x10000n,
+  size: 0x4000n,
+  vaddr: 'arena',
+};
+
 /** The calls that open files are frequent, so that programs get to the deep states. */
 const RECIPES: Readonly<Record<Topic, Recipe>> = {
   groups: {
@@ -55,6 +68,7 @@ const RECIPES: Readonly<Record<Topic, Recipe>> = {
       { call: 'bindIommufd', cdev: 0, on: 0 },
       { call: 'allocIoas', on: 0 },
       { call: 'attach', cdev: 0, to: { of: 'ioas', index: 0 } },
+      MAPPED,
     ],
     call: fc.oneof(
       { weight: 40, arbitrary: iommufdCalls },

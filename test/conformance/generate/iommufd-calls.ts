@@ -11,6 +11,11 @@ export interface ObjectRef {
   readonly index: number;
 }
 
+/** A range of IOVAs: a plain one, or (a part of) the `area`th mapping that the program made, in its own IOAS. */
+export type RangeRef =
+  | { readonly iova: bigint; readonly size: bigint }
+  | { readonly area: number; readonly part: 'all' | 'first page' | 'last page' | 'larger' };
+
 /** A call on an iommufd, or one that brings a device to it. */
 export type IommufdCall =
   | { readonly call: 'openIommufd'; readonly iommufd: number }
@@ -34,16 +39,14 @@ export type IommufdCall =
       readonly from: ObjectRef;
       readonly to: ObjectRef;
       readonly flags: number;
-      readonly fromIova: bigint;
+      readonly range: RangeRef;
       readonly toIova: bigint;
-      readonly size: bigint;
     }
   | {
       readonly call: 'unmapIoas';
       readonly on: IommufdPlace;
       readonly ioas: ObjectRef;
-      readonly iova: bigint;
-      readonly size: bigint;
+      readonly range: RangeRef;
     }
   | { readonly call: 'getOption'; readonly on: IommufdPlace; readonly option: number; readonly object: ObjectRef }
   | {
@@ -114,7 +117,7 @@ const pageTable = fc.oneof(
 
 /** A few pages, which collide often, parts of pages, and the borders of the address space. */
 const iova = fc.oneof(
-  { weight: 9, arbitrary: fc.nat(12).map((page) => BigInt(page) * 0x1000n + 0x10000n) },
+  { weight: 12, arbitrary: fc.nat(7).map((page) => BigInt(page) * 0x1000n + 0x10000n) },
   { weight: 1, arbitrary: fc.nat(12).map((half) => BigInt(half) * 0x800n + 0x10000n) },
   { weight: 1, arbitrary: fc.constantFrom(0x10001n, 0x10003n, 0x10fffn) },
   {
@@ -134,8 +137,18 @@ const rangeSize = fc.oneof(
   { weight: 6, arbitrary: size },
   { weight: 2, arbitrary: fc.constantFrom(0x10000n, 0x100000n, 1n << 48n, 1n << 63n, U64 - 1n) },
 );
+const range: fc.Arbitrary<RangeRef> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      area: mostlyFirst(4),
+      part: fc.constantFrom('all', 'all', 'all', 'first page', 'last page', 'larger'),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ iova, size: rangeSize }) },
+);
 /** READABLE and WRITEABLE with FIXED_IOVA, without it, and others. */
-const mapFlags = fc.constantFrom(7, 7, 7, 7, 7, 7, 6, 6, 6, 3, 5, 4, 2, 1, 0, 8, 0x87);
+const mapFlags = fc.constantFrom(7, 7, 7, 7, 7, 7, 6, 6, 6, 3, 5, 5, 5, 4, 2, 1, 0, 8, 0x87);
 
 const ranges = fc.array(
   fc.oneof(
@@ -178,17 +191,15 @@ export const iommufdCalls: fc.Arbitrary<IommufdCall> = fc.oneof(
     from: ioas,
     to: ioas,
     flags: mapFlags,
-    fromIova: iova,
+    range,
     toIova: iova,
-    size,
   }),
-  weighted(8, { call: fc.constant('unmapIoas' as const), on, ioas, iova, size: rangeSize }),
+  weighted(8, { call: fc.constant('unmapIoas' as const), on, ioas, range }),
   weighted(1, {
     call: fc.constant('unmapIoas' as const),
     on,
     ioas,
-    iova: fc.constant(0n),
-    size: fc.constant(U64 - 1n),
+    range: fc.constant({ iova: 0n, size: U64 - 1n }),
   }),
   weighted(1, { call: fc.constant('getOption' as const), on, option: fc.constantFrom(0, 1, 1, 2), object: ioas }),
   weighted(2, {
