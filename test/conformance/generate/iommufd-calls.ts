@@ -76,7 +76,7 @@ export type IommufdCall =
   | { readonly call: 'getHwInfo'; readonly on: IommufdPlace; readonly user: ObjectRef };
 
 /** The memory is `page` pages and `offset` bytes behind the start of the arena. */
-export interface IoasMapArguments {
+interface IoasMapArguments {
   readonly ioas: ObjectRef;
   readonly flags: number;
   readonly page: number;
