@@ -51,12 +51,17 @@ export interface LaneAddon {
   readonly regionRead16: (region: RegionHandle, offset: number) => number;
   readonly regionRead32: (region: RegionHandle, offset: number) => number;
   readonly regionRead64: (region: RegionHandle, offset: number) => bigint;
-  readonly regionWrite8: (region: RegionHandle, offset: number, value: number) => void;
-  readonly regionWrite16: (region: RegionHandle, offset: number, value: number) => void;
-  readonly regionWrite32: (region: RegionHandle, offset: number, value: number) => void;
   readonly regionWrite64: (region: RegionHandle, offset: number, value: bigint) => void;
+  /**
+   * The arguments of the writes below, because Node-API needs 2 ns and more to pass an argument. Bytes 0 to 7 are the handle of the
+   * region, 8 to 15 the offset, both float64; 16 to 19 are the value, u32. This thread's alone: store all three, then call.
+   */
+  readonly writeArguments: ArrayBuffer;
+  readonly regionWrite8: () => void;
+  readonly regionWrite16: () => void;
+  readonly regionWrite32: () => void;
   /** Makes a barrier, then a write. */
-  readonly regionDoorbell32: (region: RegionHandle, offset: number, value: number) => void;
+  readonly regionDoorbell32: () => void;
   /** Orders all memory accesses before it with those after it, also on device memory. */
   barrier(): void;
   /**

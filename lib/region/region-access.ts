@@ -11,6 +11,10 @@ import { operationError } from './operation-error.js';
 const { regionRead8, regionRead16, regionRead32, regionRead64 } = addon;
 const { regionWrite8, regionWrite16, regionWrite32, regionWrite64, regionDoorbell32 } = addon;
 
+/** Where the writes of up to 32 bits take their arguments from: the handle and the offset, and the value. */
+const placeOfWrite = new Float64Array(addon.writeArguments, 0, 2);
+const valueOfWrite = new Uint32Array(addon.writeArguments, 16, 1);
+
 /** The views of one mapped area, or of 4 GiB of it. `start` and `end` are bytes into the region. */
 interface AreaViews {
   readonly start: number;
@@ -130,7 +134,8 @@ export class RegionAccess {
     // Most values pass this test. As a call of `isUint32` it would cost half a nanosecond, here and below.
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
-      regionWrite8(this.#handle, regionOffset, value);
+      this.#setArguments(regionOffset, value);
+      regionWrite8();
     } catch (error) {
       throw this.#explain(error, regionOffset, 1, true);
     }
@@ -140,7 +145,8 @@ export class RegionAccess {
   write16(regionOffset: number, value: number): void {
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
-      regionWrite16(this.#handle, regionOffset, value);
+      this.#setArguments(regionOffset, value);
+      regionWrite16();
     } catch (error) {
       throw this.#explain(error, regionOffset, 2, true);
     }
@@ -150,7 +156,8 @@ export class RegionAccess {
   write32(regionOffset: number, value: number): void {
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
-      regionWrite32(this.#handle, regionOffset, value);
+      this.#setArguments(regionOffset, value);
+      regionWrite32();
     } catch (error) {
       throw this.#explain(error, regionOffset, 4, true);
     }
@@ -170,10 +177,18 @@ export class RegionAccess {
   doorbell32(regionOffset: number, value: number): void {
     if (typeof value !== 'number' || value >>> 0 !== value) requireBits('value', value);
     try {
-      regionDoorbell32(this.#handle, regionOffset, value);
+      this.#setArguments(regionOffset, value);
+      regionDoorbell32();
     } catch (error) {
       throw this.#explain(error, regionOffset, 4, true);
     }
+  }
+
+  /** Stores the arguments of a write. An offset that is not a number becomes none, which native code rejects. */
+  #setArguments(regionOffset: number, value: number): void {
+    placeOfWrite[0] = this.#handle;
+    placeOfWrite[1] = typeof regionOffset === 'number' ? regionOffset : NaN;
+    valueOfWrite[0] = value;
   }
 
   /** Checks a value of all ones: it may come from the memory that replaces a revoked mapping. @throws ERR_REVOKED; ERR_CLOSED */

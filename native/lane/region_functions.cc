@@ -61,13 +61,18 @@ Napi::Value RegionClose(const Napi::CallbackInfo& info) {
   });
 }
 
-// Returns an offset that JavaScript passed. A value that is no offset becomes one that lies outside every region.
+// Returns an offset or a handle of JavaScript's. Any other value becomes one that lies outside every region and names
+// none.
+uint64_t WholeOf(double value) {
+  if (!(value >= 0 && value <= kMaxSafeInteger)) return UINT64_MAX;
+  auto whole = static_cast<uint64_t>(value);
+  return static_cast<double>(whole) == value ? whole : UINT64_MAX;
+}
+
 uint64_t OffsetOf(napi_env env, napi_value value) {
   double offset = -1;
   napi_get_value_double(env, value, &offset);
-  if (!(offset >= 0 && offset < 9007199254740992.0)) return UINT64_MAX;
-  auto whole = static_cast<uint64_t>(offset);
-  return static_cast<double>(whole) == offset ? whole : UINT64_MAX;
+  return WholeOf(offset);
 }
 
 // Returns a handle that JavaScript passed; 0, which names nothing, for a value that is not a number. Most handles are
@@ -86,6 +91,28 @@ napi_value Throw(napi_env env, int error, const char* call) {
   }
   return nullptr;
 }
+
+int Write(Reader& reader, uint64_t handle, uint64_t offset, uint32_t width, uint64_t value) {
+  ReadSection section(handle, reader);
+  const IoRegion* region = RegionTable::Get().Find(handle);
+  return region != nullptr ? region->Write(offset, width, value) : -EBADF;
+}
+
+// The arguments of a write of up to 32 bits. JavaScript stores them in memory, because Node-API needs 2 ns and more for
+// each argument.
+struct WriteArguments {
+  double handle;
+  double offset;
+  uint32_t value;
+};
+
+// One for each environment.
+struct WriteCall {
+  Reader& reader;
+  const WriteArguments* arguments;
+  // Keeps the arguments.
+  Napi::Reference<Napi::ArrayBuffer> buffer;
+};
 
 // (handle, offset) => number, or a bigint for width 8. Plain Node-API: this is the hot path of trapped registers.
 template <uint32_t width>
@@ -112,34 +139,32 @@ napi_value RegionRead(napi_env env, napi_callback_info info) {
   return result;
 }
 
-bool ValueOf(napi_env env, napi_value value, uint32_t width, uint64_t* result) {
-  if (width == 8) {
-    bool lossless = false;
-    return napi_get_value_bigint_uint64(env, value, result, &lossless) == napi_ok;
-  }
-  uint32_t small = 0;
-  bool ok = napi_get_value_uint32(env, value, &small) == napi_ok;
-  *result = small;
-  return ok;
-}
-
-// (handle, offset, value). With a barrier it is a doorbell: the device sees all memory written before.
-template <uint32_t width, bool barrier = false>
-napi_value RegionWrite(napi_env env, napi_callback_info info) {
+// (handle, offset, value)
+napi_value RegionWrite64(napi_env env, napi_callback_info info) {
   size_t count = 3;
   napi_value arguments[3];
   void* reader = nullptr;
   napi_get_cb_info(env, info, &count, arguments, nullptr, &reader);
   const uint64_t handle = HandleOf(env, arguments[0]);
   uint64_t value = 0;
-  int error = -EBADF;
-  if (!ValueOf(env, arguments[2], width, &value)) return Throw(env, -EINVAL, "regionWrite");
-  if (barrier) MmioBarrier();
-  {
-    ReadSection section(handle, *static_cast<Reader*>(reader));
-    const IoRegion* region = RegionTable::Get().Find(handle);
-    if (region != nullptr) error = region->Write(OffsetOf(env, arguments[1]), width, value);
+  bool lossless = false;
+  if (napi_get_value_bigint_uint64(env, arguments[2], &value, &lossless) != napi_ok) {
+    return Throw(env, -EINVAL, "regionWrite");
   }
+  const int error = Write(*static_cast<Reader*>(reader), handle, OffsetOf(env, arguments[1]), 8, value);
+  return error != 0 ? Throw(env, error, "regionWrite") : nullptr;
+}
+
+// () makes the write that `writeArguments` describes. With a barrier it is a doorbell: the device sees all memory
+// written before.
+template <uint32_t width, bool barrier = false>
+napi_value RegionWrite(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  const WriteCall& call = *static_cast<WriteCall*>(data);
+  if (barrier) MmioBarrier();
+  const auto [handle, offset, value] = *call.arguments;
+  const int error = Write(call.reader, WholeOf(handle), WholeOf(offset), width, value);
   return error != 0 ? Throw(env, error, "regionWrite") : nullptr;
 }
 
@@ -148,13 +173,22 @@ napi_value Barrier(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The thread's reader goes with each call as its data: an environment stays on one thread, which outlives it.
-void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
+// `data` goes with each call.
+void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, void* data) {
   napi_value function;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &ThreadReader(), &function) != napi_ok) {
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function) != napi_ok) {
     throw Napi::Error::New(env);
   }
   exports.Set(name, Napi::Value(env, function));
+}
+
+// Exports the memory of the arguments.
+WriteCall* NewWriteCall(Napi::Env env, Napi::Object exports, Reader& reader) {
+  auto buffer = Napi::ArrayBuffer::New(env, sizeof(WriteArguments));
+  auto* call = new WriteCall{reader, static_cast<WriteArguments*>(buffer.Data()), Napi::Persistent(buffer)};
+  env.AddCleanupHook([](WriteCall* ended) { delete ended; }, call);
+  exports.Set("writeArguments", buffer);
+  return call;
 }
 
 }  // namespace
@@ -162,16 +196,19 @@ void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callb
 void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
   Export<RegionCreate>(env, exports, "regionCreate");
   Export<RegionClose>(env, exports, "regionClose");
-  ExportRaw(env, exports, "regionRead8", RegionRead<1>);
-  ExportRaw(env, exports, "regionRead16", RegionRead<2>);
-  ExportRaw(env, exports, "regionRead32", RegionRead<4>);
-  ExportRaw(env, exports, "regionRead64", RegionRead<8>);
-  ExportRaw(env, exports, "regionWrite8", RegionWrite<1>);
-  ExportRaw(env, exports, "regionWrite16", RegionWrite<2>);
-  ExportRaw(env, exports, "regionWrite32", RegionWrite<4>);
-  ExportRaw(env, exports, "regionWrite64", RegionWrite<8>);
-  ExportRaw(env, exports, "regionDoorbell32", RegionWrite<4, true>);
-  ExportRaw(env, exports, "barrier", Barrier);
+  // An environment stays on one thread, which outlives it.
+  Reader* reader = &ThreadReader();
+  ExportRaw(env, exports, "regionRead8", RegionRead<1>, reader);
+  ExportRaw(env, exports, "regionRead16", RegionRead<2>, reader);
+  ExportRaw(env, exports, "regionRead32", RegionRead<4>, reader);
+  ExportRaw(env, exports, "regionRead64", RegionRead<8>, reader);
+  ExportRaw(env, exports, "regionWrite64", RegionWrite64, reader);
+  ExportRaw(env, exports, "barrier", Barrier, nullptr);
+  WriteCall* call = NewWriteCall(env, exports, *reader);
+  ExportRaw(env, exports, "regionWrite8", RegionWrite<1>, call);
+  ExportRaw(env, exports, "regionWrite16", RegionWrite<2>, call);
+  ExportRaw(env, exports, "regionWrite32", RegionWrite<4>, call);
+  ExportRaw(env, exports, "regionDoorbell32", RegionWrite<4, true>, call);
 }
 
 }  // namespace vfio_engine

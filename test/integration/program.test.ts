@@ -94,7 +94,7 @@ describe('a program', () => {
         assert.ok(process.hrtime.bigint() - start >= 20_000_000n);
         program.clear().read32(8);
         program.run(); // the deadline that has passed is not this step's
-        const worker = writerAfter(50, memory.region.descriptor.handle, 8, 0x107);
+        const worker = writerAfter(50, memory.region.descriptor, 8, 0x107);
         const step = program.clear().pollUntil(8, { width: 4, mask: 0xff, value: 7 }, 10_000);
         program.run();
         assert.equal(program.value(step), 0x107);
@@ -189,13 +189,18 @@ function throwsWith(body: () => unknown, code: string): void {
 }
 
 /** Writes a register from another thread, while this one is blocked. */
-function writerAfter(milliseconds: number, handle: number, offset: number, value: number): Promise<unknown> {
+function writerAfter(
+  milliseconds: number,
+  descriptor: RegionDescriptor,
+  offset: number,
+  value: number,
+): Promise<unknown> {
   const program = `
     const { workerData } = require('node:worker_threads');
-    import(workerData.url).then(({ addon }) => setTimeout(
-      () => addon.regionWrite32(workerData.handle, workerData.offset, workerData.value), ${milliseconds}));`;
-  const url = new URL('../../lib/native/addon.js', import.meta.url).href;
-  const worker = new Worker(program, { eval: true, workerData: { url, handle, offset, value } });
+    import(workerData.url).then(({ RegionAccess }) => setTimeout(
+      () => new RegionAccess(workerData.descriptor).write32(workerData.offset, workerData.value), ${milliseconds}));`;
+  const url = new URL('../../lib/region/region-access.js', import.meta.url).href;
+  const worker = new Worker(program, { eval: true, workerData: { url, descriptor, offset, value } });
   return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
 }
 

@@ -130,6 +130,34 @@ describe('a region through a worker', () => {
         }
       });
 
+      it('rejects an offset that is not a number, though JavaScript could make one of it', () => {
+        const { accessor } = memory.region;
+        accessor.write32(0, 7);
+        for (const offset of ['0', { valueOf: () => 0 }, null, true, [0], 0n] as unknown as number[]) {
+          for (const access of ['write8', 'write16', 'write32', 'doorbell32'] as const) {
+            assert.throws(() => accessor[access](offset, 1), { name: 'VfioError', code: 'ERR_INVALID_ARGUMENT' });
+          }
+        }
+        assert.equal(accessor.read32(0), 7);
+      });
+
+      it('writes the low bits of a value, in each width', () => {
+        const { accessor } = memory.region;
+        const written = [-1, -2, 0x8765_4321, 0xffff_fffe].map((value) => {
+          accessor.write32(0, 0);
+          accessor.write32(4, value);
+          accessor.write16(2, value);
+          accessor.write8(0, value);
+          return [accessor.read32(0), accessor.read32(4)];
+        });
+        assert.deepEqual(written, [
+          [0xffff_00ff, 0xffff_ffff],
+          [0xfffe_00fe, 0xffff_fffe],
+          [0x4321_0021, 0x8765_4321],
+          [0xfffe_00fe, 0xffff_fffe],
+        ]);
+      });
+
       it('rejects accesses from every thread after it was closed', async () => {
         const { region } = memory;
         const { accessor } = region;
