@@ -8,15 +8,16 @@
 
 #include <string>
 
-#include "common/error.h"
+#include "common/export.h"
 #include "common/register.h"
 
 namespace vfio_engine {
 namespace {
 
 // (factory: (errno, syscall) => VfioError)
-void SetErrorFactory(const Napi::CallbackInfo& info) {
+Napi::Value SetErrorFactory(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<AddonData>()->error_factory = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
 }
 
 // Node-API is the same in all versions of Node.js, but V8's classes, which we need for a SharedArrayBuffer, are not. If
@@ -36,7 +37,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   return Guard(env, [&] {
     RequireSameAbi(env);
     env.SetInstanceData(new AddonData());
-    exports.Set("setErrorFactory", Napi::Function::New(env, SetErrorFactory));
+    Export<SetErrorFactory>(env, exports, "setErrorFactory");
     RegisterLinux(env, exports);
     RegisterMemory(env, exports);
     RegisterEvent(env, exports);

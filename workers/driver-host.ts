@@ -3,7 +3,8 @@ import { invalidArgument } from '../lib/base/errors.js';
 import { importModule } from '../lib/base/import-module.js';
 import { answerOfError, answerOfValue, cloneableError, type DriverAnswer } from '../lib/pool/driver-answer.js';
 import type { DriverTask } from '../lib/pool/driver-task.js';
-import { RegionAccess } from '../lib/region/region-access.js';
+import type { RegionDescriptor } from '../lib/region/descriptor.js';
+import type { RegionAccess } from '../lib/region/region-access.js';
 
 /** What a driver function gets. Thread: the function's own; it may block. */
 export interface DriverContext {
@@ -35,13 +36,15 @@ export default async function run(task: DriverTask): Promise<DriverAnswer> {
     const module = (await importModule(task.module)) as { default?: DriverFunction };
     if (typeof module.default !== 'function')
       throw invalidArgument(`the default export of ${task.module} must be a function`);
-    return answerOfValue(await module.default(contextOf(task)));
+    // Here, so that the caller learns why the addon could not be loaded.
+    const { RegionAccess } = await import('../lib/region/region-access.js');
+    return answerOfValue(await module.default(contextOf(task, (descriptor) => new RegionAccess(descriptor))));
   } catch (error) {
     return answerOfError(error);
   }
 }
 
-function contextOf(task: DriverTask): DriverContext {
+function contextOf(task: DriverTask, open: (descriptor: RegionDescriptor) => RegionAccess): DriverContext {
   const opened = new Map<number, RegionAccess>();
   return {
     region(regionIndex) {
@@ -54,7 +57,7 @@ function contextOf(task: DriverTask): DriverContext {
           `a region of the device (${task.regions.map((each) => each.regionIndex).join(', ')})`,
           regionIndex,
         );
-      const access = new RegionAccess(descriptor);
+      const access = open(descriptor);
       opened.set(regionIndex, access);
       return access;
     },

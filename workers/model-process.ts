@@ -3,13 +3,15 @@ import { once } from 'node:events';
 
 import { serializeError } from '../lib/base/errors.js';
 import type { StartMessage } from '../lib/models/hosting/model-start.js';
-import { runModel, type RunRequest } from '../lib/models/hosting/run-model.js';
+import type { RunRequest } from '../lib/models/hosting/run-model.js';
 
 const tell = (message: StartMessage): void => void process.send?.(message);
 let served = false;
 
 const [request] = (await once(process, 'message')) as [RunRequest];
 try {
+  // Here, so that the starter learns why the addon could not be loaded.
+  const { runModel } = await import('../lib/models/hosting/run-model.js');
   await runModel(
     request,
     (description) => {

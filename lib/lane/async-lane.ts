@@ -1,3 +1,4 @@
+import { warn } from '../base/diagnostics.js';
 import { VfioError } from '../base/errors.js';
 import type { Operation, SlotView } from '../layout/slot.js';
 import { addon } from '../native/addon.js';
@@ -54,12 +55,23 @@ export class AsyncLane {
 
   /** Creates a lane of `capacity` slots on a worker. @throws what `createLane` throws */
   constructor(worker: IoWorkerHandle, capacity: number) {
-    this.#descriptor = createLane(worker, capacity);
-    this.#producer = new LaneProducer(this.#descriptor);
-    this.#buffers = new BufferNumbers(this.#descriptor.lane);
     this.#callbacks = new Array<AnswerCallback | undefined>(capacity);
     this.#notifier = addon.notifierCreate(() => this.#reap());
-    addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
+    try {
+      this.#descriptor = createLane(worker, capacity);
+    } catch (error) {
+      addon.notifierClose(this.#notifier);
+      throw error;
+    }
+    this.#buffers = new BufferNumbers(this.#descriptor.lane);
+    try {
+      this.#producer = new LaneProducer(this.#descriptor);
+      addon.laneSetNotifier(this.#descriptor.lane, this.#notifier);
+    } catch (error) {
+      addon.notifierClose(this.#notifier);
+      destroyLane(this.#descriptor).catch((failure: unknown) => warn('closing a lane failed', failure));
+      throw error;
+    }
   }
 
   /** How many operations are submitted and not answered. */

@@ -37,10 +37,11 @@ export interface LaneAddon {
   ): RegionHandle;
   /**
    * Removes a region, waits until no thread is inside, and puts 0xFF under its views.
+   * @param leaveMs how long it waits for the threads, milliseconds, 0 to 30,000, the default
    * @returns undefined if no thread was inside
-   * @throws EBADF
+   * @throws EBADF; ETIMEDOUT (rejects) if a thread stayed inside: the region's file is closed when the thread has left
    */
-  regionClose(region: RegionHandle): Promise<void> | undefined;
+  regionClose(region: RegionHandle, leaveMs?: number): Promise<void> | undefined;
   // Properties and not methods, because hot paths take these functions out of the addon.
   /**
    * Makes one checked access on this thread: a load or store if the region is mapped there, else a transfer.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { VfioError } from '../base/errors.js';
+import { systemError, VfioError } from '../base/errors.js';
 import { withPermission } from '../base/permission.js';
 
 /**
@@ -21,7 +21,7 @@ export function requireNode(versions: Readonly<Record<string, string | undefined
 }
 
 /**
- * Makes the error of an addon that was not loaded. Its hint tells the command that helps, which depends on how the package was
+ * Makes the error of an addon that was not loaded: that of a system call, if one failed. Otherwise its hint tells the command that helps, which depends on how the package was
  * installed.
  * @param cause what `bindings`, `require` or the addon itself threw
  * @param packageRoot the folder of the package, as the loader computes it from the URL of its module
@@ -29,6 +29,8 @@ export function requireNode(versions: Readonly<Record<string, string | undefined
 export function loadFailure(cause: unknown, packageRoot: string): VfioError {
   const denied = withPermission(cause);
   if (denied instanceof VfioError) return denied;
+  const failed = failedCall(cause);
+  if (failed !== undefined) return systemError(failed.errno, failed.syscall, { cause });
   const { reason, hint } = explain(cause, packageRoot);
   const path = join(packageRoot, 'native');
   return new VfioError(`the addon of vfio-engine cannot be loaded: ${reason}`, {
@@ -37,6 +39,12 @@ export function loadFailure(cause: unknown, packageRoot: string): VfioError {
     path,
     cause,
   });
+}
+
+/** The addon tells the errno of a call that failed while it was loaded, such as an allocation. Only its class is missing. */
+function failedCall(cause: unknown): { errno: number; syscall: string } | undefined {
+  const { errno, syscall } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  return errno !== undefined && errno > 0 && syscall !== undefined ? { errno, syscall } : undefined;
 }
 
 function explain(cause: unknown, packageRoot: string): { reason: string; hint: string } {

@@ -19,10 +19,10 @@ class PromisedCall final : public Delivery {
   PromisedCall(Napi::Promise::Deferred deferred, Work work, Convert convert)
       : deferred_(deferred), work_(std::move(work)), convert_(std::move(convert)) {}
 
-  // Thread: the one that makes the call.
+  // Drops the work, and with it what the work holds, before the promise settles. Thread: the one that makes the call.
   void Make() {
     try {
-      result_.emplace(work_());
+      result_.emplace((*work_)());
     } catch (const SysError& error) {
       error_.emplace(error);
     } catch (const std::system_error& error) {
@@ -30,6 +30,7 @@ class PromisedCall final : public Delivery {
     } catch (const std::bad_alloc&) {
       error_.emplace(ENOMEM, "malloc");
     }
+    work_.reset();
   }
 
   void Settle(Napi::Env env) override {
@@ -45,11 +46,24 @@ class PromisedCall final : public Delivery {
 
  private:
   Napi::Promise::Deferred deferred_;
-  Work work_;
+  std::optional<Work> work_;
   Convert convert_;
   std::optional<Result> result_;
   std::optional<SysError> error_;
 };
+
+// Hands a call to a thread of ours. If it throws, the call is not made. Thread: a JavaScript thread.
+template <class Work, class Convert>
+void StartCall(Napi::Env env, Napi::Promise::Deferred deferred, Work work, Convert convert) {
+  std::shared_ptr<Deliveries> deliveries = Deliveries::Of(env);
+  auto owned = std::make_unique<PromisedCall<Work, Convert>>(deferred, std::move(work), std::move(convert));
+  CallThreads::Get().Run([call = owned.get(), deliveries] {
+    call->Make();
+    deliveries->Deliver(std::unique_ptr<Delivery>(call));
+  });
+  static_cast<void>(owned.release());
+  deliveries->Expect();
+}
 
 // Runs `work` on a thread of ours. `work` must not touch JavaScript, may throw SysError and returns a value.
 // `convert(env, result)` then runs on the JavaScript thread and returns the value that the promise resolves to. Neither
@@ -57,17 +71,10 @@ class PromisedCall final : public Delivery {
 template <class Work, class Convert>
 Napi::Promise RunAsync(Napi::Env env, Work work, Convert convert) {
   auto deferred = Napi::Promise::Deferred::New(env);
-  std::shared_ptr<Deliveries> deliveries = Deliveries::Of(env);
-  auto* call = new PromisedCall<Work, Convert>(deferred, std::move(work), std::move(convert));
   try {
-    CallThreads::Get().Run([call, deliveries] {
-      call->Make();
-      deliveries->Deliver(std::unique_ptr<Delivery>(call));
-    });
-    deliveries->Expect();
-  } catch (const SysError& error) {
-    delete call;
-    deferred.Reject(ToJsError(env, error).Value());
+    Guard(env, [&] { StartCall(env, deferred, std::move(work), std::move(convert)); });
+  } catch (const Napi::Error& error) {
+    deferred.Reject(error.Value());
   }
   return deferred.Promise();
 }
@@ -88,6 +95,35 @@ Napi::Value RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
     return true;
   };
   return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+// Like RunAsyncVoid, for work that closes something and can be copied. If neither memory nor a thread can be had, it runs
+// on the calling thread: a close that blocks is better than one that is not made.
+template <class Work>
+Napi::Promise RunClosing(Napi::Env env, const Work& work) {
+  auto deferred = Napi::Promise::Deferred::New(env);
+  auto work_here = [&] {
+    work();
+    deferred.Resolve(env.Undefined());
+  };
+  auto with_result = [work] {
+    work();
+    return true;
+  };
+  try {
+    Guard(env, [&] {
+      try {
+        StartCall(env, deferred, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
+      } catch (const SysError&) {
+        work_here();
+      } catch (const std::bad_alloc&) {
+        work_here();
+      }
+    });
+  } catch (const Napi::Error& error) {
+    deferred.Reject(error.Value());
+  }
+  return deferred.Promise();
 }
 
 // Like RunAsync, for work that returns nothing: the promise resolves to undefined.

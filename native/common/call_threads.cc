@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "common/sys_error.h"
@@ -34,7 +35,11 @@ CallThreads& CallThreads::Get() {
 
 void CallThreads::Run(std::function<void()> work) {
   std::lock_guard<std::mutex> lock(mutex_);
-  queue_.push_back(std::move(work));
+  try {
+    queue_.push_back(std::move(work));
+  } catch (const std::bad_alloc&) {
+    throw SysError(ENOMEM, "malloc");
+  }
   if (idle_ >= queue_.size()) {
     wake_.notify_one();
     return;

@@ -14,7 +14,8 @@ class CallThreads {
   static CallThreads& Get();
 
   // Runs `work`, which must not throw, on a thread of its own: an idle one or a new one. If no thread can be made,
-  // `work` waits for one of those that are busy; if there is none either, throws SysError(EAGAIN). Thread: any.
+  // `work` waits for one of those that are busy; if there is none either, throws SysError(EAGAIN). Throws
+  // SysError(ENOMEM). If it throws, `work` does not run. Thread: any.
   void Run(std::function<void()> work);
 
  private:

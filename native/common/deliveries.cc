@@ -6,6 +6,24 @@
 
 namespace vfio_engine {
 
+void DeliveryQueue::Push(std::unique_ptr<Delivery> delivery) {
+  Delivery* pushed = delivery.get();
+  (last_ == nullptr ? first_ : last_->next_) = std::move(delivery);
+  last_ = pushed;
+}
+
+std::unique_ptr<Delivery> DeliveryQueue::Pop() {
+  std::unique_ptr<Delivery> popped = std::move(first_);
+  if (popped != nullptr) first_ = std::move(popped->next_);
+  if (first_ == nullptr) last_ = nullptr;
+  return popped;
+}
+
+void DeliveryQueue::Swap(DeliveryQueue& other) {
+  first_.swap(other.first_);
+  std::swap(last_, other.last_);
+}
+
 std::shared_ptr<Deliveries> Deliveries::Of(Napi::Env env) {
   std::shared_ptr<Deliveries>& made = env.GetInstanceData<AddonData>()->deliveries;
   if (made != nullptr) return made;
@@ -33,26 +51,25 @@ void Deliveries::Expect() {
 void Deliveries::Deliver(std::unique_ptr<Delivery> delivery) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!open_) return;
-  arrived_.push_back(std::move(delivery));
+  arrived_.Push(std::move(delivery));
   uv_async_send(&async_);
 }
 
 void Deliveries::OnSignal(uv_async_t* async) { static_cast<Deliveries*>(async->data)->SettleAll(); }
 
 void Deliveries::SettleAll() {
-  std::vector<std::unique_ptr<Delivery>> arrived;
+  DeliveryQueue arrived;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    arrived.swap(arrived_);
+    arrived.Swap(arrived_);
   }
-  expected_ -= arrived.size();
-  if (expected_ == 0) uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
   // What JavaScript does then may end the environment.
   std::shared_ptr<Deliveries> keep = self_;
   Napi::Env env(env_);
   Napi::HandleScope scope(env);
-  for (const std::unique_ptr<Delivery>& delivery : arrived) {
+  while (std::unique_ptr<Delivery> delivery = arrived.Pop()) {
     if (!context_) return;
+    if (--expected_ == 0) uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
     // Its end runs what waits for the promise.
     Napi::CallbackScope callbacks(env, *context_);
     delivery->Settle(env);
@@ -61,10 +78,11 @@ void Deliveries::SettleAll() {
 
 void Deliveries::OnEnvironmentEnd(napi_async_cleanup_hook_handle handle, void* deliveries) {
   auto* self = static_cast<Deliveries*>(deliveries);
+  DeliveryQueue dropped;
   {
     std::lock_guard<std::mutex> lock(self->mutex_);
     self->open_ = false;
-    self->arrived_.clear();
+    dropped.Swap(self->arrived_);
   }
   self->context_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&self->async_), OnClosed);

@@ -7,7 +7,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 namespace vfio_engine {
 
@@ -18,6 +17,28 @@ class Delivery {
   virtual ~Delivery() = default;
   // Settles the promise. Thread: the JavaScript thread.
   virtual void Settle(Napi::Env env) = 0;
+
+ private:
+  friend class DeliveryQueue;
+  std::unique_ptr<Delivery> next_;
+};
+
+// Deliveries in the order in which they came. Linked, because a call that has ended must not need memory. Not
+// synchronized: its owner has a lock.
+class DeliveryQueue {
+ public:
+  ~DeliveryQueue() {
+    // One by one: the first would destroy the others by recursion.
+    while (Pop() != nullptr) continue;
+  }
+  void Push(std::unique_ptr<Delivery> delivery);
+  // Returns null if it is empty.
+  std::unique_ptr<Delivery> Pop();
+  void Swap(DeliveryQueue& other);
+
+ private:
+  std::unique_ptr<Delivery> first_;
+  Delivery* last_ = nullptr;
 };
 
 class Deliveries {
@@ -40,7 +61,7 @@ class Deliveries {
   // Guards the two below: uv_async_send on a closed handle is not allowed.
   std::mutex mutex_;
   bool open_ = false;
-  std::vector<std::unique_ptr<Delivery>> arrived_;
+  DeliveryQueue arrived_;
 
   size_t expected_ = 0;
   uv_async_t async_{};

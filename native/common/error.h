@@ -23,10 +23,18 @@ struct AddonData {
   std::shared_ptr<Deliveries> deliveries;
 };
 
+// The same facts without the class: what JavaScript reads before it has set the factory.
+inline Napi::Error PlainError(Napi::Env env, const SysError& error) {
+  Napi::Error plain = Napi::Error::New(env, error.what());
+  plain.Set("errno", Napi::Number::New(env, error.error_number()));
+  plain.Set("syscall", Napi::String::New(env, error.call()));
+  return plain;
+}
+
 // Makes the VfioError of a SysError. Thread: a JavaScript thread.
 inline Napi::Error ToJsError(Napi::Env env, const SysError& error) {
   auto* data = env.GetInstanceData<AddonData>();
-  if (data == nullptr || data->error_factory.IsEmpty()) return Napi::Error::New(env, error.what());
+  if (data == nullptr || data->error_factory.IsEmpty()) return PlainError(env, error);
   Napi::Value made =
       data->error_factory.Call({Napi::Number::New(env, error.error_number()), Napi::String::New(env, error.call())});
   return Napi::Error(env, made);
@@ -43,6 +51,18 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
     throw ToJsError(env, ThreadError(error));
   } catch (const std::bad_alloc&) {
     throw ToJsError(env, SysError(ENOMEM, "malloc"));
+  }
+}
+
+// The body of a function that JavaScript calls: like Guard, and throws in JavaScript. No C++ exception may pass the
+// frames of Node.js. Thread: a JavaScript thread.
+template <class Body>
+napi_value Called(napi_env env, Body body) {
+  try {
+    return Guard(env, body);
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+    return nullptr;
   }
 }
 

@@ -3,24 +3,31 @@
 #pragma once
 
 #include <cerrno>
-#include <stdexcept>
-#include <string>
+#include <cstdio>
+#include <exception>
 #include <system_error>
-#include <utility>
 
 namespace vfio_engine {
 
-// A failed system call. Code on any thread may throw it: it does not touch JavaScript.
-class SysError : public std::runtime_error {
+// A failed system call. Code on any thread may throw it: it does not touch JavaScript, and it allocates nothing, because
+// it also tells that memory has run out.
+class SysError : public std::exception {
  public:
-  SysError(int error_number, std::string call)
-      : std::runtime_error(call), error_number_(error_number), call_(std::move(call)) {}
+  SysError(int error_number, const char* call) : SysError(error_number, "", call, "") {}
+  // Its call is `ioctl(NAME)`.
+  static SysError OfIoctl(int error_number, const char* name) { return SysError(error_number, "ioctl(", name, ")"); }
   int error_number() const { return error_number_; }
-  const std::string& call() const { return call_; }
+  const char* call() const { return call_; }
+  const char* what() const noexcept override { return call_; }
 
  private:
+  SysError(int error_number, const char* before, const char* name, const char* after) : error_number_(error_number) {
+    std::snprintf(call_, sizeof(call_), "%s%s%s", before, name, after);
+  }
+
   int error_number_;
-  std::string call_;
+  // Longer than the names of all calls.
+  char call_[80];
 };
 
 // Converts an error of the standard library. The addon meets one only when a thread cannot be created, most often

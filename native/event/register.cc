@@ -7,6 +7,7 @@
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
+#include "common/external.h"
 #include "event/eventfd.h"
 #include "event/watcher.h"
 
@@ -30,7 +31,7 @@ Napi::Value CloseFdSync(const Napi::CallbackInfo& info) {
 
 Napi::Value CloseFdAsync(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  return RunAsyncVoid(info.Env(), [fd] { CloseFd(fd); });
+  return RunClosing(info.Env(), [fd] { CloseFd(fd); });
 }
 
 // (fd) => a duplicate, the caller's to close.
@@ -44,8 +45,10 @@ using OwnedFd = Napi::External<UniqueFd>;
 Napi::Value FdOwn(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
   Check(fcntl(fd, F_GETFD), "fcntl(F_GETFD)");
-  auto* owner = new UniqueFd(fd);
-  return OwnedFd::New(info.Env(), owner, [](Napi::BasicEnv, UniqueFd* owned) { delete owned; });
+  // It owns the descriptor only when nothing can fail any more.
+  OwnedFd owner = MakeExternal(info.Env(), std::make_unique<UniqueFd>());
+  owner.Data()->Reset(fd);
+  return owner;
 }
 
 Napi::Value FdOwnClose(const Napi::CallbackInfo& info) {
@@ -82,10 +85,11 @@ Napi::Value EventfdWaitSync(const Napi::CallbackInfo& info) {
 // (eventfd, callback: (count) => void) => handle. The eventfd stays the caller's.
 Napi::Value WatcherCreate(const Napi::CallbackInfo& info) {
   int fd = ArgFd(info, 0);
-  auto* holder = new std::shared_ptr<Watcher>(Watcher::Start(info.Env(), fd, ArgFunction(info, 1)));
-  // Collecting the handle does not close the watcher: the event loop holds it.
-  auto release = [](Napi::BasicEnv, std::shared_ptr<Watcher>* owned) { delete owned; };
-  return WatcherHandle::New(info.Env(), holder, release);
+  Napi::Function callback = ArgFunction(info, 1);
+  // The handle first: the event loop holds a watcher until it is closed. Collecting the handle does not close it.
+  WatcherHandle handle = MakeExternal(info.Env(), std::make_unique<std::shared_ptr<Watcher>>());
+  *handle.Data() = Watcher::Start(info.Env(), fd, callback);
+  return handle;
 }
 
 Watcher& ArgWatcher(const Napi::CallbackInfo& info, size_t index) {

@@ -42,6 +42,8 @@ void IoWorker::TakeLanes() {
   std::lock_guard<std::mutex> lock(mutex_);
   served_.clear();
   hot_.clear();
+  if (served_.capacity() < more_served_.capacity()) served_.swap(more_served_);
+  if (hot_.capacity() < more_hot_.capacity()) hot_.swap(more_hot_);
   for (const auto& lane : lanes_) served_.push_back({lane});
   served_version_.store(version_.load(std::memory_order_relaxed), std::memory_order_release);
 }
@@ -165,11 +167,22 @@ void IoWorker::AdaptSpin(uint64_t slept_us, uint32_t most_us) {
 void IoWorker::AddLane(std::shared_ptr<Lane> lane) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    ReserveServed();
+    lanes_.push_back(lane);
     lane->server.store(this, std::memory_order_release);
-    lanes_.push_back(std::move(lane));
     version_.fetch_add(1);
   }
   Wake();
+}
+
+// Makes room for one lane more. The caller holds the mutex.
+void IoWorker::ReserveServed() {
+  const size_t needed = lanes_.size() + 1;
+  if (reserved_ >= needed) return;
+  const size_t more = std::max<size_t>(8, needed * 2);
+  more_served_.reserve(more);
+  more_hot_.reserve(more);
+  reserved_ = more;
 }
 
 void IoWorker::RemoveLane(const std::shared_ptr<Lane>& lane) {

@@ -53,6 +53,7 @@ class IoWorker {
   void Sleep(uint64_t microseconds);
   void AdaptSpin(uint64_t slept_us, uint32_t most_us);
   void TakeLanes();
+  void ReserveServed();
   void FailLanes();
 
   std::shared_ptr<Mapping> memory_;
@@ -64,6 +65,12 @@ class IoWorker {
   std::atomic<uint64_t> version_{1};
   // The worker thread's own copy of `lanes_`.
   std::vector<Served> served_;
+  // Room for a longer `served_` and `hot_`, made by the thread that adds a lane: the worker's thread must not need memory.
+  // The mutex guards them.
+  std::vector<Served> more_served_;
+  std::vector<uint32_t> more_hot_;
+  // For how many lanes there is room.
+  size_t reserved_ = 0;
   // Indexes into `served_` of the lanes that had work lately. Each pass looks at all of them and at a few others.
   std::vector<uint32_t> hot_;
   size_t cold_cursor_ = 0;

@@ -4,6 +4,7 @@
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
+#include "common/external.h"
 #include "lane/io_worker.h"
 #include "lane/notifier.h"
 #include "lane/register_parts.h"
@@ -57,9 +58,11 @@ Napi::Value LaneSetNotifier(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NotifierCreate(const Napi::CallbackInfo& info) {
-  auto* holder = new std::shared_ptr<Notifier>(Notifier::Start(info.Env(), ArgFunction(info, 0)));
-  auto release = [](Napi::BasicEnv, std::shared_ptr<Notifier>* owned) { delete owned; };
-  return NotifierHandle::New(info.Env(), holder, release);
+  Napi::Function callback = ArgFunction(info, 0);
+  // The handle first: the event loop holds a notifier until it is closed.
+  NotifierHandle handle = MakeExternal(info.Env(), std::make_unique<std::shared_ptr<Notifier>>());
+  *handle.Data() = Notifier::Start(info.Env(), callback);
+  return handle;
 }
 
 Napi::Value NotifierSetRef(const Napi::CallbackInfo& info) {
@@ -102,7 +105,7 @@ Napi::Value WorkerAddLane(const Napi::CallbackInfo& info) {
 Napi::Value WorkerRemoveLane(const Napi::CallbackInfo& info) {
   auto worker = ArgWorker(info, "workerRemoveLane");
   auto lane = Lanes().Require(ArgHandle(info, 1), "workerRemoveLane");
-  return RunAsyncVoid(info.Env(), [worker, lane] { worker->RemoveLane(lane); });
+  return RunClosing(info.Env(), [worker, lane] { worker->RemoveLane(lane); });
 }
 
 Napi::Value WorkerWake(const Napi::CallbackInfo& info) {

@@ -12,12 +12,7 @@ constexpr const char* kProgramRun = "programRun";
 
 // Throws a RangeError about an argument. Returns null, for the caller to return.
 napi_value Reject(napi_env env, napi_callback_info info, size_t index, const char* expected) {
-  try {
-    ThrowArgRange(Napi::CallbackInfo(env, info), index, expected);
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
-  }
-  return nullptr;
+  return Called(env, [&]() -> napi_value { ThrowArgRange(Napi::CallbackInfo(env, info), index, expected); });
 }
 
 // (slots: SharedArrayBuffer) => a program, which keeps the memory alive
@@ -55,12 +50,7 @@ napi_value ProgramRun(napi_env env, napi_callback_info info) {
 
 void RegisterProgram(Napi::Env env, Napi::Object exports) {
   Export<ProgramCreate>(env, exports, "programCreate");
-  napi_value function;
-  void* name = const_cast<char*>(kProgramRun);
-  if (napi_create_function(env, kProgramRun, NAPI_AUTO_LENGTH, ProgramRun, name, &function) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  exports.Set(kProgramRun, Napi::Value(env, function));
+  ExportPlain(env, exports, kProgramRun, ProgramRun, const_cast<char*>(kProgramRun));
 }
 
 }  // namespace vfio_engine

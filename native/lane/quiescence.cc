@@ -9,15 +9,18 @@
 #include <chrono>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace vfio_engine {
 namespace {
 
+struct Registration;
+
 struct Registry {
   std::mutex mutex;
-  std::vector<Reader*> readers;
+  // In the order of their numbers.
+  std::vector<const Registration*> readers;
+  uint64_t last_number = 0;
 };
 
 // Never destroyed: threads can end after static destructors ran.
@@ -28,17 +31,54 @@ Registry& TheRegistry() {
 
 struct Registration {
   Reader reader;
+  uint64_t number = 0;
   Registration() {
     std::lock_guard<std::mutex> lock(TheRegistry().mutex);
-    TheRegistry().readers.push_back(&reader);
+    TheRegistry().readers.push_back(this);
+    number = ++TheRegistry().last_number;
   }
   ~Registration() {
     thread_reader = nullptr;
     std::lock_guard<std::mutex> lock(TheRegistry().mutex);
     auto& readers = TheRegistry().readers;
-    readers.erase(std::find(readers.begin(), readers.end(), &reader));
+    readers.erase(std::find(readers.begin(), readers.end(), this));
   }
 };
+
+// A reader that is inside, by its number; 0 for none.
+struct Inside {
+  uint64_t number = 0;
+  uint64_t epoch = 0;
+};
+
+// Returns the first registration whose number is at least `number`. The caller holds the registry's lock.
+auto FirstFrom(const Registry& registry, uint64_t number) {
+  return std::lower_bound(registry.readers.begin(), registry.readers.end(), number,
+                          [](const Registration* each, uint64_t limit) { return each->number < limit; });
+}
+
+// Returns the first reader after `number` that is inside of the handle's place.
+Inside NextInside(uint64_t handle, uint64_t number) {
+  Registry& registry = TheRegistry();
+  std::lock_guard<std::mutex> lock(registry.mutex);
+  for (auto it = FirstFrom(registry, number + 1); it != registry.readers.end(); ++it) {
+    const Reader& reader = (*it)->reader;
+    uint64_t epoch = reader.epoch.load(std::memory_order_acquire);
+    // A reader writes its handle before it enters, so that an odd epoch goes with the handle that is seen after it.
+    constexpr uint64_t kPlace = (uint64_t{1} << kPlaceBits) - 1;
+    const bool same_place = ((reader.inside.load(std::memory_order_relaxed) ^ handle) & kPlace) == 0;
+    if (epoch % 2 == 1 && same_place) return {(*it)->number, epoch};
+  }
+  return {};
+}
+
+bool HasLeft(const Inside& inside) {
+  Registry& registry = TheRegistry();
+  std::lock_guard<std::mutex> lock(registry.mutex);
+  auto it = FirstFrom(registry, inside.number);
+  const bool is_alive = it != registry.readers.end() && (*it)->number == inside.number;
+  return !is_alive || (*it)->reader.epoch.load(std::memory_order_acquire) != inside.epoch;
+}
 
 }  // namespace
 
@@ -61,32 +101,17 @@ void MakeThreadsPassBarrier() {
   while (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) sched_yield();
 }
 
+// Waits for one reader after the other, so that it needs no memory: a region is closed also if there is none. A reader
+// that enters meanwhile does not find the region and leaves at once.
 bool WaitForReaders(uint64_t handle, int timeout_ms) {
   MakeThreadsPassBarrier();
-  Registry& registry = TheRegistry();
-  std::vector<std::pair<Reader*, uint64_t>> inside;
-  {
-    std::lock_guard<std::mutex> lock(registry.mutex);
-    for (Reader* reader : registry.readers) {
-      uint64_t epoch = reader->epoch.load(std::memory_order_acquire);
-      // A reader writes its handle before it enters, so that an odd epoch goes with the handle that is seen after it.
-      constexpr uint64_t kPlace = (uint64_t{1} << kPlaceBits) - 1;
-      const bool same_place = ((reader->inside.load(std::memory_order_relaxed) ^ handle) & kPlace) == 0;
-      bool is_inside = epoch % 2 == 1 && same_place;
-      if (is_inside) inside.emplace_back(reader, epoch);
-    }
-  }
   auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  while (!inside.empty()) {
-    {
-      std::lock_guard<std::mutex> lock(registry.mutex);
-      auto left = [&](const std::pair<Reader*, uint64_t>& seen) {
-        bool alive = std::find(registry.readers.begin(), registry.readers.end(), seen.first) != registry.readers.end();
-        return !alive || seen.first->epoch.load(std::memory_order_acquire) != seen.second;
-      };
-      inside.erase(std::remove_if(inside.begin(), inside.end(), left), inside.end());
+  Inside inside = NextInside(handle, 0);
+  while (inside.number != 0) {
+    if (HasLeft(inside)) {
+      inside = NextInside(handle, inside.number);
+      continue;
     }
-    if (inside.empty()) break;
     if (std::chrono::steady_clock::now() >= end) return false;
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }

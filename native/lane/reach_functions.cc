@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "common/export.h"
+#include "common/external.h"
 #include "lane/buffer_args.h"
 #include "lane/lane.h"
 #include "lane/reach.h"
@@ -26,8 +27,7 @@ std::shared_ptr<DmaBuffer> ArgSharedBuffer(const Napi::CallbackInfo& info, size_
 }
 
 Napi::Value NewProgram(Napi::Env env, std::shared_ptr<DmaBuffer> program) {
-  auto* holder = new std::shared_ptr<DmaBuffer>(std::move(program));
-  return ProgramHandle::New(env, holder, [](Napi::BasicEnv, std::shared_ptr<DmaBuffer>* owned) { delete owned; });
+  return MakeExternal(env, std::make_unique<std::shared_ptr<DmaBuffer>>(std::move(program)));
 }
 
 const std::shared_ptr<DmaBuffer>& ArgProgram(const Napi::CallbackInfo& info, size_t index) {

@@ -105,6 +105,8 @@ class IoRegion {
   void Close() const;
 
   uint64_t handle = 0;
+  // RegionTable's.
+  mutable const IoRegion* next_abandoned = nullptr;
 
  private:
   // Puts 0xFF back if a write reached revoked memory. Returns -ESTALE.

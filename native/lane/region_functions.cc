@@ -15,6 +15,8 @@ namespace {
 
 constexpr uint32_t kReadable = 1;
 constexpr uint32_t kWritable = 2;
+// Longer than the longest transfer.
+constexpr int kLeaveMs = 30000;
 
 std::vector<Area> ReadAreas(const Napi::CallbackInfo& info, size_t index) {
   if (!info[index].IsArray()) ThrowArgType(info, index, "an array of [offset, size, mapping]");
@@ -50,15 +52,16 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), RegionTable::Get().Add(std::move(region)));
 }
 
+// (region, leaveMs = kLeaveMs) => Promise<void>, or undefined if the region is closed
 Napi::Value RegionClose(const Napi::CallbackInfo& info) {
   RegionTable& table = RegionTable::Get();
-  const IoRegion* region = table.TakeAway(ArgHandle(info, 0));
+  const uint64_t handle = ArgHandle(info, 0);
+  const int leave_ms = info[1].IsUndefined() ? kLeaveMs : static_cast<int>(ArgInteger(info, 1, 0, kLeaveMs));
+  const IoRegion* region = table.TakeAway(handle);
   // If no thread is inside, nothing has to be waited for. Unmapping more than this takes long, so it runs on the pool.
   constexpr uint64_t kQuicklyUnmapped = 16 << 20;
-  bool freed = region->mapped_bytes() <= kQuicklyUnmapped && table.FreeNow(region);
-  return RunEitherVoid(info.Env(), !freed, [&table, region, freed] {
-    if (!freed) table.Free(region);
-  });
+  if (region->mapped_bytes() <= kQuicklyUnmapped && table.FreeNow(region)) return info.Env().Undefined();
+  return RunClosing(info.Env(), [&table, region, leave_ms] { table.Free(region, leave_ms); });
 }
 
 // Returns an offset or a handle of JavaScript's. Any other value becomes one that lies outside every region and names
@@ -173,22 +176,15 @@ napi_value Barrier(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// `data` goes with each call.
-void ExportRaw(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, void* data) {
-  napi_value function;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  exports.Set(name, Napi::Value(env, function));
-}
-
 // Exports the memory of the arguments.
 WriteCall* NewWriteCall(Napi::Env env, Napi::Object exports, Reader& reader) {
   auto buffer = Napi::ArrayBuffer::New(env, sizeof(WriteArguments));
-  auto* call = new WriteCall{reader, static_cast<WriteArguments*>(buffer.Data()), Napi::Persistent(buffer)};
-  env.AddCleanupHook([](WriteCall* ended) { delete ended; }, call);
+  std::unique_ptr<WriteCall> call(
+      new WriteCall{reader, static_cast<WriteArguments*>(buffer.Data()), Napi::Persistent(buffer)});
+  env.AddCleanupHook([](WriteCall* ended) { delete ended; }, call.get());
+  WriteCall* exported = call.release();
   exports.Set("writeArguments", buffer);
-  return call;
+  return exported;
 }
 
 }  // namespace
@@ -198,17 +194,17 @@ void RegisterRegionFunctions(Napi::Env env, Napi::Object exports) {
   Export<RegionClose>(env, exports, "regionClose");
   // An environment stays on one thread, which outlives it.
   Reader* reader = &ThreadReader();
-  ExportRaw(env, exports, "regionRead8", RegionRead<1>, reader);
-  ExportRaw(env, exports, "regionRead16", RegionRead<2>, reader);
-  ExportRaw(env, exports, "regionRead32", RegionRead<4>, reader);
-  ExportRaw(env, exports, "regionRead64", RegionRead<8>, reader);
-  ExportRaw(env, exports, "regionWrite64", RegionWrite64, reader);
-  ExportRaw(env, exports, "barrier", Barrier, nullptr);
+  ExportPlain(env, exports, "regionRead8", RegionRead<1>, reader);
+  ExportPlain(env, exports, "regionRead16", RegionRead<2>, reader);
+  ExportPlain(env, exports, "regionRead32", RegionRead<4>, reader);
+  ExportPlain(env, exports, "regionRead64", RegionRead<8>, reader);
+  ExportPlain(env, exports, "regionWrite64", RegionWrite64, reader);
+  ExportPlain(env, exports, "barrier", Barrier, nullptr);
   WriteCall* call = NewWriteCall(env, exports, *reader);
-  ExportRaw(env, exports, "regionWrite8", RegionWrite<1>, call);
-  ExportRaw(env, exports, "regionWrite16", RegionWrite<2>, call);
-  ExportRaw(env, exports, "regionWrite32", RegionWrite<4>, call);
-  ExportRaw(env, exports, "regionDoorbell32", RegionWrite<4, true>, call);
+  ExportPlain(env, exports, "regionWrite8", RegionWrite<1>, call);
+  ExportPlain(env, exports, "regionWrite16", RegionWrite<2>, call);
+  ExportPlain(env, exports, "regionWrite32", RegionWrite<4>, call);
+  ExportPlain(env, exports, "regionDoorbell32", RegionWrite<4, true>, call);
 }
 
 }  // namespace vfio_engine

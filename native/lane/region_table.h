@@ -34,20 +34,28 @@ class RegionTable {
   const IoRegion* TakeAway(uint64_t handle);
   // Frees a removed region if no thread is inside it. Otherwise does nothing and returns false. Thread: any.
   bool FreeNow(const IoRegion* region);
-  // Waits until no thread is inside a removed region, revokes its mappings and frees it. If a thread stays inside, the
-  // mappings are revoked, the region is not freed, and it throws SysError(ETIMEDOUT). Thread: any that may block.
-  void Free(const IoRegion* region);
+  // Waits until no thread is inside a removed region, revokes its mappings and frees it. If a thread stays inside for
+  // `leave_ms`, the mappings are revoked and it throws SysError(ETIMEDOUT): the region keeps its file until the thread
+  // leaves, and is then freed. Thread: any that may block.
+  void Free(const IoRegion* region, int leave_ms);
 
  private:
   void Delete(const IoRegion* region);
+  void Abandon(const IoRegion* region);
+  bool FreeAbandoned();
 
-  // Never destroyed: threads may still run while the process exits.
+  // Never destroyed: threads may still run while the process exits. Not allocated: a failure while the addon is loaded
+  // would end the process.
   static RegionTable* const table;
 
   using Numbers = HandleNumbers<kRegionHandleBits, kPlaceBits>;
   std::mutex mutex_;
   std::array<std::atomic<const IoRegion*>, Numbers::kIndexMask + 1> slots_{};
   Numbers numbers_;
+  // Regions whose readers did not leave in time, linked by `IoRegion::next_abandoned`.
+  const IoRegion* abandoned_ = nullptr;
+  // Whether a thread looks after them.
+  bool watched_ = false;
 };
 
 }  // namespace vfio_engine

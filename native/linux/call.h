@@ -23,7 +23,7 @@ inline int Ioctl(int fd, unsigned long request, const char* name, void* argument
   int result = ioctl(fd, request, argument);
   if (result >= 0) return result;
   int error_number = errno;
-  throw SysError(error_number, "ioctl(" + std::string(name) + ")");
+  throw SysError::OfIoctl(error_number, name);
 }
 
 // The same for requests whose argument is a number.

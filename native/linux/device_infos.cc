@@ -14,7 +14,7 @@ bool Ask(int fd, unsigned long request, const char* name, void* argument) {
   if (ioctl(fd, request, argument) >= 0) return true;
   int error_number = errno;
   if (error_number == EINVAL) return false;
-  throw SysError(error_number, "ioctl(" + std::string(name) + ")");
+  throw SysError::OfIoctl(error_number, name);
 }
 
 // Returns the answer with its capabilities, for which a second call may be needed. Empty for an absent index.

@@ -3,6 +3,8 @@
 #define NODE_API_EXPERIMENTAL_NO_WARNING
 #include <node_api.h>
 
+#include <new>
+
 #include "memory/external_buffer.h"
 
 namespace {
@@ -11,6 +13,16 @@ struct Release {
   void (*function)(void*);
   void* owner;
 };
+
+// Throws bad_alloc after it has released the owner.
+Release* MakeRelease(void (*function)(void*), void* owner) {
+  try {
+    return new Release{function, owner};
+  } catch (const std::bad_alloc&) {
+    function(owner);
+    throw;
+  }
+}
 
 }  // namespace
 
@@ -29,7 +41,7 @@ void OnRelease(void* data, void* hint) {
 
 napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, void (*function)(void*), void* owner,
                                     std::weak_ptr<void>& store) {
-  auto* release = new Release{function, owner};
+  auto* release = MakeRelease(function, owner);
   napi_value result = nullptr;
   if (node_api_create_external_sharedarraybuffer(env, data, length, OnRelease, release, &result) == napi_ok) {
     return result;
@@ -65,7 +77,7 @@ napi_value MakeExternalSharedBuffer(napi_env env, void* data, size_t length, voi
   if (backing != nullptr) {
     function(owner);
   } else {
-    auto* release = new Release{function, owner};
+    auto* release = MakeRelease(function, owner);
     backing = v8::SharedArrayBuffer::NewBackingStore(data, length, OnRelease, release);
     store = backing;
   }

@@ -102,13 +102,15 @@ void OnBusError(int signal_number, siginfo_t* info, void* context) {
 // Thread: any, with table_mutex held.
 void InstallOnce() {
   if (first_chunk.load(std::memory_order_relaxed) != nullptr) return;
+  // Before the handler is installed: if it were installed twice, it would be its own previous handler.
+  Chunk& first = FirstChunk();
   Check(sigaction(SIGBUS, nullptr, &previous_action), "sigaction");
   struct sigaction action = {};
   action.sa_sigaction = OnBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
   Check(sigaction(SIGBUS, &action, nullptr), "sigaction");
-  first_chunk.store(&FirstChunk(), std::memory_order_release);
+  first_chunk.store(&first, std::memory_order_release);
 }
 
 Slot& FreeSlot() {

@@ -5,6 +5,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "common/sys_error.h"
 
 namespace vfio_engine {
@@ -44,11 +46,22 @@ Mapping::~Mapping() {
   munmap(reserved_, reserved_length_);
 }
 
+std::shared_ptr<Mapping> Mapping::Own(const PlacedMemory& placed, size_t length, size_t mapped_length) {
+  std::unique_ptr<Mapping> mapping;
+  try {
+    mapping.reset(new Mapping(placed, length, mapped_length));
+  } catch (const std::bad_alloc&) {
+    munmap(placed.reserved, placed.reserved_length);
+    throw;
+  }
+  return mapping;
+}
+
 std::shared_ptr<Mapping> Mapping::Map(int fd, off_t offset, size_t length, int prot, std::shared_ptr<UniqueFd> signal) {
   size_t mapped_length = MappedLength(fd, length);
   // The kernel gets the caller's length, because a region's mmap checks it.
   uint8_t* data = MapMemory(length, prot, 0, fd, offset);
-  std::shared_ptr<Mapping> mapping(new Mapping({data, data, mapped_length}, length, mapped_length));
+  std::shared_ptr<Mapping> mapping = Own({data, data, mapped_length}, length, mapped_length);
   mapping->revocable_ = std::make_unique<Revocable>(data, mapped_length, prot, std::move(signal));
   return mapping;
 }
@@ -57,13 +70,13 @@ std::shared_ptr<Mapping> Mapping::Allocate(size_t length) {
   size_t mapped_length = MappedLength(-1, length);
   constexpr int kProt = PROT_READ | PROT_WRITE;
   uint8_t* data = MapMemory(length, kProt, MAP_ANONYMOUS, -1, 0);
-  return std::shared_ptr<Mapping>(new Mapping({data, data, mapped_length}, length, mapped_length));
+  return Own({data, data, mapped_length}, length, mapped_length);
 }
 
 std::shared_ptr<Mapping> Mapping::Place(int fd, size_t length, size_t alignment, bool guards) {
   size_t mapped_length = MappedLength(fd, length);
   PlacedMemory placed = PlaceMemory(fd, mapped_length, alignment, guards);
-  return std::shared_ptr<Mapping>(new Mapping(placed, length, mapped_length));
+  return Own(placed, length, mapped_length);
 }
 
 void Mapping::Close() {

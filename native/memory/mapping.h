@@ -49,6 +49,8 @@ class Mapping {
 
  private:
   Mapping(const PlacedMemory& placed, size_t length, size_t mapped_length);
+  // Makes the owner of mapped memory, or unmaps it if there is no memory for the owner.
+  static std::shared_ptr<Mapping> Own(const PlacedMemory& placed, size_t length, size_t mapped_length);
 
   uint8_t* data_;
   size_t length_;

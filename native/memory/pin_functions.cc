@@ -7,6 +7,7 @@
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
+#include "common/external.h"
 #include "memory/buffer_bytes.h"
 #include "memory/buffer_hold.h"
 #include "memory/pins.h"
@@ -31,8 +32,7 @@ PinRange ArgRange(const Napi::CallbackInfo& info, size_t index) {
 
 // () => a space without devices.
 Napi::Value PinSpaceCreate(const Napi::CallbackInfo& info) {
-  auto* space = new std::shared_ptr<PinSpace>(std::make_shared<PinSpace>());
-  return SpaceHandle::New(info.Env(), space, [](Napi::Env, std::shared_ptr<PinSpace>* held) { delete held; });
+  return MakeExternal(info.Env(), std::make_unique<std::shared_ptr<PinSpace>>(std::make_shared<PinSpace>()));
 }
 
 // (space, devices, mediated)
@@ -61,13 +61,15 @@ Napi::Value PinRemove(const Napi::CallbackInfo& info) {
 // Ends the discard with the work, even if the JavaScript thread that asked ends before.
 class Discarding {
  public:
-  explicit Discarding(uint64_t id) : id_(id) {}
+  Discarding() = default;
   Discarding(const Discarding&) = delete;
   Discarding& operator=(const Discarding&) = delete;
   ~Discarding() { PinTable::Get().EndDiscard(id_); }
+  void Set(uint64_t id) { id_ = id; }
 
  private:
-  uint64_t id_;
+  // 0 for none.
+  uint64_t id_ = 0;
 };
 
 // (buffer, offset, length, vouched) => a promise; or, where devices have it pinned, [those that pin all, mediated
@@ -83,6 +85,7 @@ Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
   }
   auto start = reinterpret_cast<uint64_t>(bytes.data + offset);
   PinHolders holders;
+  auto discarding = std::make_shared<Discarding>();
   uint64_t id = PinTable::Get().BeginDiscard({start, start + length}, vouched, &holders);
   if (id == 0) {
     Napi::Array refused = Napi::Array::New(info.Env(), 2);
@@ -90,7 +93,7 @@ Napi::Value MemoryDiscard(const Napi::CallbackInfo& info) {
     refused.Set(1u, Napi::Number::New(info.Env(), holders.mediated));
     return refused;
   }
-  auto discarding = std::make_shared<Discarding>(id);
+  discarding->Set(id);
   // The memory stays until it is discarded, even if the caller drops the buffer.
   std::shared_ptr<void> hold = HoldBytes(info[0]);
   return RunAsyncVoid(info.Env(), [data = bytes.data + offset, length, hold = std::move(hold),

@@ -6,6 +6,7 @@
 #include "common/args.h"
 #include "common/async.h"
 #include "common/export.h"
+#include "common/external.h"
 #include "memory/buffer_bytes.h"
 #include "memory/buffer_hold.h"
 #include "memory/external_buffer.h"
@@ -30,7 +31,9 @@ Napi::Value PageSize(const Napi::CallbackInfo& info) {
 // Returns the eventfd that counts revocations of the environment's mappings. The first call makes it.
 const std::shared_ptr<UniqueFd>& RevocationSignal(Napi::Env env) {
   std::shared_ptr<UniqueFd>& signal = env.GetInstanceData<AddonData>()->revocation_signal;
-  if (signal == nullptr) signal = std::make_shared<UniqueFd>(Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+  if (signal != nullptr) return signal;
+  UniqueFd own(Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+  signal = std::make_shared<UniqueFd>(std::move(own));
   return signal;
 }
 
@@ -140,9 +143,7 @@ Napi::Value BufferIsDetachable(const Napi::CallbackInfo& info) {
 Napi::Value BufferHold(const Napi::CallbackInfo& info) {
   std::shared_ptr<void> hold = HoldBytes(info[0]);
   if (hold == nullptr) ThrowArgType(info, 0, "an ArrayBuffer or a SharedArrayBuffer");
-  using Hold = std::shared_ptr<void>;
-  return Napi::External<Hold>::New(info.Env(), new Hold(std::move(hold)),
-                                   [](Napi::BasicEnv, Hold* held) { delete held; });
+  return MakeExternal(info.Env(), std::make_unique<std::shared_ptr<void>>(std::move(hold)));
 }
 
 Napi::Value MemoryProbe(const Napi::CallbackInfo& info) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 
 #include "common/sys_error.h"
 
@@ -15,6 +16,22 @@ namespace vfio_engine {
 namespace {
 
 constexpr size_t kMaxOverdue = 1024;
+
+// Blocks all signals of the calling thread while it lives.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 UniqueFd Eventfd() { return UniqueFd(Check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")); }
 
@@ -44,7 +61,11 @@ class RequestWaiter final : public Waiter {
  public:
   RequestWaiter(uint16_t command, Reply& reply) : Waiter(command), reply_(reply) {}
   ssize_t Accept(Message& reply) override {
-    reply_.payload.assign(reply.payload, reply.payload + reply.length);
+    try {
+      reply_.payload.assign(reply.payload, reply.payload + reply.length);
+    } catch (const std::bad_alloc&) {
+      return -ENOMEM;
+    }
     reply_.fds = std::move(reply.fds);
     return 0;
   }
@@ -76,16 +97,14 @@ ClientConnection::ClientConnection(UniqueFd socket, int timeout_ms)
       wake_event_(Eventfd()),
       sender_(socket_.get()),
       reader_(socket_.get()),
-      receive_wait_(socket_.get()) {
+      receive_wait_(socket_.get()),
+      reply_(sizeof(wire::Header)) {
   // A blocking socket, because receiving sleeps in recvmsg(2). Calls that must not sleep use MSG_DONTWAIT.
   int flags = Check(::fcntl(socket_.get(), F_GETFL), "fcntl(F_GETFL)");
   Check(::fcntl(socket_.get(), F_SETFL, flags & ~O_NONBLOCK), "fcntl(F_SETFL)");
   // The background thread blocks all signals: they are for Node.js's own threads.
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
+  SignalsBlocked until_started;
   thread_ = std::thread([this] { Background(); });
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
 ClientConnection::~ClientConnection() { Close(); }
@@ -122,7 +141,7 @@ ssize_t ClientConnection::Transact(Waiter& waiter, const iovec* payload, size_t 
   Deadline deadline = Deadline::In(timeout_ms_);
   {
     Lock lock(mutex_);
-    if (!Register(lock, waiter)) return -ENODEV;
+    if (!Register(lock, waiter)) return end_reason_;
   }
   wire::Header header{waiter.id, waiter.command, sizeof(header), wire::kCommand, 0};
   iovec message[4] = {{&header, sizeof(header)}};
@@ -150,7 +169,7 @@ bool ClientConnection::Register(Lock&, Waiter& waiter) {
   if (!alive()) return false;
   do {
     waiter.id = next_id_++;
-  } while (waiters_.Find(waiter.id) != nullptr || overdue_.count(waiter.id) != 0);
+  } while (waiters_.Find(waiter.id) != nullptr || overdue_[waiter.id]);
   waiters_.Insert(waiter);
   return true;
 }
@@ -161,31 +180,35 @@ ssize_t ClientConnection::Await(Waiter& waiter, const Deadline& deadline) {
     if (!receiving_) {
       Lead(lock, &waiter, deadline);
     } else {
-      followers_.push_back(&waiter);
+      followers_.Append(waiter);
       waiter.turn.wait_until(lock, deadline.at());
-      followers_.erase(std::find(followers_.begin(), followers_.end(), &waiter));
+      followers_.Remove(waiter);
     }
     if (waiter.done || !deadline.Passed()) continue;
     // The reply can still arrive. Until then its id stays in use.
     waiters_.Remove(waiter);
-    overdue_.insert(waiter.id);
+    overdue_.set(waiter.id);
+    overdue_count_++;
     if (!receiving_) PassLead(lock);
-    if (overdue_.size() > kMaxOverdue) Break(lock, true);
+    if (overdue_count_ > kMaxOverdue) Break(lock, true);
     return -ETIMEDOUT;
   }
   return waiter.result;
 }
 
-void ClientConnection::Break(Lock&, bool hangup) {
+// `reason` is the negative errno of the commands that wait and of all later ones.
+void ClientConnection::Break(Lock&, bool hangup, int reason) {
   if (broken_.exchange(true, std::memory_order_acq_rel)) return;
+  end_reason_ = reason;
   // Wakes threads that sleep in a receive or a send.
   ::shutdown(socket_.get(), SHUT_RDWR);
   while (Waiter* waiter = waiters_.TakeAny()) {
-    waiter->result = -ENODEV;
+    waiter->result = reason;
     waiter->done = true;
     waiter->turn.notify_one();
   }
-  overdue_.clear();
+  overdue_.reset();
+  overdue_count_ = 0;
   if (hangup) eventfd_write(hangup_event_.get(), 1);
   idle_.notify_one();
 }

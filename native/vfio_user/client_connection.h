@@ -6,14 +6,15 @@
 // The connection ends if the peer is gone; a header is invalid; a message is longer than wire::kMaxMessage; no command
 // waits for a reply's id, or the reply is of another command; a message was sent only in part; more than 1,024 replies
 // are overdue; or the peer does not read 64 MiB of replies to its DMA. A time-out alone does not end it: the late reply
-// is dropped, its descriptors are closed, and its id is not used again before.
+// is dropped, its descriptors are closed, and its id is not used again before. If there is no memory for a reply, its
+// command alone fails; if there is none for the rest of the stream, the connection ends with ENOMEM.
 #pragma once
 
 #include <atomic>
+#include <bitset>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "vfio_user/connection.h"
@@ -48,13 +49,13 @@ class ClientConnection final : public Connection {
   ssize_t Transact(Waiter& waiter, const iovec* payload, size_t parts, const int* fds, size_t fd_count);
   bool Register(Lock& lock, Waiter& waiter);
   ssize_t Await(Waiter& waiter, const Deadline& deadline);
-  void Break(Lock& lock, bool hangup);
+  void Break(Lock& lock, bool hangup, int reason = -ENODEV);
 
   // receive.cc: the receiving side
   void Lead(Lock& lock, Waiter* own, const Deadline& deadline);
-  bool ReceiveUntil(Waiter* own, const Deadline& deadline);
+  int ReceiveUntil(Waiter* own, const Deadline& deadline);
   void PassLead(Lock& lock);
-  bool Dispatch(Message& message);
+  int Dispatch(Message& message);
   bool Complete(Message& reply);
   int Serve(const Message& command);
   int ServeDma(const Message& command, size_t* length);
@@ -71,13 +72,15 @@ class ClientConnection final : public Connection {
 
   std::mutex mutex_;
   WaiterTable waiters_;
-  std::vector<Waiter*> followers_;        // the threads asleep in Await
-  std::unordered_set<uint16_t> overdue_;  // ids that timed out and whose replies have not arrived
+  FollowerList followers_;       // the threads asleep in Await
+  std::bitset<65536> overdue_;   // ids that timed out and whose replies have not arrived
+  size_t overdue_count_ = 0;
   uint16_t next_id_ = 0;
   bool receiving_ = false;  // a thread leads
   uint64_t leads_ = 0;      // how often a waiting thread became the leader
   bool closing_ = false;
   std::atomic<bool> broken_{false};  // written under mutex_
+  int end_reason_ = 0;               // what commands return once it is broken
   std::condition_variable idle_;     // the background thread sleeps here
   bool polling_ = false;             // the background thread is in poll(2)
   bool asleep_ = false;              // the background thread sleeps without a limit

@@ -24,10 +24,11 @@ Napi::Value ConnectionOpen(const Napi::CallbackInfo& info) {
 // Moves the reply's descriptors to JavaScript, which closes them.
 Napi::Value ToJs(Napi::Env env, Reply reply) {
   Napi::Array fds = Napi::Array::New(env, reply.fds.size());
-  for (uint32_t i = 0; i < reply.fds.size(); i++) fds.Set(i, reply.fds[i].Release());
+  for (uint32_t i = 0; i < reply.fds.size(); i++) fds.Set(i, reply.fds[i].get());
   Napi::Object result = Napi::Object::New(env);
   result.Set("payload", ToUint8Array(env, reply.payload));
   result.Set("fds", fds);
+  for (UniqueFd& fd : reply.fds) static_cast<void>(fd.Release());
   return result;
 }
 
@@ -105,11 +106,8 @@ Napi::Value ConnectionHangupEvent(const Napi::CallbackInfo& info) {
 
 Napi::Value ConnectionClose(const Napi::CallbackInfo& info) {
   std::shared_ptr<Connection> connection = Connections().Remove(ArgHandle(info, 0), "connectionClose");
-  return RunAsyncVoid(info.Env(), [connection = std::move(connection)]() mutable {
-    connection->Close();
-    // Drop it before the promise settles: the socket is closed when the caller goes on.
-    connection.reset();
-  });
+  // The call drops the last owner before the promise settles: the socket is closed when the caller goes on.
+  return RunClosing(info.Env(), [connection] { connection->Close(); });
 }
 
 }  // namespace

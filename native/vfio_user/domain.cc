@@ -24,7 +24,9 @@ bool SpansPages(const std::vector<iovec>& places) {
 
 }  // namespace
 
-Domain::Domain() : fault_event_(Check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {}
+Domain::Domain() : fault_event_(Check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+  recent_.reserve(kMaxRecent);
+}
 
 int Domain::Map(uint64_t iova, uint64_t vaddr, uint64_t size, uint32_t access) {
   if (size == 0 || size - 1 > kLastAddress - iova || size - 1 > kLastAddress - vaddr) return -EINVAL;
@@ -45,15 +47,28 @@ void Domain::Unmap(uint64_t iova, uint64_t size) {
   auto it = mappings_.upper_bound(iova);
   if (it != mappings_.begin() && std::prev(it)->second.last >= iova) --it;
   while (it != mappings_.end() && it->first <= last) {
-    uint64_t start = it->first;
-    Mapping old = it->second;
-    it = mappings_.erase(it);
-    if (start < iova) mappings_.emplace(start, Mapping{iova - 1, old.vaddr, old.access});
-    if (old.last > last) {
-      mappings_.emplace(last + 1, Mapping{old.last, old.vaddr + (last + 1 - start), old.access});
-      return;
+    const bool keeps_head = it->first < iova;
+    Mapping& mapping = it->second;
+    if (mapping.last > last) {
+      Mapping tail{mapping.last, mapping.vaddr + (last + 1 - it->first), mapping.access};
+      if (!keeps_head) return Move(it, last + 1, tail);
+      // Before anything changes, because it can throw.
+      mappings_.emplace(last + 1, tail);
     }
+    if (!keeps_head) {
+      it = mappings_.erase(it);
+      continue;
+    }
+    mapping.last = iova - 1;
+    ++it;
   }
+}
+
+void Domain::Move(Mappings::iterator from, uint64_t iova, const Mapping& mapping) {
+  auto node = mappings_.extract(from);
+  node.key() = iova;
+  node.mapped() = mapping;
+  mappings_.insert(std::move(node));
 }
 
 int Domain::Read(uint64_t iova, void* target, size_t size) { return Access(iova, target, size, false); }
@@ -113,9 +128,11 @@ int Domain::RecordFault(uint64_t iova, uint64_t size, bool write) {
 }
 
 uint64_t Domain::TakeFaults(std::vector<Fault>& recent) {
+  // RecordFault has room without allocating.
+  recent.clear();
+  recent.reserve(kMaxRecent);
   std::lock_guard<std::mutex> lock(fault_mutex_);
   recent.swap(recent_);
-  recent_.clear();
   return fault_count_;
 }
 

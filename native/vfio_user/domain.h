@@ -37,7 +37,8 @@ class Domain {
   // live until Unmap returns. Thread: any.
   int Map(uint64_t iova, uint64_t vaddr, uint64_t size, uint32_t access);
   // Unmaps a range and cuts the mappings that cross its ends. Waits for current accesses: none touches the memory after
-  // it returned. Thread: any that may wait for one copy.
+  // it returned. Throws bad_alloc before it changes a mapping of which both ends stay. Thread: any that may wait for one
+  // copy.
   void Unmap(uint64_t iova, uint64_t size);
 
   // An access of the device. Return 0, or -EFAULT after recording a fault. A write that faults changes nothing, unless
@@ -60,14 +61,17 @@ class Domain {
     uint32_t access;
   };
   using Places = std::vector<iovec>;
+  using Mappings = std::map<uint64_t, Mapping>;
 
   int Access(uint64_t iova, void* bytes, size_t size, bool write);
   bool Locate(uint64_t iova, uint64_t last, uint32_t access, Places& places) const;
+  // Gives a mapping another place. Allocates nothing.
+  void Move(Mappings::iterator from, uint64_t iova, const Mapping& mapping);
 
   // Map and Unmap hold the gate while they wait for `mutex_`, so that a stream of accesses cannot keep them out.
   std::mutex gate_;
   std::shared_mutex mutex_;
-  std::map<uint64_t, Mapping> mappings_;  // by the first IOVA
+  Mappings mappings_;  // by the first IOVA
 
   DirtyPages dirty_;
 

@@ -32,7 +32,7 @@ Napi::Value DomainMap(const Napi::CallbackInfo& info) {
 Napi::Value DomainUnmap(const Napi::CallbackInfo& info) {
   uint64_t handle = ArgHandle(info, 0);
   uint64_t iova = ArgUint64(info, 1), size = ArgUint64(info, 2);
-  return RunAsyncVoid(info.Env(), [=] { Domains().Require(handle, "domainUnmap")->Unmap(iova, size); });
+  return RunClosing(info.Env(), [=] { Domains().Require(handle, "domainUnmap")->Unmap(iova, size); });
 }
 
 // (domain, pageSize or 0n)

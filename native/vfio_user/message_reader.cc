@@ -35,16 +35,23 @@ ssize_t MessageReader::Fill(int flags) {
     begin_ = 0;
     if (need_ > buffer_.size()) buffer_.resize(need_);
   }
-  std::vector<UniqueFd> fds;
+  ReceivedFds fds;
   ssize_t got = ReceiveSome(socket_, buffer_.data() + end_, buffer_.size() - end_, fds, flags);
   if (got <= 0) return got;
   end_ += static_cast<size_t>(got);
-  if (!fds.empty()) {
-    held_fds_ += fds.size();
-    if (held_fds_ > kMaxHeldFds) return -EPROTO;
-    passed_.push_back({position_ + (end_ - begin_), std::move(fds)});
-  }
+  if (fds.size() > 0 || fds.lost()) return HoldFds(fds) ? got : -EPROTO;
   return got;
+}
+
+// Returns false if too many are held. Throws bad_alloc.
+bool MessageReader::HoldFds(ReceivedFds& fds) {
+  const size_t count = fds.lost() ? 1 : fds.size();
+  held_fds_ += count;
+  if (held_fds_ > kMaxHeldFds) return false;
+  Passed passed{position_ + (end_ - begin_), std::vector<UniqueFd>(count)};
+  for (size_t i = 0; i < fds.size(); i++) passed.fds[i] = fds.Take(i);
+  passed_.push_back(std::move(passed));
+  return true;
 }
 
 void MessageReader::TakeFds(uint64_t message_end, std::vector<UniqueFd>& fds) {

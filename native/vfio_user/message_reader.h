@@ -10,6 +10,7 @@
 
 #include "common/unique_fd.h"
 #include "vfio_user/message.h"
+#include "vfio_user/received_fds.h"
 
 namespace vfio_engine {
 
@@ -31,10 +32,10 @@ class MessageReader {
   explicit MessageReader(int socket) : socket_(socket), buffer_(kReadAhead) {}
 
   // Takes the next message if all of it has been read. Returns 1, 0 (more bytes are needed), or -EPROTO or -EMSGSIZE
-  // (the stream is lost).
+  // (the stream is lost). Throws bad_alloc (the stream is lost, too).
   int Take(Message& message);
   // Makes one recvmsg(2). Returns the count of bytes, 0 at the end of the stream, -EAGAIN, or another negative errno
-  // (the stream is lost).
+  // (the stream is lost). Throws bad_alloc (the stream is lost, too).
   ssize_t Fill(int flags);
 
  private:
@@ -47,6 +48,7 @@ class MessageReader {
     uint64_t end;
     std::vector<UniqueFd> fds;
   };
+  bool HoldFds(ReceivedFds& fds);
   void TakeFds(uint64_t message_end, std::vector<UniqueFd>& fds);
 
   int socket_;

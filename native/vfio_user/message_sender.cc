@@ -2,7 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "vfio_user/socket.h"
 
@@ -23,9 +25,9 @@ int MessageSender::Post(const uint8_t* message, size_t length) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (kept_bytes_.load(std::memory_order_relaxed) + length > kMaxKept) return -ENOBUFS;
     if (turn_ || !kept_.empty()) {
-      Keep(message, length);
+      int kept = Keep(message, length);
       lock.unlock();
-      return Flush();
+      return kept != 0 ? kept : Flush();
     }
     turn_ = true;
   }
@@ -33,11 +35,8 @@ int MessageSender::Post(const uint8_t* message, size_t length) {
   ssize_t sent = SendSome(socket_, &part, 1, nullptr, 0);
   if (sent == -EAGAIN) sent = 0;
   if (sent >= 0 && static_cast<size_t>(sent) < length) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    // In front of the messages that were posted during this send.
-    kept_.emplace_front(message, message + length);
-    kept_offset_ = static_cast<size_t>(sent);
-    kept_bytes_ += length - static_cast<size_t>(sent);
+    int kept = KeepRest(message, length, static_cast<size_t>(sent));
+    if (kept != 0) sent = kept;
   }
   EndTurn();
   return sent < 0 ? static_cast<int>(sent) : pending() ? Flush() : 0;
@@ -79,11 +78,11 @@ void MessageSender::EndTurn() {
 }
 
 int MessageSender::Write(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline) {
-  std::vector<iovec> rest;
+  iovec rest[kMostParts];
+  std::copy_n(parts, count, rest);
+  size_t first = 0;
   for (bool began = false;;) {
-    const iovec* now = began ? rest.data() : parts;
-    size_t now_count = began ? rest.size() : count;
-    ssize_t sent = SendSome(socket_, now, now_count, fds, began ? 0 : fd_count);
+    ssize_t sent = SendSome(socket_, rest + first, count - first, fds, began ? 0 : fd_count);
     if (sent == -EAGAIN) {
       if (WaitFor(socket_, POLLOUT, deadline)) continue;
       if (began) lost_.store(true, std::memory_order_relaxed);
@@ -91,15 +90,9 @@ int MessageSender::Write(const iovec* parts, size_t count, const int* fds, size_
     }
     if (sent < 0) return static_cast<int>(sent);
     size_t left = static_cast<size_t>(sent);
-    std::vector<iovec> after;
-    for (size_t i = 0; i < now_count; i++) {
-      size_t skip = left < now[i].iov_len ? left : now[i].iov_len;
-      left -= skip;
-      if (skip < now[i].iov_len)
-        after.push_back({static_cast<uint8_t*>(now[i].iov_base) + skip, now[i].iov_len - skip});
-    }
-    if (after.empty()) return 0;
-    rest.swap(after);
+    while (first < count && left >= rest[first].iov_len) left -= rest[first++].iov_len;
+    if (first == count) return 0;
+    rest[first] = {static_cast<uint8_t*>(rest[first].iov_base) + left, rest[first].iov_len - left};
     began = true;
   }
 }
@@ -127,9 +120,27 @@ int MessageSender::WriteKept(bool wait, const Deadline& deadline) {
   return 0;
 }
 
-void MessageSender::Keep(const uint8_t* rest, size_t length) {
-  kept_.emplace_back(rest, rest + length);
+int MessageSender::Keep(const uint8_t* message, size_t length) {
+  try {
+    kept_.emplace_back(message, message + length);
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
   kept_bytes_ += length;
+  return 0;
+}
+
+// Keeps a message whose first bytes were sent, in front of those that were posted meanwhile.
+int MessageSender::KeepRest(const uint8_t* message, size_t length, size_t sent) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  try {
+    kept_.emplace_front(message, message + length);
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+  kept_offset_ = sent;
+  kept_bytes_ += length - sent;
+  return 0;
 }
 
 }  // namespace vfio_engine

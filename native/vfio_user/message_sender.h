@@ -21,11 +21,12 @@ class MessageSender {
  public:
   explicit MessageSender(int socket) : socket_(socket) {}
 
-  // Sends a message, with `fds` at its first byte. `fds` stay the caller's. Returns 0 or a negative errno. If lost() is
+  static constexpr size_t kMostParts = 4;
+  // Sends a message of at most kMostParts parts, with `fds` at its first byte. `fds` stay the caller's. Returns 0 or a negative errno. If lost() is
   // true after -ETIMEDOUT, a part of the message was sent and nothing can follow it. Thread: any that may block.
   int Send(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
   // Sends a message now or later, without waiting. It copies what it keeps. Returns 0, -ENOBUFS if too many bytes are
-  // kept, or another negative errno. Thread: any.
+  // kept, -ENOMEM, or another negative errno. After an error a part may have been sent. Thread: any.
   int Post(const uint8_t* message, size_t length);
   // Sends what Post kept, as far as the socket takes it. Does nothing while another thread sends: that one does it.
   // Returns 0 or a negative errno. Thread: any.
@@ -42,7 +43,8 @@ class MessageSender {
   int Write(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
   // The caller holds the turn.
   int WriteKept(bool wait, const Deadline& deadline);
-  void Keep(const uint8_t* rest, size_t length);
+  int Keep(const uint8_t* message, size_t length);
+  int KeepRest(const uint8_t* message, size_t length, size_t sent);
 
   int socket_;
   std::mutex mutex_;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "vfio_user/client_connection.h"
 
@@ -31,34 +32,41 @@ void ClientConnection::Lead(Lock& lock, Waiter* own, const Deadline& deadline) {
   receiving_ = true;
   if (own != nullptr) leads_++;
   lock.unlock();
-  bool good = ReceiveUntil(own, deadline);
+  int result = 0;
+  try {
+    result = ReceiveUntil(own, deadline);
+  } catch (const std::bad_alloc&) {
+    // A part of the stream had no room and is lost.
+    result = -ENOMEM;
+  }
   lock.lock();
   receiving_ = false;
-  if (!good) Break(lock, true);
+  if (result < 0) Break(lock, true, result == -ENOMEM ? -ENOMEM : -ENODEV);
   PassLead(lock);
 }
 
-// Returns false if the stream is lost. Returns only when the reader holds no whole message: a poll would not see it.
-bool ClientConnection::ReceiveUntil(Waiter* own, const Deadline& deadline) {
+// Returns 0, or a negative errno if the stream is lost. Returns 0 only when the reader holds no whole message: a poll
+// would not see it. Throws bad_alloc.
+int ClientConnection::ReceiveUntil(Waiter* own, const Deadline& deadline) {
   for (;;) {
     int taken = reader_.Take(message_);
-    if (taken < 0) return false;
+    if (taken < 0) return taken;
     if (taken > 0) {
-      bool good = Dispatch(message_);
+      int result = Dispatch(message_);
       message_.fds.clear();
-      if (!good) return false;
+      if (result < 0) return result;
       continue;
     }
-    if (own != nullptr && (own->done.load(std::memory_order_acquire) || deadline.Passed())) return true;
+    if (own != nullptr && (own->done.load(std::memory_order_acquire) || deadline.Passed())) return 0;
     ssize_t got = own == nullptr ? reader_.Fill(MSG_DONTWAIT) : receive_wait_.Fill(reader_, sender_, deadline);
-    if (got == -EAGAIN && own == nullptr) return true;
-    if (got <= 0 && got != -EAGAIN) return false;
+    if (got == -EAGAIN && own == nullptr) return 0;
+    if (got == 0) return -ENODEV;
+    if (got < 0 && got != -EAGAIN) return static_cast<int>(got);
   }
 }
 
 void ClientConnection::PassLead(Lock&) {
-  for (Waiter* follower : followers_) {
-    if (follower->done) continue;  // it is about to return and would not take the lead
+  if (Waiter* follower = followers_.FirstWaiting()) {
     follower->turn.notify_one();
     return;
   }
@@ -70,15 +78,21 @@ void ClientConnection::PassLead(Lock&) {
   if (polling_ && sender_.pending()) eventfd_write(wake_event_.get(), 1);
 }
 
-bool ClientConnection::Dispatch(Message& message) {
-  bool reply = (message.header.flags & wire::kTypeMask) == wire::kReply;
-  return reply ? Complete(message) : Serve(message) == 0;
+// Returns 0, or a negative errno that ends the connection.
+int ClientConnection::Dispatch(Message& message) {
+  if ((message.header.flags & wire::kTypeMask) != wire::kReply) return Serve(message);
+  return Complete(message) ? 0 : -EPROTO;
 }
 
 bool ClientConnection::Complete(Message& reply) {
   Lock lock(mutex_);
   Waiter* waiter = waiters_.Find(reply.header.id);
-  if (waiter == nullptr) return overdue_.erase(reply.header.id) == 1;
+  if (waiter == nullptr) {
+    if (!overdue_[reply.header.id]) return false;
+    overdue_.reset(reply.header.id);
+    overdue_count_--;
+    return true;
+  }
   if (waiter->command != reply.header.command) return false;
   waiters_.Remove(*waiter);
   bool failed = (reply.header.flags & wire::kError) != 0;
@@ -92,7 +106,12 @@ bool ClientConnection::Complete(Message& reply) {
 int ClientConnection::Serve(const Message& command) {
   size_t length = sizeof(wire::Header);
   reply_.resize(sizeof(wire::Header));
-  int error_number = ServeDma(command, &length);
+  int error_number = 0;
+  try {
+    error_number = ServeDma(command, &length);
+  } catch (const std::bad_alloc&) {
+    error_number = ENOMEM;
+  }
   if ((command.header.flags & wire::kNoReply) != 0) return 0;
   if (error_number != 0) length = sizeof(wire::Header);
   wire::Header header{command.header.id, command.header.command, static_cast<uint32_t>(length), wire::kReply,

@@ -26,7 +26,7 @@ sockaddr_un AddressOf(const std::string& path, const char* call) {
 UniqueFd UnixSocket() { return UniqueFd(Check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket")); }
 
 // Reads `length` bytes. Returns `length`, 0 if the stream ended before the first byte, or a negative errno.
-ssize_t ReceiveAll(int socket, uint8_t* data, size_t length, std::vector<UniqueFd>& fds, const Deadline& first) {
+ssize_t ReceiveAll(int socket, uint8_t* data, size_t length, ReceivedFds& fds, const Deadline& first) {
   Deadline deadline = first;
   size_t done = 0;
   while (done < length) {
@@ -46,15 +46,14 @@ ssize_t ReceiveAll(int socket, uint8_t* data, size_t length, std::vector<UniqueF
 }
 
 // Moves the descriptors of a received control message into `fds`.
-void TakeFds(msghdr& message, std::vector<UniqueFd>& fds) {
+void TakeFds(msghdr& message, ReceivedFds& fds) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; i++) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-      UniqueFd owned(fd);
-      fds.push_back(std::move(owned));
+      fds.Add(fd);
     }
   }
 }
@@ -87,7 +86,7 @@ UniqueFd AcceptUnix(int listener, int timeout_ms) {
   return UniqueFd(Check(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept4"));
 }
 
-ssize_t ReceiveSome(int socket, void* data, size_t length, std::vector<UniqueFd>& fds, int flags) {
+ssize_t ReceiveSome(int socket, void* data, size_t length, ReceivedFds& fds, int flags) {
   alignas(cmsghdr) uint8_t control[CMSG_SPACE(kMaxScmFds * sizeof(int))];
   iovec part{data, length};
   msghdr message{};
@@ -105,13 +104,12 @@ ssize_t ReceiveSome(int socket, void* data, size_t length, std::vector<UniqueFd>
   if (message.msg_controllen > 0) TakeFds(message, fds);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
     // The kernel dropped the descriptors that this process has no room for. The bytes are whole: the stream goes on.
-    fds.clear();
-    fds.emplace_back();
+    fds.Lose();
   }
   return got;
 }
 
-ssize_t ReceiveMessage(int socket, uint8_t* buffer, size_t capacity, std::vector<UniqueFd>& fds,
+ssize_t ReceiveMessage(int socket, uint8_t* buffer, size_t capacity, ReceivedFds& fds,
                        const Deadline& first) {
   wire::Header header;
   if (capacity < sizeof(header)) return -EMSGSIZE;

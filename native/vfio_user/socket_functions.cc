@@ -55,16 +55,17 @@ Napi::Value SocketReceive(const Napi::CallbackInfo& info) {
   Napi::Int32Array slots = ArgInt32s(info, 2);
   int timeout_ms = ArgInt32(info, 3);
   if (slots.ElementLength() < 1) throw SysError(EINVAL, "recvmsg");
-  std::vector<UniqueFd> fds;
+  ReceivedFds fds;
   slots[0] = 0;
   Deadline deadline = Deadline::In(timeout_ms < 0 ? -1 : timeout_ms);
   ssize_t got = ReceiveMessage(socket, buffer.Data(), buffer.ByteLength(), fds, deadline);
   if (got == -EAGAIN) return Napi::Number::New(info.Env(), -1);
   if (got < 0) throw SysError(static_cast<int>(-got), "recvmsg");
+  const size_t count = fds.lost() ? 1 : fds.size();
   // The peer sent more descriptors than were agreed on: all of them are closed.
-  if (fds.size() > slots.ElementLength() - 1) throw SysError(EPROTO, "recvmsg");
-  for (size_t i = 0; i < fds.size(); i++) slots[i + 1] = fds[i].Release();
-  slots[0] = static_cast<int32_t>(fds.size());
+  if (count > slots.ElementLength() - 1) throw SysError(EPROTO, "recvmsg");
+  for (size_t i = 0; i < count; i++) slots[i + 1] = fds.lost() ? -1 : fds.Take(i).Release();
+  slots[0] = static_cast<int32_t>(count);
   return Napi::Number::New(info.Env(), static_cast<double>(got));
 }
 

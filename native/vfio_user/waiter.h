@@ -26,7 +26,8 @@ class Waiter {
   // The connection's lock guards these. The waiting thread also reads `done` without the lock while it leads.
   std::atomic<bool> done{false};
   ssize_t result = 0;
-  Waiter* next = nullptr;  // in the table of ids
+  Waiter* next = nullptr;           // in the table of ids
+  Waiter* next_follower = nullptr;  // in the list of followers
   std::condition_variable turn;
 };
 
@@ -63,6 +64,33 @@ class WaiterTable {
  private:
   static constexpr size_t kHeads = 64;
   Waiter* heads_[kHeads] = {};
+};
+
+// The waiting threads that sleep, the first to come in front. The connection's lock guards it. Linked, so that a command
+// that was sent waits for its reply whether or not there is memory.
+class FollowerList {
+ public:
+  void Append(Waiter& waiter) {
+    Waiter** at = &first_;
+    while (*at != nullptr) at = &(*at)->next_follower;
+    *at = &waiter;
+    waiter.next_follower = nullptr;
+  }
+  void Remove(Waiter& waiter) {
+    Waiter** at = &first_;
+    while (*at != &waiter) at = &(*at)->next_follower;
+    *at = waiter.next_follower;
+  }
+  // Returns the first that still waits, null if there is none.
+  Waiter* FirstWaiting() const {
+    Waiter* at = first_;
+    // One that is done is about to return.
+    while (at != nullptr && at->done) at = at->next_follower;
+    return at;
+  }
+
+ private:
+  Waiter* first_ = nullptr;
 };
 
 }  // namespace vfio_engine

@@ -24,6 +24,9 @@ const CALLS = {
   pool: ['eventfd', 'mmap', 'pthread_create'],
   thread: ['eventfd', 'fcntl', 'ftruncate', 'memfd_create', 'mmap', 'pthread_create', 'socketpair'],
 };
+/** What is brought up while memory runs out, and the distance of the allocations that fail: all of the first two take minutes. */
+const ALLOCATIONS = { process: 23, thread: 8, threads: 1, access: 1, 'vfio-user': 1 };
+const STEP = process.env['EXHAUSTION_STEP'];
 /** Without one of these, an attach works: the region is trapped, or the device is not detached when its driver is unbound. */
 const DISPENSABLE = ['mmap', 'eventfd', 'fcntl'];
 
@@ -95,6 +98,18 @@ describe('while something runs out', function () {
         }
         const names = new Set(all.map(({ failed }) => failed));
         assert.deepEqual([...names].sort(), ['', ...CALLS[subject]]);
+      });
+    }
+
+    for (const [subject, step] of Object.entries(ALLOCATIONS)) {
+      it(`tells ENOMEM, or works, for allocations of the addon: ${subject}`, () => {
+        const control = join(folder, 'control');
+        FailingCalls.prepare(control);
+        const env = { FAIL_CALLS: control, LD_PRELOAD: library.path };
+        const all = rounds([process.execPath, CHILD, 'allocations', subject, STEP ?? String(step)], env);
+        const failed = all.filter(({ error }) => error !== undefined);
+        for (const { left, error } of failed) assert.match(error ?? '', /^ENOMEM: /, `allocation ${left}`);
+        assert.ok(failed.length >= 4, `only ${failed.length} of ${all.length} failed`);
       });
     }
   });

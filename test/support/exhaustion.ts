@@ -3,8 +3,9 @@ import { closeSync } from 'node:fs';
 
 import { VfioError } from '../../lib/base/errors.js';
 import { errnoNumber, isErrnoName } from '../../lib/uapi/errno.js';
-import { FailingCalls } from './failing-calls.js';
+import { FailingCalls, type FailingKind } from './failing-calls.js';
 import { fillDescriptors } from './open-fds.js';
+import { collectGarbage } from './own-memory.js';
 import { assertNothingLeft, quietResources } from './resources.js';
 
 /** How a subject ended while something ran out. */
@@ -23,7 +24,7 @@ export type Subject = () => { readonly bringUp: () => Promise<void>; readonly cl
 /** Lets something run out when `left` more of it were taken. @returns a function that ends it and names what failed */
 type Shortage = (left: number) => () => string;
 
-const MOST_ROUNDS = 300;
+const MOST_LEFT = 1000;
 
 const SHORTAGES: Readonly<Record<string, () => Shortage>> = {
   descriptors: () => (left) => {
@@ -33,21 +34,25 @@ const SHORTAGES: Readonly<Record<string, () => Shortage>> = {
       return '';
     };
   },
-  calls: () => {
-    const failing = new FailingCalls();
-    return (left) => {
-      failing.arm(left, errnoNumber('ENOMEM'));
-      return () => failing.disarm();
-    };
-  },
+  calls: () => callsOf('resources'),
+  allocations: () => callsOf('allocations'),
 };
+
+function callsOf(kind: FailingKind): Shortage {
+  const failing = new FailingCalls();
+  return (left) => {
+    failing.arm(kind, left, errnoNumber('ENOMEM'));
+    return () => failing.disarm();
+  };
+}
 
 /**
  * Brings the subject up until nothing runs out any more. After each failure it is brought up again, which must work, and
  * nothing may be left open. Prints a line of JSON for each round.
- * @param what `descriptors`, in a process with a small limit, or `calls`, in one with fail-calls.cc
+ * @param what `descriptors`, in a process with a small limit, or `calls` or `allocations`, in one with fail-calls.cc
+ * @param step the distance of the counts of what is left that are tried
  */
-export async function sweep(subject: Subject, what: string): Promise<void> {
+export async function sweep(subject: Subject, what: string, step = 1): Promise<void> {
   const shortage = SHORTAGES[what]?.() ?? ((): never => process.exit(2));
   for (let warm = 0; warm < 2; warm++) {
     const { bringUp, close } = subject();
@@ -55,8 +60,10 @@ export async function sweep(subject: Subject, what: string): Promise<void> {
     await close();
   }
   const settled = await quietResources();
-  for (let left = 0; left < MOST_ROUNDS; left++) {
+  for (let left = 0; left < MOST_LEFT; left += step) {
     const result = await round(subject, shortage, left);
+    // The mapping of a region stays until its views are collected.
+    await collectGarbage(1);
     await assertNothingLeft(settled, JSON.stringify(result));
     console.log(JSON.stringify(result));
     if (result.error === undefined && result.failed === '') break;
@@ -77,9 +84,9 @@ async function round(subject: Subject, shortage: Shortage, left: number): Promis
   return { left, failed, error: told(error) };
 }
 
-/** Names the system call of an error; an error without one is told whole. */
+/** Names the errno and the system call of an error; an error without an errno is told whole. */
 function told(error: unknown): string {
   if (!(error instanceof VfioError)) return `not a VfioError: ${String(error)}`;
   const { code, syscall, message } = error;
-  return isErrnoName(code) && syscall !== undefined ? `${code}: ${syscall}` : `without a system call: ${message}`;
+  return isErrnoName(code) ? `${code}: ${syscall ?? message}` : `without an errno: ${message}`;
 }

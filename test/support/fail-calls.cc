@@ -1,9 +1,13 @@
-// A library for LD_PRELOAD that makes the n-th resource of the addon fail: a descriptor, a mapping, a thread.
-// FAIL_CALLS names a file of one `Control`, which the test writes and reads while the process runs.
+// A library for LD_PRELOAD that makes the n-th resource of the addon fail: a descriptor, a mapping, a thread; or its n-th
+// allocation. FAIL_CALLS names a file of one `Control`, which the test writes and reads while the process runs. A child
+// process that inherits the environment counts in the same file.
+#include <bits/functexcept.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +16,19 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <unwind.h>
+
+#include <new>
 
 namespace {
+
+enum Kind { kResources, kAllocations };
 
 struct Control {
   int left;        // how many calls succeed before the one that fails; below 0 none fails
   int error;       // its errno
-  char failed[56]; // its name, empty while none has failed
+  int kind;        // which calls are counted
+  char failed[52]; // its name, empty while none has failed
 };
 
 Control* control = nullptr;
@@ -33,20 +43,54 @@ __attribute__((constructor)) void Open() {
   if (mapped != MAP_FAILED) control = static_cast<Control*>(mapped);
 }
 
-bool InAddon(void* caller) {
-  Dl_info info;
-  return dladdr(caller, &info) != 0 && info.dli_fname != nullptr && strstr(info.dli_fname, "vfio_engine.node") != nullptr;
+// The file name of the object that has this code, empty if there is none. It takes no lock and allocates nothing.
+const char* ObjectOf(void* code) {
+  dl_find_object found;
+  if (_dl_find_object(code, &found) != 0 || found.dlfo_link_map == nullptr) return "";
+  return found.dlfo_link_map->l_name;
 }
 
-// Tells whether this call is the one that fails.
-bool Fails(const char* name, void* caller) {
-  if (control == nullptr || __atomic_load_n(&control->left, __ATOMIC_SEQ_CST) < 0) return false;
-  // Node.js starts the threads of our workers.
-  if (strcmp(name, "pthread_create") != 0 && !InAddon(caller)) return false;
+bool InAddon(void* code) { return strstr(ObjectOf(code), "vfio_engine.node") != nullptr; }
+bool InRuntime(void* code) {
+  const char* object = ObjectOf(code);
+  return strstr(object, "libstdc++") != nullptr || strstr(object, "fail-calls.so") != nullptr;
+}
+
+_Unwind_Reason_Code FirstOutsideRuntime(_Unwind_Context* context, void* found) {
+  auto code = reinterpret_cast<void*>(_Unwind_GetIP(context) - 1);
+  if (InRuntime(code)) return _URC_NO_REASON;
+  *static_cast<void**>(found) = code;
+  return _URC_END_OF_STACK;
+}
+
+// Tells whether the addon asked for memory. Most of its templates are compiled into it. A function of libstdc++.so, such
+// as one of std::string, allocates for the caller that the stack shows.
+bool AddonAllocates(void* caller) {
+  if (!InRuntime(caller)) return InAddon(caller);
+  void* found = nullptr;
+  _Unwind_Backtrace(FirstOutsideRuntime, &found);
+  return InAddon(found);
+}
+
+bool Armed(Kind kind) {
+  return control != nullptr && __atomic_load_n(&control->left, __ATOMIC_SEQ_CST) >= 0 && control->kind == kind;
+}
+
+// Counts a call. Tells whether it is the one that fails.
+bool Counts(const char* name) {
   if (__atomic_fetch_sub(&control->left, 1, __ATOMIC_SEQ_CST) != 0) return false;
   strncpy(control->failed, name, sizeof(control->failed) - 1);
   errno = control->error;
   return true;
+}
+
+bool Fails(const char* name, void* caller) {
+  // Node.js starts the threads of our workers.
+  return Armed(kResources) && (strcmp(name, "pthread_create") == 0 || InAddon(caller)) && Counts(name);
+}
+
+bool FailsToAllocate(const char* name, void* caller) {
+  return Armed(kAllocations) && AddonAllocates(caller) && Counts(name);
 }
 
 template <class Function>
@@ -64,7 +108,27 @@ int Fcntl(const char* symbol, void* caller, int fd, int command, void* argument)
 
 #define CALLER __builtin_return_address(0)
 
+// The forms for arrays, and those that return null, call these two.
+void* operator new(size_t size) {
+  if (FailsToAllocate("operator new", CALLER)) std::__throw_bad_alloc();
+  static auto next = Next<void* (*)(size_t)>("_Znwm");
+  return next(size);
+}
+
+void* operator new(size_t size, std::align_val_t alignment) {
+  if (FailsToAllocate("operator new", CALLER)) std::__throw_bad_alloc();
+  static auto next = Next<void* (*)(size_t, std::align_val_t)>("_ZnwmSt11align_val_t");
+  return next(size, alignment);
+}
+
 extern "C" {
+
+// CPU_ALLOC, the only malloc that the addon calls.
+cpu_set_t* __sched_cpualloc(size_t count) {
+  if (FailsToAllocate("malloc", CALLER)) return nullptr;
+  static auto next = Next<cpu_set_t* (*)(size_t)>("__sched_cpualloc");
+  return next(count);
+}
 
 int eventfd(unsigned int count, int flags) {
   if (Fails("eventfd", CALLER)) return -1;

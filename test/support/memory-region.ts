@@ -46,15 +46,16 @@ export async function memoryRegion(
     offset: BigInt(fileOffset),
     capabilities: sparseMmap === undefined ? {} : { sparseMmap },
   };
-  const region = await Region.open({ kernel, device: fd, deviceName: 'memory', info, ioPort: false, lane });
-  return {
-    region,
-    fd,
-    close: async () => {
-      await region.close();
-      if (options.fd === undefined) addon.closeFdSync(fd);
-    },
+  const closeFile = (): void => {
+    if (options.fd === undefined) addon.closeFdSync(fd);
   };
+  try {
+    const region = await Region.open({ kernel, device: fd, deviceName: 'memory', info, ioPort: false, lane });
+    return { region, fd, close: () => region.close().finally(closeFile) };
+  } catch (error) {
+    closeFile();
+    throw error;
+  }
 }
 
 /** The region's flags for trapped access: READ and WRITE without MMAP. */

@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint8_t kCanary = 0xE7;
 constexpr size_t kPage = 4096;
+constexpr int kLeaveMs = 30000;
 
 void RequireCanary(const uint8_t* begin, const uint8_t* end, const char* what) {
   static const std::vector<uint8_t> canary(kPage, kCanary);
@@ -53,7 +54,7 @@ World::World() : buffers(2) {
   Add(kPage, 1000, false, true, {});
   AddPipe();
   handles_.push_back(RegionTable::Get().Add(std::make_unique<IoRegion>(64, true, true, Target{}, std::vector<Area>{})));
-  RegionTable::Get().Free(RegionTable::Get().TakeAway(handles_.back()));
+  RegionTable::Get().Free(RegionTable::Get().TakeAway(handles_.back()), kLeaveMs);
   for (Buffer& buffer : buffers) {
     buffer.shared = std::make_shared<DmaBuffer>(DmaBuffer{buffer.data(), Buffer::kBytes, nullptr, nullptr});
     model.buffers.push_back({0, std::vector<uint8_t>(Buffer::kBytes)});

@@ -121,7 +121,7 @@ void ReadWhole(const int* sockets, Input input) {
   shutdown(sockets[1], SHUT_WR);
   for (;;) {
     std::vector<uint8_t> buffer(capacity);
-    std::vector<UniqueFd> fds;
+    ReceivedFds fds;
     const ssize_t got = ReceiveMessage(sockets[0], buffer.data(), capacity, fds, Deadline::In(0));
     wire::Header header;
     int expected = capacity < sizeof(header) ? -EMSGSIZE : stream.Peek(capacity, &header);

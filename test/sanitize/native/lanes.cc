@@ -21,6 +21,7 @@ using namespace vfio_engine;
 namespace {
 
 constexpr size_t kPage = 4096;
+constexpr int kLeaveMs = 30000;
 constexpr uint32_t kCapacity = 64;
 constexpr uint32_t kProducers = 3;
 // A producer uses bytes of its own in each region: what the threads share is the engine, not the device.
@@ -42,7 +43,7 @@ uint64_t OpenRegion(int fd, bool mapped, std::shared_ptr<Mapping>* mapping = nul
   return RegionTable::Get().Add(std::make_unique<IoRegion>(kPage, true, true, std::move(target), std::move(areas)));
 }
 
-void CloseRegion(uint64_t handle) { RegionTable::Get().Free(RegionTable::Get().TakeAway(handle)); }
+void CloseRegion(uint64_t handle) { RegionTable::Get().Free(RegionTable::Get().TakeAway(handle), kLeaveMs); }
 
 // What all threads of a run share.
 struct Stage {
