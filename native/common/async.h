@@ -97,8 +97,8 @@ Napi::Value RunEitherVoid(Napi::Env env, bool sleeps, Work work) {
   return RunEither(env, sleeps, std::move(with_result), [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
-// Like RunAsyncVoid, for work that closes something and can be copied. If neither memory nor a thread can be had, it runs
-// on the calling thread: a close that blocks is better than one that is not made.
+// Like RunAsyncVoid, for work that closes something and can be copied. If neither memory nor a thread can be had, it
+// runs on the calling thread: a close that blocks is better than one that is not made.
 template <class Work>
 Napi::Promise RunClosing(Napi::Env env, const Work& work) {
   auto deferred = Napi::Promise::Deferred::New(env);

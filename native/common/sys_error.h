@@ -9,8 +9,8 @@
 
 namespace vfio_engine {
 
-// A failed system call. Code on any thread may throw it: it does not touch JavaScript, and it allocates nothing, because
-// it also tells that memory has run out.
+// A failed system call. Code on any thread may throw it: it does not touch JavaScript, and it allocates nothing,
+// because it also tells that memory has run out.
 class SysError : public std::exception {
  public:
   SysError(int error_number, const char* call) : SysError(error_number, "", call, "") {}

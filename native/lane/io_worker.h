@@ -65,8 +65,8 @@ class IoWorker {
   std::atomic<uint64_t> version_{1};
   // The worker thread's own copy of `lanes_`.
   std::vector<Served> served_;
-  // Room for a longer `served_` and `hot_`, made by the thread that adds a lane: the worker's thread must not need memory.
-  // The mutex guards them.
+  // Room for a longer `served_` and `hot_`, made by the thread that adds a lane: the worker's thread must not need
+  // memory. The mutex guards them.
   std::vector<Served> more_served_;
   std::vector<uint32_t> more_hot_;
   // For how many lanes there is room.

@@ -10,9 +10,8 @@ struct napi_value__;
 namespace vfio_engine {
 
 // Makes a buffer over [data, data + length). `release(owner)` runs once, on any thread and without an environment, when
-// no thread holds the buffer any more. Returns null, or throws bad_alloc, if the buffer cannot be made; `release` has then
-// run.
-// Thread: a JavaScript thread.
+// no thread holds the buffer any more. Returns null, or throws bad_alloc, if the buffer cannot be made; `release` has
+// then run. Thread: a JavaScript thread.
 //
 // `store` belongs to the memory. With V8's own interface (Node 20) all buffers over one memory share the backing store
 // that it refers to: Node 20 aborts if Atomics.notify on one backing store meets an Atomics.wait on another at the same

@@ -72,8 +72,8 @@ class ClientConnection final : public Connection {
 
   std::mutex mutex_;
   WaiterTable waiters_;
-  FollowerList followers_;       // the threads asleep in Await
-  std::bitset<65536> overdue_;   // ids that timed out and whose replies have not arrived
+  FollowerList followers_;      // the threads asleep in Await
+  std::bitset<65536> overdue_;  // ids that timed out and whose replies have not arrived
   size_t overdue_count_ = 0;
   uint16_t next_id_ = 0;
   bool receiving_ = false;  // a thread leads

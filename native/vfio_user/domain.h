@@ -37,8 +37,8 @@ class Domain {
   // live until Unmap returns. Thread: any.
   int Map(uint64_t iova, uint64_t vaddr, uint64_t size, uint32_t access);
   // Unmaps a range and cuts the mappings that cross its ends. Waits for current accesses: none touches the memory after
-  // it returned. Throws bad_alloc before it changes a mapping of which both ends stay. Thread: any that may wait for one
-  // copy.
+  // it returned. Throws bad_alloc before it changes a mapping of which both ends stay. Thread: any that may wait for
+  // one copy.
   void Unmap(uint64_t iova, uint64_t size);
 
   // An access of the device. Return 0, or -EFAULT after recording a fault. A write that faults changes nothing, unless

@@ -22,8 +22,9 @@ class MessageSender {
   explicit MessageSender(int socket) : socket_(socket) {}
 
   static constexpr size_t kMostParts = 4;
-  // Sends a message of at most kMostParts parts, with `fds` at its first byte. `fds` stay the caller's. Returns 0 or a negative errno. If lost() is
-  // true after -ETIMEDOUT, a part of the message was sent and nothing can follow it. Thread: any that may block.
+  // Sends a message of at most kMostParts parts, with `fds` at its first byte. `fds` stay the caller's. Returns 0 or a
+  // negative errno. If lost() is true after -ETIMEDOUT, a part of the message was sent and nothing can follow it.
+  // Thread: any that may block.
   int Send(const iovec* parts, size_t count, const int* fds, size_t fd_count, const Deadline& deadline);
   // Sends a message now or later, without waiting. It copies what it keeps. Returns 0, -ENOBUFS if too many bytes are
   // kept, -ENOMEM, or another negative errno. After an error a part may have been sent. Thread: any.

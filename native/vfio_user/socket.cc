@@ -109,8 +109,7 @@ ssize_t ReceiveSome(int socket, void* data, size_t length, ReceivedFds& fds, int
   return got;
 }
 
-ssize_t ReceiveMessage(int socket, uint8_t* buffer, size_t capacity, ReceivedFds& fds,
-                       const Deadline& first) {
+ssize_t ReceiveMessage(int socket, uint8_t* buffer, size_t capacity, ReceivedFds& fds, const Deadline& first) {
   wire::Header header;
   if (capacity < sizeof(header)) return -EMSGSIZE;
   ssize_t got = ReceiveAll(socket, buffer, sizeof(header), fds, first);

@@ -19,9 +19,8 @@ UniqueFd ConnectUnix(const std::string& path, int timeout_ms);
 // Returns an empty UniqueFd if the time passed.
 UniqueFd AcceptUnix(int listener, int timeout_ms);
 
-// Makes one recvmsg(2). Adds the received descriptors (close-on-exec) to `fds`, or loses them if the process has no room
-// for them. Returns the count of bytes, 0 at the end of the stream, or a negative
-// errno. Thread: any.
+// Makes one recvmsg(2). Adds the received descriptors (close-on-exec) to `fds`, or loses them if the process has no
+// room for them. Returns the count of bytes, 0 at the end of the stream, or a negative errno. Thread: any.
 ssize_t ReceiveSome(int socket, void* data, size_t length, ReceivedFds& fds, int flags);
 
 // Receives a whole message into `buffer`. `first` limits the wait for the first byte, five seconds the wait for the

@@ -66,8 +66,8 @@ class WaiterTable {
   Waiter* heads_[kHeads] = {};
 };
 
-// The waiting threads that sleep, the first to come in front. The connection's lock guards it. Linked, so that a command
-// that was sent waits for its reply whether or not there is memory.
+// The waiting threads that sleep, the first to come in front. The connection's lock guards it. Linked, so that a
+// command that was sent waits for its reply whether or not there is memory.
 class FollowerList {
  public:
   void Append(Waiter& waiter) {
