@@ -42,6 +42,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     RegisterMemory(env, exports);
     RegisterEvent(env, exports);
     RegisterVfioUser(env, exports);
+    RegisterVfioPci(env, exports);
     RegisterLane(env, exports);
     return exports;
   });

@@ -8,10 +8,11 @@ import type { LaneAddon } from './lane.js';
 import type { LinuxAddon } from './linux.js';
 import { loadFailure, requireNode } from './load-failure.js';
 import type { MemoryAddon } from './memory.js';
+import type { VfioPciAddon } from './vfio-pci.js';
 import type { VfioUserAddon } from './vfio-user.js';
 
 /** All functions of the addon. Each part of the interface has the name of its folder below `native/`. */
-export type Addon = LinuxAddon & MemoryAddon & EventAddon & VfioUserAddon & LaneAddon;
+export type Addon = LinuxAddon & MemoryAddon & EventAddon & VfioUserAddon & VfioPciAddon & LaneAddon;
 
 interface LoadedAddon extends Addon {
   /** Sets the function that makes the error of a failed system call: native code then throws a VfioError itself. */

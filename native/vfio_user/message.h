@@ -30,10 +30,12 @@ struct DmaAccess {
 };
 static_assert(sizeof(DmaAccess) == 16, "DMA_READ, DMA_WRITE");
 
+constexpr uint16_t kDeviceSetIrqs = 8;
 constexpr uint16_t kRegionRead = 9;
 constexpr uint16_t kRegionWrite = 10;
 constexpr uint16_t kDmaRead = 11;
 constexpr uint16_t kDmaWrite = 12;
+constexpr uint16_t kDeviceReset = 13;
 
 constexpr uint32_t kTypeMask = 0xf;
 constexpr uint32_t kCommand = 0;

@@ -124,8 +124,7 @@ function writeRom(image: ImageWriter, rom: Uint8Array | undefined): number {
 function writeMsi(image: ImageWriter, vectors: number): number {
   const offset = image.capability(pci.PCI_CAP_ID_MSI, MSI_SIZE);
   const flags = pci.PCI_MSI_FLAGS_64BIT | (Math.log2(vectors) << 1);
-  // vfio-pci makes more bits writable than the device does. Source: init_pci_cap_msi_perm
-  image.put16(offset + pci.PCI_MSI_FLAGS, flags, 0x00ff);
+  image.put16(offset + pci.PCI_MSI_FLAGS, flags, pci.PCI_MSI_FLAGS_ENABLE | pci.PCI_MSI_FLAGS_QSIZE);
   image.put32(offset + pci.PCI_MSI_ADDRESS_LO, 0, 0xffff_ffff);
   image.put32(offset + pci.PCI_MSI_ADDRESS_HI, 0, 0xffff_ffff);
   image.put16(offset + pci.PCI_MSI_DATA_64, 0, 0xffff);

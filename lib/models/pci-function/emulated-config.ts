@@ -8,9 +8,8 @@ import {
   PCI_EXP_DEVCTL_BCR_FLR,
   PCI_MSI_FLAGS,
   PCI_MSI_FLAGS_ENABLE,
-  PCI_MSI_FLAGS_QMASK,
-  PCI_MSI_FLAGS_QSIZE,
   PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_MASKALL,
   PCI_STATUS,
   PCI_STATUS_INTERRUPT,
@@ -23,16 +22,12 @@ export interface ConfigEffects {
   changed(): void;
   /** Called when a function-level reset is requested. */
   functionReset(): void;
-  /** Tells whether the client has MSI enabled. */
-  msiOn(): boolean;
 }
 
 /** The config space of a running function. A reset does not change it: vfio-pci saves and restores it around a reset. */
 export class EmulatedConfig {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** The device's own MSI enable bit. Config space shows vfio-pci's copy of it. */
-  msiSends = false;
 
   constructor(
     private readonly image: ConfigImage,
@@ -73,6 +68,23 @@ export class EmulatedConfig {
     return msix !== undefined && (this.#view.getUint16(msix + PCI_MSIX_FLAGS, true) & PCI_MSIX_FLAGS_MASKALL) !== 0;
   }
 
+  /** Whether MSI is enabled. */
+  get msiEnabled(): boolean {
+    const { msi } = this.image.offsets;
+    return msi !== undefined && (this.#view.getUint16(msi + PCI_MSI_FLAGS, true) & PCI_MSI_FLAGS_ENABLE) !== 0;
+  }
+
+  /** Sets the enable bit of MSI, as the kernel does when a client sets up vectors. */
+  enableMsi(on: boolean): void {
+    this.#setFlag(this.image.offsets.msi, PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE, on);
+  }
+
+  /** Sets the enable bit of MSI-X. The kernel clears the function mask then. */
+  enableMsix(on: boolean): void {
+    this.#setFlag(this.image.offsets.msix, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, on);
+    if (on) this.#setFlag(this.image.offsets.msix, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_MASKALL, false);
+  }
+
   /** Sets the interrupt bit of the status register to the level of INTx. */
   set interruptStatus(asserted: boolean) {
     const status = this.#view.getUint16(PCI_STATUS, true);
@@ -80,7 +92,7 @@ export class EmulatedConfig {
     this.#view.setUint16(PCI_STATUS, asserted ? others | PCI_STATUS_INTERRUPT : others, true);
   }
 
-  /** Reads any number of bytes at any offset, as vfio-pci's config region does. */
+  /** Reads any number of bytes at any offset. */
   read(offset: number, target: Uint8Array): void {
     target.set(this.#bytes.subarray(offset, offset + target.length));
   }
@@ -92,26 +104,14 @@ export class EmulatedConfig {
       const mask = this.image.writable[at] ?? 0;
       this.#bytes[at] = ((this.#bytes[at] ?? 0) & ~mask) | (value & mask);
     });
-    this.#fixMsiFlags(offset, source.length);
     this.effects.changed();
     if (this.#asksReset(offset, source)) this.effects.functionReset();
   }
 
-  /**
-   * Corrects the MSI flags after a write. vfio-pci accepts any low byte and then corrects two fields: the enable bit is
-   * clear unless the client enabled MSI by the ioctl, and the number of messages is at most the device's. The device gets
-   * the result. Source: vfio_msi_config_write
-   */
-  #fixMsiFlags(offset: number, length: number): void {
-    const { msi } = this.image.offsets;
-    if (msi === undefined || offset > msi + PCI_MSI_FLAGS || offset + length < msi + PCI_MSI_FLAGS) return;
-    let flags = this.#view.getUint16(msi + PCI_MSI_FLAGS, true);
-    if (!this.effects.msiOn()) flags &= ~PCI_MSI_FLAGS_ENABLE;
-    const most =
-      (new DataView(this.image.bytes.buffer).getUint16(msi + PCI_MSI_FLAGS, true) & PCI_MSI_FLAGS_QMASK) >> 1;
-    if ((flags & PCI_MSI_FLAGS_QSIZE) >> 4 > most) flags = (flags & ~PCI_MSI_FLAGS_QSIZE) | (most << 4);
-    this.#view.setUint16(msi + PCI_MSI_FLAGS, flags, true);
-    this.msiSends = (flags & PCI_MSI_FLAGS_ENABLE) !== 0;
+  #setFlag(capability: number | undefined, flags: number, bit: number, on: boolean): void {
+    if (capability === undefined) return;
+    const value = this.#view.getUint16(capability + flags, true);
+    this.#view.setUint16(capability + flags, on ? value | bit : value & ~bit, true);
   }
 
   get #command(): number {

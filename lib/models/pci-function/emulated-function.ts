@@ -51,7 +51,6 @@ export class EmulatedFunction implements ServedDevice {
     this.#config = new EmulatedConfig(this.#image, {
       changed: () => this.#interrupts.update(),
       functionReset: () => this.#reset(),
-      msiOn: () => this.#interrupts.msiEnabled,
     });
     this.#interrupts = new Interrupts(model, this.#config, this.#timers, owned);
     this.#rom = new Uint8Array(this.#image.romSize);

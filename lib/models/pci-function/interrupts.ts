@@ -47,16 +47,11 @@ export class Interrupts {
     return this.#msi.enabled || this.#msix.enabled;
   }
 
-  /** Whether MSI is enabled. */
-  get msiEnabled(): boolean {
-    return this.#msi.enabled;
-  }
-
   /** Sends a message. A message is a write on the bus, so it is lost while bus mastering is off. */
   raiseMessage(vector: number): void {
     if (!this.config.busMaster) return;
     this.#msix.raise(vector);
-    if (this.config.msiSends) this.#msi.raise(vector);
+    if (this.config.msiEnabled) this.#msi.raise(vector);
   }
 
   /** Sets the level of INTx, if the device has INTx. */
@@ -85,6 +80,8 @@ export class Interrupts {
     this.#intx.disable();
     this.#msi.disable();
     this.#msix.disable();
+    this.config.enableMsi(false);
+    this.config.enableMsix(false);
     this.#error.close();
     this.#request.close();
   }
@@ -156,7 +153,7 @@ export class Interrupts {
         return this.#triggerMsi(set);
       case vfio.VFIO_PCI_MSIX_IRQ_INDEX:
         this.#checkAlone(this.#intx.enabled || this.#msi.enabled);
-        this.#msix.trigger(set);
+        this.#triggerMsix(set);
         return this.update();
       case vfio.VFIO_PCI_ERR_IRQ_INDEX:
         return triggerSingle(this.#error, set);
@@ -165,11 +162,16 @@ export class Interrupts {
     }
   }
 
-  /** Enabling MSI sets the device's own enable bit. Config space's copy does not change. */
   #triggerMsi(set: IrqSet): void {
     const wasOn = this.#msi.enabled;
     this.#msi.trigger(set);
-    if (!wasOn && this.#msi.enabled) this.config.msiSends = true;
+    if (wasOn !== this.#msi.enabled) this.config.enableMsi(this.#msi.enabled);
+  }
+
+  #triggerMsix(set: IrqSet): void {
+    const wasOn = this.#msix.enabled;
+    this.#msix.trigger(set);
+    if (wasOn !== this.#msix.enabled) this.config.enableMsix(this.#msix.enabled);
   }
 
   #triggerIntx(set: IrqSet): void {

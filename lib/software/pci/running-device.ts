@@ -1,13 +1,13 @@
 import type { VfioError } from '../../base/errors.js';
 import type { DomainHandle } from '../../native/vfio-user.js';
-import type { ConnectionHandle, DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
+import type { DeviceInfo, Fd, IrqInfo, IrqSet, RegionInfo } from '../../kernel/kernel.js';
+import type { OpenFunction } from './open-function.js';
 
 /**
  * A running device, as the core's vfio-pci driver uses it: a model behind a vfio-user connection. Facts that do not
  * change are read once, at the start, so that the kernel's cheap queries answer without a message.
  */
 export interface RunningDevice {
-  readonly connection: ConnectionHandle;
   /** False after the device's thread or process ended. */
   readonly alive: boolean;
   readonly info: DeviceInfo;
@@ -21,6 +21,8 @@ export interface RunningDevice {
   readRegion(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array>;
   /** Writes to a region. @returns how many bytes were written @throws the device's errno */
   writeRegion(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number>;
+  /** Opens the device for a user, as vfio-pci shows it. @throws the device's errno */
+  openFunction(): Promise<OpenFunction>;
   /** Performs VFIO_DEVICE_SET_IRQS on the device. @throws the device's errno */
   setIrqs(set: IrqSet): Promise<void>;
   /** Resets the device. @throws the device's errno */

@@ -7,7 +7,9 @@ import type { DomainHandle } from '../../native/vfio-user.js';
 import { errnoNumber } from '../../uapi/errno.js';
 import { VFIO_USER_DMA_MAP_FLAG_READ, VFIO_USER_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio-user.js';
 import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
-import type { ConnectionHandle, DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
+import type { DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
+import { openFunction, type OpenFunction } from './open-function.js';
+import { assignAddresses } from './physical-config.js';
 import type { DeviceRegion, RunningDevice } from './running-device.js';
 
 const HALF_ADDRESS_SPACE = 1n << 63n;
@@ -64,7 +66,9 @@ export class RunningModel implements RunningDevice {
         for (const map of WHOLE_ADDRESS_SPACE) await client.dmaMap(map);
         const info = await client.deviceInfo();
         const irqs = await allIrqs(client, info.numIrqs);
-        return new RunningModel(hosted, client, info, await allRegions(client, info.numRegions), irqs);
+        const model = new RunningModel(hosted, client, info, await allRegions(client, info.numRegions), irqs);
+        await assignAddresses(model);
+        return model;
       } catch (error) {
         await client.close();
         throw error;
@@ -73,10 +77,6 @@ export class RunningModel implements RunningDevice {
       await hosted.stop();
       throw error;
     }
-  }
-
-  get connection(): ConnectionHandle {
-    return this.client.connection;
   }
 
   get alive(): boolean {
@@ -98,6 +98,10 @@ export class RunningModel implements RunningDevice {
 
   setIrqs(set: IrqSet): Promise<void> {
     return this.client.setIrqs(set);
+  }
+
+  openFunction(): Promise<OpenFunction> {
+    return openFunction(this.client.connection, this.regions);
   }
 
   reset(): Promise<void> {

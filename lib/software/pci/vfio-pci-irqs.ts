@@ -16,6 +16,7 @@ import {
 import type { Fd, IrqInfo, IrqSet } from '../../kernel/kernel.js';
 import type { RunningDevice } from './running-device.js';
 import { IrqEvents } from './irq-events.js';
+import type { OpenFunction } from './open-function.js';
 import { Mutex } from '../../base/mutex.js';
 import { failWith } from '../base/errno-failure.js';
 
@@ -32,12 +33,14 @@ export class VfioPciIrqs {
   readonly #lock = new Mutex();
   readonly #events = new Map<number, IrqEvents>();
   #device: RunningDevice | null = null;
+  #function: OpenFunction | null = null;
   /** The enabled index: INTx, MSI or MSI-X. At most one is enabled. */
   #active: number | null = null;
 
   /** Begins the use of a device that a user opened. */
-  start(device: RunningDevice): void {
+  start(device: RunningDevice, opened: OpenFunction): void {
     this.#device = device;
+    this.#function = opened;
   }
 
   /** Disables all interrupts. The user closed the device. */
@@ -142,7 +145,8 @@ export class VfioPciIrqs {
     if ((this.#active !== null && !on) || set.start !== 0 || set.count !== 1) failWith('EINVAL');
     if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0) return this.#assign(set);
     if (!on) failWith('EINVAL');
-    this.#loopBack(set);
+    // Source: vfio_send_intx_eventfd
+    if (this.#function?.intxDisabled !== true) this.#loopBack(set);
   }
 
   /** MSI and MSI-X. */
@@ -170,7 +174,13 @@ export class VfioPciIrqs {
       throw error;
     }
     await this.#connect(set.index, set.start, set.count);
-    this.#active = set.index;
+    if (this.#active !== set.index) this.#setActive(set.index, set.start + set.count);
+  }
+
+  /** Config space depends on the enabled index. */
+  #setActive(index: number | null, vectors = 0): void {
+    this.#active = index;
+    this.#function?.setIrq(index, vectors);
   }
 
   async #undoAssign(set: IrqSet): Promise<void> {
@@ -199,7 +209,7 @@ export class VfioPciIrqs {
   }
 
   async #disable(index: number): Promise<void> {
-    this.#active = null;
+    this.#setActive(null);
     this.#eventsOf(index).clear();
     const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
     await this.#running.setIrqs({ flags, index, start: 0, count: 0 });

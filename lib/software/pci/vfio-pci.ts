@@ -1,11 +1,11 @@
 import { VFIO_DEVICE_INFO_MINSZ, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import {
   VFIO_DEVICE_FLAGS_RESET,
-  VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_OFFSET_SHIFT,
   VFIO_PCI_ROM_REGION_INDEX,
   VFIO_PCI_VGA_REGION_INDEX,
+  VFIO_REGION_INFO_FLAG_CAPS,
   VFIO_REGION_INFO_FLAG_MMAP,
 } from '../../uapi/vfio.js';
 import { VfioError } from '../../base/errors.js';
@@ -21,14 +21,12 @@ import type {
   RegionInfo,
 } from '../../kernel/kernel.js';
 import type { DeviceRegion, RunningDevice } from './running-device.js';
-import { PCI_COMMAND, PCI_COMMAND_IO, PCI_COMMAND_MEMORY, PCI_COMMAND_SERR } from '../../uapi/pci.js';
 import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { failWith } from '../base/errno-failure.js';
+import type { OpenFunction } from './open-function.js';
+import { enableDevice, readConfig, restoreConfig } from './physical-config.js';
 import type { VfioDriver } from '../group/vfio-driver.js';
 import { VfioPciIrqs } from './vfio-pci-irqs.js';
-
-/** The command register after the kernel enabled a device. Bus mastering is off. */
-const COMMAND_ENABLED = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_SERR;
 
 /** A device on the machine's bus, as its driver uses it. */
 export interface BusDevice {
@@ -45,13 +43,14 @@ export interface BusDevice {
 export class VfioPci implements VfioDriver {
   readonly #irqs = new VfioPciIrqs();
   #device: RunningDevice | null = null;
+  #function: OpenFunction | null = null;
   /** Config space at the open, before the user wrote to it. */
   #config: Uint8Array = new Uint8Array(0);
 
   constructor(private readonly busDevice: BusDevice) {}
 
   get ioTarget(): IoTarget {
-    return { kind: 'vfio-user', connection: this.#running.connection };
+    return { kind: 'vfio-user', connection: this.#opened.connection };
   }
 
   watchRemoval(onGone: (reason: VfioError) => void): () => void {
@@ -70,9 +69,10 @@ export class VfioPci implements VfioDriver {
     const device = await this.busDevice.start();
     this.busDevice.followDomain((domain) => device.setDomain(domain));
     if ((device.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await device.reset();
+    await enableDevice(device);
     this.#config = await readConfig(device);
-    await writeConfig(device, this.#config);
-    this.#irqs.start(device);
+    this.#function = await device.openFunction();
+    this.#irqs.start(device, this.#function);
     this.#device = device;
   }
 
@@ -81,7 +81,8 @@ export class VfioPci implements VfioDriver {
     this.#device = null;
     try {
       await this.#irqs.stop();
-      await writeConfig(device, this.#config);
+      this.#opened.close();
+      await restoreConfig(device, this.#config);
       if ((device.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await device.reset();
     } catch (error) {
       // The device's thread or process ended: there is no state left to restore.
@@ -101,7 +102,7 @@ export class VfioPci implements VfioDriver {
   getRegionInfo(regionIndex: number, argsz: number | undefined): RegionInfo {
     if (argsz !== undefined && argsz < VFIO_REGION_INFO_MINSZ) failWith('EINVAL');
     if (regionIndex === VFIO_PCI_VGA_REGION_INDEX) failWith('EINVAL');
-    const { info } = this.#region(regionIndex);
+    const info = this.#regionInfo(regionIndex);
     const hasRoom = argsz === undefined || argsz >= VFIO_REGION_INFO_MINSZ + capabilitiesSize(info.capabilities);
     const capabilities = hasRoom ? info.capabilities : {};
     return { ...info, offset: BigInt(regionIndex) << VFIO_PCI_OFFSET_SHIFT, capabilities };
@@ -125,16 +126,15 @@ export class VfioPci implements VfioDriver {
     // A transfer of 0 bytes reaches no region. The file system's check for a negative offset comes first.
     if (length === 0 && fileOffset >= 0n) return new Uint8Array(0);
     const { regionIndex, regionOffset } = splitFileOffset(fileOffset);
-    this.#checkAccess(regionIndex, regionOffset);
-    return this.#running.readRegion(regionIndex, regionOffset, length);
+    this.#region(regionIndex);
+    return this.#opened.read(regionIndex, regionOffset, length);
   }
 
   async write(fileOffset: bigint, data: Uint8Array): Promise<number> {
     if (data.length === 0 && fileOffset >= 0n) return 0;
     const { regionIndex, regionOffset } = splitFileOffset(fileOffset);
-    if (regionIndex === VFIO_PCI_ROM_REGION_INDEX) failWith('EINVAL');
-    this.#checkAccess(regionIndex, regionOffset);
-    return this.#running.writeRegion(regionIndex, regionOffset, data);
+    this.#region(regionIndex);
+    return this.#opened.write(regionIndex, regionOffset, data);
   }
 
   map(fileOffset: bigint, length: number, prot: { readonly read: boolean; readonly write: boolean }): MappingHandle {
@@ -160,14 +160,21 @@ export class VfioPci implements VfioDriver {
     return this.#device ?? failWith('ENODEV');
   }
 
-  #region(regionIndex: number): DeviceRegion {
-    return this.#running.regions[regionIndex] ?? failWith('EINVAL');
+  get #opened(): OpenFunction {
+    return this.#function ?? failWith('ENODEV');
   }
 
-  /** @throws EINVAL (in config space EFAULT) if the offset is not less than the size of the region */
-  #checkAccess(regionIndex: number, regionOffset: bigint): void {
-    const { size } = this.#region(regionIndex).info;
-    if (regionOffset >= size) failWith(regionIndex === VFIO_PCI_CONFIG_REGION_INDEX ? 'EFAULT' : 'EINVAL');
+  /** The table of a BAR that can be mapped can be mapped too. Source: vfio_pci_ioctl_get_region_info, msix_mappable_cap */
+  #regionInfo(regionIndex: number): RegionInfo {
+    const { info } = this.#region(regionIndex);
+    const mappable = (info.flags & VFIO_REGION_INFO_FLAG_MMAP) !== 0;
+    if (!mappable || this.#opened.tableRegion !== regionIndex) return info;
+    const flags = info.flags | VFIO_REGION_INFO_FLAG_CAPS;
+    return { ...info, flags, capabilities: { ...info.capabilities, msixMappable: true } };
+  }
+
+  #region(regionIndex: number): DeviceRegion {
+    return this.#running.regions[regionIndex] ?? failWith('EINVAL');
   }
 }
 
@@ -187,20 +194,4 @@ function capabilitiesSize({ sparseMmap, type, msixMappable }: RegionCapabilities
 
 function pageAligned(size: bigint): bigint {
   return (size + PAGE_SIZE_BIGINT - 1n) & -PAGE_SIZE_BIGINT;
-}
-
-/** Reads config space, with the command register as the kernel sets it when it enables a device. */
-async function readConfig(device: RunningDevice): Promise<Uint8Array> {
-  const size = device.regions[VFIO_PCI_CONFIG_REGION_INDEX]?.info.size ?? 0n;
-  const config = await device.readRegion(VFIO_PCI_CONFIG_REGION_INDEX, 0n, Number(size));
-  if (config.length > PCI_COMMAND + 1) config.set([COMMAND_ENABLED & 0xff, COMMAND_ENABLED >> 8], PCI_COMMAND);
-  return config;
-}
-
-/**
- * Undoes the user's writes to config space. In the kernel, most of them change vfio-pci's copy only, which each user gets
- * anew. Source: vfio_config_init, vfio_config_free
- */
-async function writeConfig(device: RunningDevice, config: Uint8Array): Promise<void> {
-  if (config.length > 0) await device.writeRegion(VFIO_PCI_CONFIG_REGION_INDEX, 0n, config);
 }

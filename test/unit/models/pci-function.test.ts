@@ -74,29 +74,35 @@ describe('validateModel', () => {
 });
 
 describe('config space', () => {
-  const quiet: ConfigEffects = { changed: () => undefined, functionReset: () => assert.fail(), msiOn: () => false };
+  const quiet: ConfigEffects = { changed: () => undefined, functionReset: () => assert.fail() };
+  const MSIX = { vectors: 2, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 64 } };
 
-  it('accepts writes to the low byte of the MSI flags as vfio-pci does, and corrects enable bit and vector count', () => {
-    let on = false;
-    const image = buildConfigImage({ ...base, msi: { vectors: 4 } });
-    const config = new EmulatedConfig(image, { ...quiet, msiOn: () => on });
-    const flags = (image.offsets.msi ?? 0) + 2;
-    const written = (...bytes: number[]): number[] => {
-      config.write(flags, Uint8Array.from(bytes));
+  it('has the flags of MSI and MSI-X as the device has them: vfio-pci virtualizes them', () => {
+    const image = buildConfigImage({ ...base, bars: [bar({})], msi: { vectors: 4 }, msix: MSIX });
+    const config = new EmulatedConfig(image, quiet);
+    const written = (capability = 0, ...bytes: number[]): number[] => {
+      config.write(capability + 2, Uint8Array.from(bytes));
       const seen = new Uint8Array(2);
-      config.read(flags, seen);
+      config.read(capability + 2, seen);
       return [...seen];
     };
-    // 64 bits and the number of messages go; the upper byte stays.
-    assert.deepEqual(written(0x00, 0xff), [0x00, 0x00]);
-    assert.deepEqual(written(0x71), [0x20, 0x00], 'no enabling, and four messages at most');
-    assert.equal(config.msiSends, false);
-    on = true;
-    assert.deepEqual(written(0x81), [0x81, 0x00]);
-    assert.equal(config.msiSends, true);
-    on = false;
-    config.write(flags - 2, Uint8Array.of(0, 0));
-    assert.equal(config.msiSends, false, 'a write that ends where the flags begin mends them too');
+    assert.deepEqual(written(image.offsets.msi, 0xff, 0xff), [0xf5, 0x00]);
+    assert.equal(config.msiEnabled, true);
+    assert.deepEqual(written(image.offsets.msi, 0x00), [0x84, 0x00]);
+    assert.equal(config.msiEnabled, false);
+    assert.deepEqual(written(image.offsets.msix, 0xff, 0xff), [0x01, 0xc0]);
+    assert.equal(config.msixMasked, true);
+  });
+
+  it('has the enable bits set and cleared by the client’s vectors', () => {
+    const image = buildConfigImage({ ...base, bars: [bar({})], msi: { vectors: 4 }, msix: MSIX });
+    const config = new EmulatedConfig(image, quiet);
+    config.write((image.offsets.msix ?? 0) + 3, Uint8Array.of(0x40));
+    config.enableMsi(true);
+    config.enableMsix(true);
+    assert.deepEqual([config.msiEnabled, config.msixMasked], [true, false], 'the kernel clears the function mask');
+    config.enableMsi(false);
+    assert.equal(config.msiEnabled, false);
   });
 
   it('has 256 bytes without PCI Express, and no capability bit without capabilities', () => {

@@ -1,6 +1,7 @@
 import { systemError, VfioError } from '../../../lib/base/errors.js';
 import type { IrqSet } from '../../../lib/kernel/kernel.js';
 import type { DmaSource, IommuDomain } from '../../../lib/software/iommu/domain.js';
+import type { OpenFunction } from '../../../lib/software/pci/open-function.js';
 import type { RunningDevice, DeviceRegion } from '../../../lib/software/pci/running-device.js';
 import { ErrnoFailure } from '../../../lib/software/base/errno-failure.js';
 
@@ -49,7 +50,6 @@ export class RecordingDomain implements IommuDomain {
 
 /** A device without a thread. Its config space is plain memory. It has a BAR of 4 KiB and one MSI. */
 export class PlainHost implements RunningDevice {
-  readonly connection = 0;
   readonly alive = true;
   readonly info = { flags: 2, numRegions: 9, numIrqs: 5 };
   readonly config = new Uint8Array(256);
@@ -70,6 +70,18 @@ export class PlainHost implements RunningDevice {
   writeRegion(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number> {
     if (regionIndex === 7) this.config.set(data, Number(regionOffset));
     return Promise.resolve(data.length);
+  }
+
+  openFunction(): Promise<OpenFunction> {
+    return Promise.resolve({
+      connection: 0,
+      tableRegion: undefined,
+      intxDisabled: false,
+      read: (index, offset, length) => this.readRegion(index, offset, length),
+      write: (index, offset, data) => this.writeRegion(index, offset, data),
+      setIrq: () => undefined,
+      close: () => undefined,
+    });
   }
 
   setIrqs(set: IrqSet): Promise<void> {
