@@ -1,4 +1,4 @@
-import type { ConnectionHandle } from '../kernel/kernel.js';
+import type { ConnectionHandle, Fd, MappingHandle } from '../kernel/kernel.js';
 
 /**
  * Open devices of the software core's vfio-pci. A handle is a connection too: regions and lanes use it as their target.
@@ -17,6 +17,12 @@ export interface VfioPciAddon {
   vfioPciRead(handle: ConnectionHandle, regionIndex: number, offset: bigint, length: number): Promise<Uint8Array>;
   /** Writes to a region on a call thread. @returns how many bytes @throws the errno of vfio-pci or of the device */
   vfioPciWrite(handle: ConnectionHandle, regionIndex: number, offset: bigint, data: Uint8Array): Promise<number>;
+  /**
+   * Adds a mapping of a BAR, or one that was restored: while memory decoding is off, every access to it faults, which revokes it.
+   * @param fd the file of the BAR, which stays the caller's
+   * @param offset the offset of the mapping in the file, bytes
+   */
+  vfioPciTrack(handle: ConnectionHandle, mapping: MappingHandle, bar: number, fd: Fd, offset: bigint): void;
   /** Tells config space which interrupt index is enabled, -1 for none, and with how many vectors. */
   vfioPciSetIrq(handle: ConnectionHandle, irqIndex: number, vectors: number): void;
   /** Tells whether the user has disabled INTx in the command register. */

@@ -142,6 +142,10 @@ bool PlaceAbsent(void* start, size_t length, int prot) {
   return MapHollow(source.empty_fd, 0, start, length, prot);
 }
 
+bool PlaceFaulting(void* start, size_t length, int prot) {
+  return mmap(start, length, prot, MAP_SHARED | MAP_FIXED, source.empty_fd, 0) != MAP_FAILED;
+}
+
 bool FillPage(uintptr_t address) {
   if (source.userfaultfd < 0) return false;
   uffdio_copy copy = {};

@@ -16,6 +16,10 @@ void PrepareAbsent(size_t length);
 // Async-signal-safe; changes errno. Thread: any.
 bool PlaceAbsent(void* start, size_t length, int prot);
 
+// Replaces [start, start + length), whole pages, by a mapping of an empty file: every access raises SIGBUS. Returns
+// false and keeps the old memory if the kernel rejects the mapping. PrepareAbsent must have been called. Thread: any.
+bool PlaceFaulting(void* start, size_t length, int prot);
+
 // Puts a page of 0xFF under an address of a range that PlaceAbsent made. Returns false if the range is gone or there is
 // no userfaultfd. Async-signal-safe; changes errno. Thread: any.
 bool FillPage(uintptr_t address);

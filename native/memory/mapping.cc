@@ -89,6 +89,16 @@ void Mapping::Restore(int fd, off_t offset) {
   revocable_->Restore(fd, offset, length_);
 }
 
+void Mapping::Suspend() {
+  if (revocable_ == nullptr) throw SysError(EINVAL, "mmap");
+  revocable_->Suspend();
+}
+
+void Mapping::Resume(int fd, off_t offset) {
+  if (revocable_ == nullptr) throw SysError(EINVAL, "mmap");
+  revocable_->Resume(fd, offset, length_);
+}
+
 HandleTable<Mapping>& Mappings() {
   // Never destroyed: threads may still run while the process exits.
   static auto* table = new HandleTable<Mapping>();

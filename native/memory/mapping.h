@@ -40,6 +40,11 @@ class Mapping {
   // the caller's. Throws SysError: EBADF after Close, else that of mmap; the memory then stays revoked. Thread: any.
   void Restore(int fd, off_t offset);
 
+  // Let every access fault until the file is mapped again; see revocable.h. Only for mappings made by Map. Throw
+  // SysError. Thread: any.
+  void Suspend();
+  void Resume(int fd, off_t offset);
+
   // The handling of faults. Null for mappings made by Allocate and Place: their faults are not handled.
   Revocable* revocable() const { return revocable_.get(); }
 

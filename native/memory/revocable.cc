@@ -111,11 +111,18 @@ bool Revocable::Close() {
   return true;
 }
 
-void Revocable::Restore(int fd, off_t offset, size_t length) {
+void Revocable::Suspend() {
   Lock lock(*this);
-  const uint32_t revoked = epoch();
-  if (revoked == kClosed) throw SysError(EBADF, "mmap");
-  if (!IsRevoked(revoked)) return;
+  if (IsRevoked(epoch())) return;
+  if (!PlaceFaulting(start_, length_, prot_)) throw SysError(errno, "mmap");
+}
+
+void Revocable::Resume(int fd, off_t offset, size_t length) {
+  Lock lock(*this);
+  if (!IsRevoked(epoch())) MapAgain(fd, offset, length);
+}
+
+void Revocable::MapAgain(int fd, off_t offset, size_t length) {
   // Behind the end of a file the next access would fault again.
   struct stat file = {};
   bool is_short = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
@@ -130,6 +137,14 @@ void Revocable::Restore(int fd, off_t offset, size_t length) {
     munmap(fresh, length_);
     throw SysError(error_number, "mremap");
   }
+}
+
+void Revocable::Restore(int fd, off_t offset, size_t length) {
+  Lock lock(*this);
+  const uint32_t revoked = epoch();
+  if (revoked == kClosed) throw SysError(EBADF, "mmap");
+  if (!IsRevoked(revoked)) return;
+  MapAgain(fd, offset, length);
   state_->epoch.store(revoked + 1, std::memory_order_release);
 }
 

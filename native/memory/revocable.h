@@ -56,6 +56,12 @@ class Revocable {
   // Thread: any.
   void Restore(int fd, off_t offset, size_t length);
 
+  // Takes the device's memory away without a revocation: the next access is a fault, which revokes it. Throws SysError.
+  // Thread: any.
+  void Suspend();
+  // Maps the file again at the same address after Suspend, unless a fault has revoked the memory. As Restore otherwise.
+  void Resume(int fd, off_t offset, size_t length);
+
   // The state can outlive this object.
   const std::shared_ptr<RevocationState>& state() const { return state_; }
 
@@ -66,6 +72,7 @@ class Revocable {
   // Async-signal-safe.
   bool Replace(uint32_t epoch);
   bool FillOnes(uintptr_t address);
+  void MapAgain(int fd, off_t offset, size_t length);
   void Tell() const;
 
   uint8_t* const start_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "vfio_pci/bar_mappings.h"
 #include "vfio_pci/virtual_config.h"
 #include "vfio_user/connection.h"
 
@@ -35,6 +36,8 @@ class PciFunction final : public Connection, private PhysicalFunction {
   void SetIrq(int index, uint32_t vectors);
   // Whether the user has disabled INTx in config space. Thread: any.
   bool intx_disabled() const { return config_.intx_disabled(); }
+  // The user's mappings of BARs. Thread: any.
+  BarMappings& mappings() { return mappings_; }
   // The BAR of the MSI-X table, -1 without one. Thread: any.
   int table_region() const { return table_region_; }
 
@@ -54,9 +57,11 @@ class PciFunction final : public Connection, private PhysicalFunction {
   int ReadConfig(size_t at, size_t width, uint32_t* value) override;
   int WriteConfig(size_t at, size_t width, uint32_t value) override;
   void Reset() override;
+  void DecodeMemory(bool on) override { mappings_.SetDecoding(on); }
   void DisableIntx(bool disabled) override;
 
   const std::shared_ptr<Connection> device_;
+  BarMappings mappings_;
   VirtualConfig config_;
   int table_region_ = -1;
   uint64_t table_start_ = 0;

@@ -77,6 +77,13 @@ Napi::Value VfioPciIntxDisabled(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), FunctionOf(info, "vfioPciIntxDisabled")->intx_disabled());
 }
 
+// (handle, mapping, bar, fd, offset)
+Napi::Value VfioPciTrack(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Mapping> mapping = Mappings().Require(ArgHandle(info, 1), "mmap");
+  FunctionOf(info, "mmap")->mappings().Add(mapping, ArgInt32(info, 2), ArgFd(info, 3), ArgOffset(info, 4));
+  return info.Env().Undefined();
+}
+
 Napi::Value VfioPciTableRegion(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), FunctionOf(info, "vfioPciTableRegion")->table_region());
 }
@@ -94,6 +101,7 @@ void RegisterVfioPci(Napi::Env env, Napi::Object exports) {
   Export<VfioPciWrite>(env, exports, "vfioPciWrite");
   Export<VfioPciSetIrq>(env, exports, "vfioPciSetIrq");
   Export<VfioPciIntxDisabled>(env, exports, "vfioPciIntxDisabled");
+  Export<VfioPciTrack>(env, exports, "vfioPciTrack");
   Export<VfioPciTableRegion>(env, exports, "vfioPciTableRegion");
   Export<VfioPciClose>(env, exports, "vfioPciClose");
 }

@@ -139,12 +139,16 @@ int VirtualConfig::WriteFields(size_t at, size_t width, uint32_t value) {
 
 // Source: vfio_basic_config_write
 int VirtualConfig::WriteHeader(size_t at, size_t width, uint32_t value) {
+  const bool was_on = memory_enabled();
+  if (at == PCI_COMMAND && (value & PCI_COMMAND_MEMORY) == 0 && was_on) function_.DecodeMemory(false);
   const int error = WriteFields(at, width, value);
-  if (error != 0) return error;
-  if (at == PCI_COMMAND) {
+  if (error == 0 && at == PCI_COMMAND) {
     layout_.SetCopyWord(PCI_COMMAND, (layout_.CopyWord(PCI_COMMAND) & ~kDecode) | (value & kDecode));
     decodes_.store((value & PCI_COMMAND_MEMORY) != 0, std::memory_order_release);
   }
+  // After a failed write too: then the memory is as it was.
+  if (at == PCI_COMMAND && memory_enabled()) function_.DecodeMemory(true);
+  if (error != 0) return error;
   if (at == PCI_COMMAND || at == PCI_COMMAND + 1) {
     const bool disabled = (layout_.CopyWord(PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE) != 0;
     if (intx_disabled_.exchange(disabled) != disabled) function_.DisableIntx(disabled);
@@ -161,8 +165,11 @@ int VirtualConfig::WritePowerManagement(size_t start, size_t at, size_t width, u
   uint32_t control = 0;
   const int failed = function_.ReadConfig(at, 2, &control);
   if (failed != 0) return failed;
+  if (state == kD3) function_.DecodeMemory(false);
   asleep_.store(state == kD3);
-  return function_.WriteConfig(at, 2, (control & ~static_cast<uint32_t>(PCI_PM_CTRL_STATE_MASK)) | state);
+  const int written = function_.WriteConfig(at, 2, (control & ~static_cast<uint32_t>(PCI_PM_CTRL_STATE_MASK)) | state);
+  if (memory_enabled()) function_.DecodeMemory(true);
+  return written;
 }
 
 // MSI is enabled by SET_IRQS alone, for as many vectors as that call set up. Source: vfio_msi_config_write

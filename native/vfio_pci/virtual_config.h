@@ -22,6 +22,8 @@ class PhysicalFunction {
   virtual int ReadConfig(size_t at, size_t width, uint32_t* value) = 0;
   virtual int WriteConfig(size_t at, size_t width, uint32_t value) = 0;
   virtual void Reset() = 0;
+  // The device stops to answer memory accesses, or answers them again.
+  virtual void DecodeMemory(bool on) = 0;
   // The user's INTx disable bit was set or cleared.
   virtual void DisableIntx(bool disabled) = 0;
 };

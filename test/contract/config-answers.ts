@@ -81,7 +81,7 @@ export class OpenConfig {
 }
 
 /** Asserts that a call fails with an errno. */
-export async function failsWith(call: Promise<unknown>, errno: string): Promise<void> {
+async function failsWith(call: Promise<unknown>, errno: string): Promise<void> {
   await assert.rejects(call, (error) => error instanceof VfioError && error.code === errno);
 }
 

@@ -48,6 +48,49 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
+/** While memory decoding is off, a mapped BAR is revoked by the first access. */
+export function describeMappedDecoding(name: string, open: () => Promise<WaysSubject>): void {
+  describe(`a mapped BAR without memory decoding, on ${name}`, () => {
+    let subject: WaysSubject;
+    let device: Device;
+    before(async () => {
+      subject = await open();
+    });
+    beforeEach(async () => {
+      device = await subject.engine.attach(subject.name);
+    });
+    afterEach(() => device.detach());
+    after(() => subject.close());
+
+    for (const [title, way] of Object.entries(WAYS)) {
+      it(`is revoked by an access, and restored with decoding: ${title}`, async () => {
+        const region = device.region(0);
+        const events: string[] = [];
+        for (const change of ['revoked', 'restored'] as const) device.on(change, () => events.push(change));
+        const before = await way.read(region, 0x14);
+        await device.config.setMemoryDecode(false);
+        assert.equal(region.revoked, false, 'no access has noticed it');
+        await rejects(way.read(region, 0x14), 'ERR_REVOKED');
+        await rejects(way.write(region, 0x14, 1), 'ERR_REVOKED');
+        assert.equal(region.revoked, true);
+        await device.config.setMemoryDecode(true);
+        assert.equal(region.revoked, false);
+        assert.equal(await way.read(region, 0x14), before);
+        assert.deepEqual(events, ['revoked', 'restored']);
+      });
+    }
+
+    it('is not revoked without an access', async () => {
+      const region = device.region(0);
+      const before = region.accessor.read32(0x14);
+      await device.config.setMemoryDecode(false);
+      await device.config.setMemoryDecode(true);
+      assert.equal(region.accessor.read32(0x14), before);
+      assert.equal(region.revoked, false);
+    });
+  });
+}
+
 /** What vfio-pci virtualizes is the same by every way to access a region. */
 export function describeVirtualizedWays(name: string, open: () => Promise<WaysSubject>): void {
   describe(`what vfio-pci virtualizes, on ${name}`, () => {

@@ -1,7 +1,10 @@
 import { Engine } from '../../lib/engine/engine.js';
-import { describeVirtualizedWays } from '../contract/virtualized-ways.js';
+import { describeMappedDecoding, describeVirtualizedWays, type WaysSubject } from '../contract/virtualized-ways.js';
 
-describeVirtualizedWays('the software core', () => {
+function open(): Promise<WaysSubject> {
   const engine = new Engine();
   return Promise.resolve({ engine, name: 'testdev', register: { bar: 2, offset: 8 }, close: () => engine.close() });
-});
+}
+
+describeVirtualizedWays('the software core', open);
+describeMappedDecoding('the software core', open);

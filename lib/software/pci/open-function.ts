@@ -1,4 +1,4 @@
-import type { ConnectionHandle } from '../../kernel/kernel.js';
+import type { ConnectionHandle, Fd, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
 import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_ROM_REGION_INDEX } from '../../uapi/vfio.js';
 import type { DeviceRegion } from './running-device.js';
@@ -15,6 +15,8 @@ export interface OpenFunction {
   read(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array>;
   /** Writes to a region. @returns how many bytes were written @throws the errno of vfio-pci or of the device */
   write(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number>;
+  /** Takes a mapping of a BAR away while memory decoding is off. @param fd the file of the BAR */
+  track(mapping: MappingHandle, bar: number, fd: Fd, offset: bigint): void;
   /** Tells config space which interrupt index is enabled, with how many vectors. */
   setIrq(index: number | null, vectors: number): void;
   /** Ends the user's access. */
@@ -51,6 +53,10 @@ class NativeFunction implements OpenFunction {
 
   write(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number> {
     return addon.vfioPciWrite(this.connection, regionIndex, regionOffset, data);
+  }
+
+  track(mapping: MappingHandle, bar: number, fd: Fd, offset: bigint): void {
+    addon.vfioPciTrack(this.connection, mapping, bar, fd, offset);
   }
 
   setIrq(index: number | null, vectors: number): void {

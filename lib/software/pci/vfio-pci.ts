@@ -146,14 +146,22 @@ export class VfioPci implements VfioDriver {
     const end = regionOffset + pageAligned(BigInt(length));
     const areas = info.capabilities.sparseMmap ?? [{ offset: 0n, size: pageAligned(info.size) }];
     if (!areas.some(({ offset, size }) => offset <= regionOffset && end <= offset + size)) failWith('EINVAL');
-    return addon.mappingCreate(fd, regionOffset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0));
+    const mapping = addon.mappingCreate(fd, regionOffset, length, (prot.read ? 1 : 0) | (prot.write ? 2 : 0));
+    try {
+      this.#opened.track(mapping, regionIndex, fd, regionOffset);
+    } catch (error) {
+      addon.mappingClose(mapping);
+      throw error;
+    }
+    return mapping;
   }
 
-  restoreMapping(mapping: MappingHandle, fileOffset: bigint): Promise<void> {
+  async restoreMapping(mapping: MappingHandle, fileOffset: bigint): Promise<void> {
     const { regionIndex, regionOffset } = splitFileOffset(fileOffset);
     const { fd } = this.#region(regionIndex);
     if (fd === undefined) failWith('EINVAL');
-    return addon.mappingRestore(mapping, fd, regionOffset);
+    await addon.mappingRestore(mapping, fd, regionOffset);
+    this.#opened.track(mapping, regionIndex, fd, regionOffset);
   }
 
   get #running(): RunningDevice {

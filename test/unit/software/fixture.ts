@@ -79,6 +79,7 @@ export class PlainHost implements RunningDevice {
       intxDisabled: false,
       read: (index, offset, length) => this.readRegion(index, offset, length),
       write: (index, offset, data) => this.writeRegion(index, offset, data),
+      track: () => undefined,
       setIrq: () => undefined,
       close: () => undefined,
     });

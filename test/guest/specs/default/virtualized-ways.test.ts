@@ -1,9 +1,13 @@
-import { describeVirtualizedWays } from '../../../contract/virtualized-ways.js';
+import {
+  describeMappedDecoding,
+  describeVirtualizedWays,
+  type WaysSubject,
+} from '../../../contract/virtualized-ways.js';
 import { BDF } from '../../devices.js';
 import { bind, restore } from '../../support/binding.js';
 import { linuxEngine } from '../../support/engine.js';
 
-describeVirtualizedWays('the real kernel', async () => {
+async function open(): Promise<WaysSubject> {
   await bind(BDF.nvme);
   const engine = linuxEngine();
   return {
@@ -15,4 +19,7 @@ describeVirtualizedWays('the real kernel', async () => {
       await restore(BDF.nvme);
     },
   };
-});
+}
+
+describeVirtualizedWays('the real kernel', open);
+describeMappedDecoding('the real kernel', open);
