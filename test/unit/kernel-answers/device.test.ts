@@ -195,7 +195,7 @@ table('Device: info, regions, pread/pwrite, mmap', twoDevices, [
     'load through the mapping',
     'memory decode off',
     'signal SIGBUS',
-    "the fault is handled, on both kernels: test/contract/virtualized-ways.ts",
+    'the fault is handled, on both kernels: test/contract/virtualized-ways.ts',
   ),
   row('pwrite 4 BAR0', 'memory decode off', '-1 EIO', async (s) => {
     await s.deviceOpen();
