@@ -10,9 +10,17 @@ export interface VfioPciAddon {
    * @param device the connection to the device, which stays open
    * @param configSize 256 or 4096, bytes
    * @param barSizes the sizes of the six BARs and of the ROM, bytes; 0 for an absent one
+   * @param irqCounts how many vectors each of the five interrupt indexes has
+   * @param dynamicMsix whether vectors of MSI-X can be added while it is enabled
    * @throws the device's errno
    */
-  vfioPciOpen(device: ConnectionHandle, configSize: number, barSizes: BigUint64Array): Promise<ConnectionHandle>;
+  vfioPciOpen(
+    device: ConnectionHandle,
+    configSize: number,
+    barSizes: BigUint64Array,
+    irqCounts: Int32Array,
+    dynamicMsix: boolean,
+  ): Promise<ConnectionHandle>;
   /** Reads from a region on a call thread. @returns fewer bytes at the end of a BAR @throws the errno of vfio-pci or of the device */
   vfioPciRead(handle: ConnectionHandle, regionIndex: number, offset: bigint, length: number): Promise<Uint8Array>;
   /** Writes to a region on a call thread. @returns how many bytes @throws the errno of vfio-pci or of the device */
@@ -23,12 +31,26 @@ export interface VfioPciAddon {
    * @param offset the offset of the mapping in the file, bytes
    */
   vfioPciTrack(handle: ConnectionHandle, mapping: MappingHandle, bar: number, fd: Fd, offset: bigint): void;
-  /** Tells config space which interrupt index is enabled, -1 for none, and with how many vectors. */
-  vfioPciSetIrq(handle: ConnectionHandle, irqIndex: number, vectors: number): void;
-  /** Tells whether the user has disabled INTx in the command register. */
-  vfioPciIntxDisabled(handle: ConnectionHandle): boolean;
+  /**
+   * VFIO_DEVICE_SET_IRQS.
+   * @param data what follows the structure: descriptors, or bytes
+   * @param sleeps true for a promise; false runs it on the calling thread, any that may block
+   * @throws EINVAL, ENOTTY, ERANGE, EBADF, EBUSY for a second eventfd that unmasks, and the device's errno
+   */
+  vfioPciSetIrqs(
+    handle: ConnectionHandle,
+    argsz: number,
+    flags: number,
+    index: number,
+    start: number,
+    count: number,
+    data: Uint8Array,
+    sleeps: boolean,
+  ): Promise<void> | void;
+  /** Signals the eventfd that asks the user for the device, if there is one. */
+  vfioPciRequest(handle: ConnectionHandle): void;
   /** Returns the BAR of the MSI-X table, -1 without one. */
   vfioPciTableRegion(handle: ConnectionHandle): number;
-  /** Ends all access: regions that still have the handle then get ENODEV. */
-  vfioPciClose(handle: ConnectionHandle): void;
+  /** Ends all access: regions that still have the handle then get ENODEV. Disables the interrupts. */
+  vfioPciClose(handle: ConnectionHandle): Promise<void>;
 }

@@ -12,18 +12,10 @@
 #include "vfio_user/message.h"
 
 namespace vfio_engine {
-namespace {
 
-unsigned OrderOf(uint32_t vectors) {
-  unsigned order = 0;
-  while ((1u << order) < vectors) order++;
-  return order;
-}
-
-}  // namespace
-
-PciFunction::PciFunction(std::shared_ptr<Connection> device, size_t config_size, const std::vector<uint64_t>& bars)
-    : device_(std::move(device)), config_(*this, ReadWhole(*device_, config_size), bars) {
+PciFunction::PciFunction(std::shared_ptr<Connection> device, size_t config_size, const std::vector<uint64_t>& bars,
+                         const IrqCounts& irqs)
+    : device_(std::move(device)), irqs_(device_, irqs), config_(*this, ReadWhole(*device_, config_size), bars) {
   const ConfigLayout& layout = config_.layout();
   const Capability* msix = layout.Find(PCI_CAP_ID_MSIX);
   if (msix == nullptr) return;
@@ -104,9 +96,8 @@ ssize_t PciFunction::MoveBar(uint32_t region_index, uint64_t offset, uint32_t co
   return length;
 }
 
-void PciFunction::SetIrq(int index, uint32_t vectors) {
-  irq_.store(index);
-  config_.SetIrq(index, OrderOf(vectors));
+int PciFunction::SetIrqs(const IrqSet& set, const std::vector<uint8_t>& data) {
+  return alive() ? irqs_.Set(set, data, config_.intx_disabled()) : -ENODEV;
 }
 
 int PciFunction::ReadConfig(size_t at, size_t width, uint32_t* value) {
@@ -135,14 +126,7 @@ void PciFunction::Reset() {
 // The device's bit follows the user's. To set it masks INTx, to clear it unmasks INTx, whoever had masked it: first
 // that, so that a level which is still asserted is signalled once. Source: vfio_basic_config_write
 void PciFunction::DisableIntx(bool disabled) {
-  if (!disabled && irq_.load() == VFIO_PCI_INTX_IRQ_INDEX) {
-    constexpr uint32_t flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
-    const vfio_irq_set set = {sizeof(set), flags, VFIO_PCI_INTX_IRQ_INDEX, 0, 1};
-    std::vector<uint8_t> payload(sizeof(set));
-    std::memcpy(payload.data(), &set, sizeof(set));
-    Reply reply;
-    device_->Request(wire::kDeviceSetIrqs, payload, {}, reply);
-  }
+  if (!disabled) irqs_.UnmaskIntx();
   uint32_t command = 0;
   if (ReadConfig(PCI_COMMAND, 2, &command) != 0) return;
   const uint32_t bit = PCI_COMMAND_INTX_DISABLE;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vfio_pci/bar_mappings.h"
+#include "vfio_pci/function_irqs.h"
 #include "vfio_pci/virtual_config.h"
 #include "vfio_user/connection.h"
 
@@ -16,7 +17,8 @@ namespace vfio_engine {
 class PciFunction final : public Connection, private PhysicalFunction {
  public:
   // Reads config space. `bars` are the sizes of the BARs and the ROM. Throws SysError. Thread: any that may block.
-  PciFunction(std::shared_ptr<Connection> device, size_t config_size, const std::vector<uint64_t>& bars);
+  PciFunction(std::shared_ptr<Connection> device, size_t config_size, const std::vector<uint64_t>& bars,
+              const IrqCounts& irqs);
 
   // As in connection.h. Besides, they return -EINVAL for an offset outside of a BAR; -EFAULT outside of config space;
   // -EIO for a memory BAR and -ENOMEM for the ROM while memory decoding is off; -ENODEV after Close.
@@ -32,10 +34,9 @@ class PciFunction final : public Connection, private PhysicalFunction {
   // Ends all access by this user. The connection to the device stays open.
   void Close() override { closed_.store(true, std::memory_order_release); }
 
-  // Tells which interrupt index is enabled, VirtualConfig::kNoIrq for none, and for MSI its vectors. Thread: any.
-  void SetIrq(int index, uint32_t vectors);
-  // Whether the user has disabled INTx in config space. Thread: any.
-  bool intx_disabled() const { return config_.intx_disabled(); }
+  // Performs VFIO_DEVICE_SET_IRQS; see function_irqs.h. Thread: any that may block.
+  int SetIrqs(const IrqSet& set, const std::vector<uint8_t>& data);
+  FunctionIrqs& irqs() { return irqs_; }
   // The user's mappings of BARs. Thread: any.
   BarMappings& mappings() { return mappings_; }
   // The BAR of the MSI-X table, -1 without one. Thread: any.
@@ -59,14 +60,16 @@ class PciFunction final : public Connection, private PhysicalFunction {
   void Reset() override;
   void DecodeMemory(bool on) override { mappings_.SetDecoding(on); }
   void DisableIntx(bool disabled) override;
+  bool msi_enabled() const override { return irqs_.active() == VFIO_PCI_MSI_IRQ_INDEX; }
+  unsigned msi_order() const override { return irqs_.msi_order(); }
 
   const std::shared_ptr<Connection> device_;
+  FunctionIrqs irqs_;
   BarMappings mappings_;
   VirtualConfig config_;
   int table_region_ = -1;
   uint64_t table_start_ = 0;
   uint64_t table_end_ = 0;
-  std::atomic<int> irq_{VirtualConfig::kNoIrq};
   std::atomic<bool> closed_{false};
 };
 

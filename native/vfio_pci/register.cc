@@ -1,5 +1,9 @@
 // The exported functions of open PCI functions. Their contract: lib/native/vfio-pci.ts.
 #include "common/register.h"
+#include <linux/vfio.h>
+
+#include <algorithm>
+
 #include "common/args.h"
 #include "common/async.h"
 #include "common/bytes.h"
@@ -15,19 +19,24 @@ std::shared_ptr<PciFunction> FunctionOf(const Napi::CallbackInfo& info, const ch
   return function;
 }
 
-// (connection, configSize, sizes) => Promise<handle>
+// (connection, configSize, barSizes, irqCounts, dynamicMsix) => Promise<handle>
 Napi::Value VfioPciOpen(const Napi::CallbackInfo& info) {
   std::shared_ptr<Connection> device = Connections().Require(ArgHandle(info, 0), "vfioPciOpen");
   const size_t config_size = ArgSize(info, 1);
   Napi::BigUint64Array sizes = ArgUint64s(info, 2);
-  if (sizes.ElementLength() != kBars || (config_size != 256 && config_size != 4096)) {
+  Napi::Int32Array counts = ArgInt32s(info, 3);
+  IrqCounts irqs;
+  irqs.dynamic_msix = ArgBoolean(info, 4);
+  if (sizes.ElementLength() != kBars || counts.ElementLength() != irqs.counts.size() ||
+      (config_size != 256 && config_size != 4096)) {
     throw SysError(EINVAL, "vfioPciOpen");
   }
+  std::copy(counts.Data(), counts.Data() + irqs.counts.size(), irqs.counts.begin());
   std::vector<uint64_t> bars(sizes.Data(), sizes.Data() + kBars);
   return RunAsync(
       info.Env(),
-      [device, config_size, bars = std::move(bars)] {
-        return Connections().Add(std::make_shared<PciFunction>(device, config_size, bars));
+      [device, config_size, bars = std::move(bars), irqs] {
+        return Connections().Add(std::make_shared<PciFunction>(device, config_size, bars, irqs));
       },
       [](Napi::Env env, uint64_t handle) { return Napi::Number::New(env, static_cast<double>(handle)); });
 }
@@ -67,14 +76,22 @@ Napi::Value VfioPciWrite(const Napi::CallbackInfo& info) {
                   [](Napi::Env env, size_t moved) { return Napi::Number::New(env, static_cast<double>(moved)); });
 }
 
-// (handle, irqIndex or -1, vectors)
-Napi::Value VfioPciSetIrq(const Napi::CallbackInfo& info) {
-  FunctionOf(info, "vfioPciSetIrq")->SetIrq(ArgInt32(info, 1), ArgUint32(info, 2));
-  return info.Env().Undefined();
+// (handle, argsz, flags, index, start, count, data, sleeps)
+Napi::Value VfioPciSetIrqs(const Napi::CallbackInfo& info) {
+  auto function = FunctionOf(info, "VFIO_DEVICE_SET_IRQS");
+  Napi::Uint8Array bytes = ArgBytes(info, 6);
+  std::vector<uint8_t> data(bytes.Data(), bytes.Data() + bytes.ByteLength());
+  const IrqSet set = {ArgUint32(info, 1), ArgUint32(info, 2), ArgUint32(info, 3), ArgUint32(info, 4),
+                      ArgUint32(info, 5)};
+  return RunEitherVoid(info.Env(), ArgBoolean(info, 7), [function, set, data = std::move(data)] {
+    const int error = function->SetIrqs(set, data);
+    if (error != 0) throw SysError(-error, "VFIO_DEVICE_SET_IRQS");
+  });
 }
 
-Napi::Value VfioPciIntxDisabled(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), FunctionOf(info, "vfioPciIntxDisabled")->intx_disabled());
+Napi::Value VfioPciRequest(const Napi::CallbackInfo& info) {
+  FunctionOf(info, "vfioPciRequest")->irqs().SignalRequest();
+  return info.Env().Undefined();
 }
 
 // (handle, mapping, bar, fd, offset)
@@ -88,9 +105,14 @@ Napi::Value VfioPciTableRegion(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), FunctionOf(info, "vfioPciTableRegion")->table_region());
 }
 
+// (handle) => Promise<void>
 Napi::Value VfioPciClose(const Napi::CallbackInfo& info) {
-  Connections().Remove(ArgHandle(info, 0), "vfioPciClose")->Close();
-  return info.Env().Undefined();
+  auto function = FunctionOf(info, "vfioPciClose");
+  Connections().Remove(ArgHandle(info, 0), "vfioPciClose");
+  return RunAsyncVoid(info.Env(), [function] {
+    function->Close();
+    function->irqs().Stop();
+  });
 }
 
 }  // namespace
@@ -99,8 +121,8 @@ void RegisterVfioPci(Napi::Env env, Napi::Object exports) {
   Export<VfioPciOpen>(env, exports, "vfioPciOpen");
   Export<VfioPciRead>(env, exports, "vfioPciRead");
   Export<VfioPciWrite>(env, exports, "vfioPciWrite");
-  Export<VfioPciSetIrq>(env, exports, "vfioPciSetIrq");
-  Export<VfioPciIntxDisabled>(env, exports, "vfioPciIntxDisabled");
+  Export<VfioPciSetIrqs>(env, exports, "vfioPciSetIrqs");
+  Export<VfioPciRequest>(env, exports, "vfioPciRequest");
   Export<VfioPciTrack>(env, exports, "vfioPciTrack");
   Export<VfioPciTableRegion>(env, exports, "vfioPciTableRegion");
   Export<VfioPciClose>(env, exports, "vfioPciClose");

@@ -1,7 +1,6 @@
 #include "vfio_pci/virtual_config.h"
 
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -42,11 +41,6 @@ VirtualConfig::VirtualConfig(PhysicalFunction& function, const std::vector<uint8
   const uint16_t command = layout_.CopyWord(PCI_COMMAND);
   decodes_.store((command & PCI_COMMAND_MEMORY) != 0);
   intx_disabled_.store((command & PCI_COMMAND_INTX_DISABLE) != 0);
-}
-
-void VirtualConfig::SetIrq(int index, unsigned msi_order) {
-  msi_order_.store(msi_order);
-  irq_.store(index);
 }
 
 ssize_t VirtualConfig::Read(uint64_t at, uint8_t* data, size_t count) {
@@ -178,8 +172,8 @@ int VirtualConfig::WriteMsi(size_t start, size_t at, size_t width, uint32_t valu
   const size_t flags_at = start + PCI_MSI_FLAGS;
   if (error != 0 || at > flags_at || at + width < flags_at) return error;
   uint32_t flags = layout_.CopyWord(flags_at);
-  if (irq_.load() != VFIO_PCI_MSI_IRQ_INDEX) flags &= ~static_cast<uint32_t>(PCI_MSI_FLAGS_ENABLE);
-  const unsigned order = msi_order_.load();
+  if (!function_.msi_enabled()) flags &= ~static_cast<uint32_t>(PCI_MSI_FLAGS_ENABLE);
+  const unsigned order = function_.msi_order();
   if ((flags & PCI_MSI_FLAGS_QSIZE) >> 4 > order)
     flags = (flags & ~static_cast<uint32_t>(PCI_MSI_FLAGS_QSIZE)) | order << 4;
   layout_.SetCopyWord(flags_at, static_cast<uint16_t>(flags));

@@ -26,6 +26,9 @@ class PhysicalFunction {
   virtual void DecodeMemory(bool on) = 0;
   // The user's INTx disable bit was set or cleared.
   virtual void DisableIntx(bool disabled) = 0;
+  // Whether SET_IRQS has enabled MSI, and the binary logarithm of how many vectors it got last, rounded up.
+  virtual bool msi_enabled() const = 0;
+  virtual unsigned msi_order() const = 0;
 };
 
 // The BARs and the ROM.
@@ -34,8 +37,6 @@ constexpr size_t kRomBar = 6;
 
 class VirtualConfig {
  public:
-  static constexpr int kNoIrq = -1;
-
   // `device` is config space as the device has it, `bars` the size in bytes of each BAR, 0 for an absent one. The
   // function must live as long as this object.
   VirtualConfig(PhysicalFunction& function, const std::vector<uint8_t>& device, const std::vector<uint64_t>& bars);
@@ -49,8 +50,6 @@ class VirtualConfig {
   bool memory_enabled() const { return decodes_.load(std::memory_order_acquire) && !asleep_.load(); }
   // Whether the user has disabled INTx. Thread: any.
   bool intx_disabled() const { return intx_disabled_.load(std::memory_order_acquire); }
-  // Tells which interrupt index is enabled, and for MSI the binary logarithm of its vectors, rounded up. Thread: any.
-  void SetIrq(int index, unsigned msi_order);
   const ConfigLayout& layout() const { return layout_; }
   uint64_t bar_size(size_t bar) const { return bar_sizes_[bar]; }
   bool is_memory(size_t bar) const { return (bar_flags_[bar] & PCI_BASE_ADDRESS_SPACE_IO) == 0; }
@@ -76,8 +75,6 @@ class VirtualConfig {
   std::atomic<bool> decodes_{false};
   std::atomic<bool> asleep_{false};
   std::atomic<bool> intx_disabled_{false};
-  std::atomic<int> irq_{kNoIrq};
-  std::atomic<unsigned> msi_order_{0};
 };
 
 }  // namespace vfio_engine

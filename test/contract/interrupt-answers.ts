@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
+import { openSync } from 'node:fs';
 
-import type { Fd } from '../../lib/kernel/kernel.js';
+import type { Fd, IrqSet } from '../../lib/kernel/kernel.js';
+import { addon } from '../../lib/native/addon.js';
 import * as pci from '../../lib/uapi/pci.js';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
+  VFIO_IRQ_SET_ACTION_UNMASK,
+  VFIO_IRQ_SET_DATA_BOOL,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
+  VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
 } from '../../lib/uapi/vfio.js';
-import type { OpenConfig } from './config-answers.js';
+import { failsWith, type OpenConfig } from './open-config.js';
 
 /** The MSI-X table of a function, where the user reaches it through the region. */
 interface Table {
@@ -48,6 +53,43 @@ export function describeMsiAnswers(config: () => OpenConfig): void {
   });
 }
 
+/** How SET_IRQS sets up INTx. Source: drivers/vfio/pci/vfio_pci_intrs.c (6.12) */
+export function describeIntxAnswers(config: () => OpenConfig): void {
+  const intx = (flags: number, rest: Partial<IrqSet> = {}): Promise<void> =>
+    config().kernel.setIrqs(config().device, { flags, index: VFIO_PCI_INTX_IRQ_INDEX, start: 0, count: 1, ...rest });
+
+  it('takes one eventfd that unmasks: a second one is EBUSY', async () => {
+    const unmask = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
+    await enable(config(), VFIO_PCI_INTX_IRQ_INDEX);
+    await intx(unmask, { eventfds: [config().eventfd] });
+    await failsWith(intx(unmask, { eventfds: [config().eventfd] }), 'EBUSY');
+    await intx(unmask, { eventfds: [-1] });
+    await intx(unmask, { eventfds: [config().eventfd] });
+    await disable(config(), VFIO_PCI_INTX_IRQ_INDEX);
+  });
+
+  it('takes every byte but 0 for true, and signals nothing while INTx is disabled', async () => {
+    const bool = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER;
+    const { eventfd } = config();
+    await enable(config(), VFIO_PCI_INTX_IRQ_INDEX);
+    addon.eventfdRead(eventfd);
+    const command = await config().field(pci.PCI_COMMAND, 2);
+    for (const [byte, count] of [
+      [0, 0],
+      [1, 1],
+      [2, 1],
+      [0xff, 1],
+    ] as const) {
+      await intx(bool, { bools: Uint8Array.of(byte) });
+      assert.equal(addon.eventfdRead(eventfd), count, `byte ${byte}`);
+    }
+    await config().set(pci.PCI_COMMAND, 2, command | pci.PCI_COMMAND_INTX_DISABLE);
+    await intx(bool, { bools: Uint8Array.of(1) });
+    assert.equal(addon.eventfdRead(eventfd), 0);
+    await disable(config(), VFIO_PCI_INTX_IRQ_INDEX);
+  });
+}
+
 /** How vfio-pci shows MSI-X: SET_IRQS alone turns it on. Source: vfio_pci_config.c, vfio_pci_rdwr.c (6.12) */
 export function describeMsixAnswers(config: () => OpenConfig): void {
   it('drops writes to MSI-X in config space, and shows what SET_IRQS did', async () => {
@@ -81,6 +123,37 @@ export function describeMsixAnswers(config: () => OpenConfig): void {
     await config().set(pci.PCI_COMMAND, 2, command & ~pci.PCI_COMMAND_MEMORY);
     assert.deepEqual(await read(), ones);
     await config().set(pci.PCI_COMMAND, 2, command);
+  });
+}
+
+/** How SET_IRQS sets up several vectors. Source: vfio_msi_set_block */
+export function describeBlockAnswers(config: () => OpenConfig): void {
+  it('keeps the vectors behind a bad descriptor, and takes the others away', async () => {
+    const { kernel, device } = config();
+    const fds = Array.from({ length: 3 }, () => addon.eventfdCreate());
+    const file = openSync('/dev/null', 'r');
+    const set = (flags: number, eventfds?: readonly Fd[], count = 3): Promise<void> => {
+      const all = { flags, index: VFIO_PCI_MSIX_IRQ_INDEX, start: 0, count };
+      return kernel.setIrqs(device, eventfds === undefined ? all : { ...all, eventfds });
+    };
+    const assign = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+    const signalled = async (): Promise<number[]> => {
+      await set(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
+      return fds.map((fd) => addon.eventfdRead(fd));
+    };
+    try {
+      await set(assign, fds);
+      assert.deepEqual(await signalled(), [1, 1, 1]);
+      await failsWith(set(assign, [fds[0] ?? -1, file, fds[2] ?? -1]), 'EINVAL');
+      assert.deepEqual(await signalled(), [0, 0, 1]);
+      await failsWith(set(assign, [fds[0] ?? -1, fds[1] ?? -1, 9999]), 'EBADF');
+      assert.deepEqual(await signalled(), [0, 0, 0]);
+      await set(assign, fds);
+      assert.deepEqual(await signalled(), [1, 1, 1]);
+      await disable(config(), VFIO_PCI_MSIX_IRQ_INDEX);
+    } finally {
+      for (const fd of [...fds, file]) addon.closeFdSync(fd);
+    }
   });
 }
 

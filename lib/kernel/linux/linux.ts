@@ -1,3 +1,4 @@
+import { irqData } from '../irq-data.js';
 import { withContext } from '../../base/errors.js';
 import { LAST_ADDRESS } from '../../base/iova-range.js';
 import { PROT_READ, PROT_WRITE } from '../../uapi/mman.js';
@@ -10,7 +11,7 @@ import { parseDeviceInfos, parseIommuInfo, parseRegionInfo, wantedArgsz } from '
 import type { DeviceExtras } from '../device-extras.js';
 import { dmaScheduler } from './dma-scheduler.js';
 import type { IommufdKernel } from '../iommufd.js';
-import type { DmaUnmapResult, Fd, IommuInfo, IrqSet, RegionInfo, VfioKernel } from '../kernel.js';
+import type { DmaUnmapResult, Fd, IommuInfo, RegionInfo, VfioKernel } from '../kernel.js';
 import { linuxDeviceExtras } from './device-extras.js';
 import { linuxDescriptors } from './descriptors.js';
 import { linuxIommufd } from './iommufd.js';
@@ -162,11 +163,6 @@ function queryWithRoom(ask: (argsz: number) => Uint8Array, argsz: number | undef
   const wanted = wantedArgsz(answer);
   const again = argsz === undefined && wanted > room && wanted <= LARGEST_ARGSZ;
   return again ? ask(wanted) : answer;
-}
-
-function irqData({ eventfds, bools }: IrqSet): Uint8Array {
-  if (eventfds === undefined) return bools ?? new Uint8Array(0);
-  return new Uint8Array(new Int32Array(eventfds).buffer);
 }
 
 /** The size of a bitmap, bytes: a bit for each page, in whole 64-bit words. The kernel rejects a page size of 0. */

@@ -117,8 +117,8 @@ export class Intx {
   }
 }
 
-/** Tells whether element `i` of a set is selected: always with DATA_NONE, if its byte is 1 with DATA_BOOL. */
+/** Tells whether element `i` of a set is selected: always with DATA_NONE, if its byte is not 0 with DATA_BOOL. */
 export function applies(set: IrqSet, i = 0): boolean {
   if ((set.flags & VFIO_IRQ_SET_DATA_NONE) !== 0) return true;
-  return (set.flags & VFIO_IRQ_SET_DATA_BOOL) !== 0 && set.bools?.[i] === 1;
+  return (set.flags & VFIO_IRQ_SET_DATA_BOOL) !== 0 && (set.bools?.[i] ?? 0) !== 0;
 }

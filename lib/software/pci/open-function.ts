@@ -1,36 +1,31 @@
-import type { ConnectionHandle, Fd, MappingHandle } from '../../kernel/kernel.js';
+import { irqData } from '../../kernel/irq-data.js';
+import type { ConnectionHandle, Fd, IrqInfo, IrqSet, MappingHandle } from '../../kernel/kernel.js';
 import { addon } from '../../native/addon.js';
-import { VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_ROM_REGION_INDEX } from '../../uapi/vfio.js';
-import type { DeviceRegion } from './running-device.js';
-
-/** A device as vfio-pci shows it to one user: with virtualized config space, and without the MSI-X table. */
-export interface OpenFunction {
-  /** What native code accesses, on any thread. */
-  readonly connection: ConnectionHandle;
-  /** The BAR of the MSI-X table; undefined without MSI-X. */
-  readonly tableRegion: number | undefined;
-  /** Whether the user has disabled INTx in the command register. */
-  readonly intxDisabled: boolean;
-  /** Reads from a region. @returns fewer bytes than `length` where a BAR ends @throws the errno of vfio-pci or of the device */
-  read(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array>;
-  /** Writes to a region. @returns how many bytes were written @throws the errno of vfio-pci or of the device */
-  write(regionIndex: number, regionOffset: bigint, data: Uint8Array): Promise<number>;
-  /** Takes a mapping of a BAR away while memory decoding is off. @param fd the file of the BAR */
-  track(mapping: MappingHandle, bar: number, fd: Fd, offset: bigint): void;
-  /** Tells config space which interrupt index is enabled, with how many vectors. */
-  setIrq(index: number | null, vectors: number): void;
-  /** Ends the user's access. */
-  close(): void;
-}
+import { VFIO_IRQ_SET_MINSZ } from '../../uapi/vfio-sizes.js';
+import {
+  VFIO_IRQ_INFO_NORESIZE,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_NUM_IRQS,
+  VFIO_PCI_REQ_IRQ_INDEX,
+  VFIO_PCI_ROM_REGION_INDEX,
+} from '../../uapi/vfio.js';
+import type { DeviceRegion, OpenFunction } from './running-device.js';
 
 /** Opens a device that is behind a connection. @throws the device's errno */
 export async function openFunction(
   device: ConnectionHandle,
   regions: readonly (DeviceRegion | undefined)[],
+  irqs: readonly (IrqInfo | undefined)[],
 ): Promise<OpenFunction> {
   const sizeOf = (index: number): bigint => regions[index]?.info.size ?? 0n;
   const bars = BigUint64Array.from({ length: VFIO_PCI_ROM_REGION_INDEX + 1 }, (_, index) => sizeOf(index));
-  const connection = await addon.vfioPciOpen(device, Number(sizeOf(VFIO_PCI_CONFIG_REGION_INDEX)), bars);
+  const configSize = Number(sizeOf(VFIO_PCI_CONFIG_REGION_INDEX));
+  const counts = Int32Array.from({ length: VFIO_PCI_NUM_IRQS }, (_, index) => irqs[index]?.count ?? 0);
+  // Every device has the interrupt by which the kernel asks for it.
+  counts[VFIO_PCI_REQ_IRQ_INDEX] = 1;
+  const dynamic = ((irqs[VFIO_PCI_MSIX_IRQ_INDEX]?.flags ?? 0) & VFIO_IRQ_INFO_NORESIZE) === 0;
+  const connection = await addon.vfioPciOpen(device, configSize, bars, counts, dynamic);
   return new NativeFunction(connection);
 }
 
@@ -41,10 +36,6 @@ class NativeFunction implements OpenFunction {
   get tableRegion(): number | undefined {
     const region = addon.vfioPciTableRegion(this.connection);
     return region < 0 ? undefined : region;
-  }
-
-  get intxDisabled(): boolean {
-    return addon.vfioPciIntxDisabled(this.connection);
   }
 
   read(regionIndex: number, regionOffset: bigint, length: number): Promise<Uint8Array> {
@@ -59,11 +50,17 @@ class NativeFunction implements OpenFunction {
     addon.vfioPciTrack(this.connection, mapping, bar, fd, offset);
   }
 
-  setIrq(index: number | null, vectors: number): void {
-    addon.vfioPciSetIrq(this.connection, index ?? -1, vectors);
+  async setIrqs(set: IrqSet): Promise<void> {
+    const data = irqData(set);
+    const { argsz = VFIO_IRQ_SET_MINSZ + data.length, flags, index, start, count } = set;
+    await addon.vfioPciSetIrqs(this.connection, argsz, flags, index, start, count, data, true);
   }
 
-  close(): void {
-    addon.vfioPciClose(this.connection);
+  request(): void {
+    addon.vfioPciRequest(this.connection);
+  }
+
+  close(): Promise<void> {
+    return addon.vfioPciClose(this.connection);
   }
 }

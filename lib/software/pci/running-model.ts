@@ -7,10 +7,10 @@ import type { DomainHandle } from '../../native/vfio-user.js';
 import { errnoNumber } from '../../uapi/errno.js';
 import { VFIO_USER_DMA_MAP_FLAG_READ, VFIO_USER_DMA_MAP_FLAG_WRITE } from '../../uapi/vfio-user.js';
 import { VfioUserClient } from '../../vfio-user/client/vfio-user-client.js';
-import type { DeviceInfo, IrqInfo, IrqSet } from '../../kernel/kernel.js';
-import { openFunction, type OpenFunction } from './open-function.js';
+import type { DeviceInfo, IrqInfo } from '../../kernel/kernel.js';
+import { openFunction } from './open-function.js';
 import { assignAddresses } from './physical-config.js';
-import type { DeviceRegion, RunningDevice } from './running-device.js';
+import type { DeviceRegion, OpenFunction, RunningDevice } from './running-device.js';
 
 const HALF_ADDRESS_SPACE = 1n << 63n;
 /**
@@ -96,12 +96,8 @@ export class RunningModel implements RunningDevice {
     return this.client.regionWrite(regionIndex, Number(regionOffset), data);
   }
 
-  setIrqs(set: IrqSet): Promise<void> {
-    return this.client.setIrqs(set);
-  }
-
   openFunction(): Promise<OpenFunction> {
-    return openFunction(this.client.connection, this.regions);
+    return openFunction(this.client.connection, this.regions, this.irqs);
   }
 
   reset(): Promise<void> {

@@ -1,8 +1,13 @@
-import { VFIO_DEVICE_INFO_MINSZ, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
+import { VFIO_DEVICE_INFO_MINSZ, VFIO_IRQ_INFO_MINSZ, VFIO_REGION_INFO_MINSZ } from '../../uapi/vfio-sizes.js';
 import {
   VFIO_DEVICE_FLAGS_RESET,
+  VFIO_IRQ_INFO_EVENTFD,
+  VFIO_IRQ_INFO_NORESIZE,
+  VFIO_PCI_ERR_IRQ_INDEX,
+  VFIO_PCI_NUM_IRQS,
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_OFFSET_SHIFT,
+  VFIO_PCI_REQ_IRQ_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
   VFIO_PCI_VGA_REGION_INDEX,
   VFIO_REGION_INFO_FLAG_CAPS,
@@ -20,13 +25,11 @@ import type {
   RegionCapabilities,
   RegionInfo,
 } from '../../kernel/kernel.js';
-import type { DeviceRegion, RunningDevice } from './running-device.js';
+import type { DeviceRegion, OpenFunction, RunningDevice } from './running-device.js';
 import { PAGE_SIZE_BIGINT } from '../../native/page-size.js';
 import { failWith } from '../base/errno-failure.js';
-import type { OpenFunction } from './open-function.js';
 import { enableDevice, readConfig, restoreConfig } from './physical-config.js';
 import type { VfioDriver } from '../group/vfio-driver.js';
-import { VfioPciIrqs } from './vfio-pci-irqs.js';
 
 /** A device on the machine's bus, as its driver uses it. */
 export interface BusDevice {
@@ -41,7 +44,6 @@ export interface BusDevice {
 
 /** The driver vfio-pci. Its device is a running model. Source: drivers/vfio/pci/vfio_pci_core.c */
 export class VfioPci implements VfioDriver {
-  readonly #irqs = new VfioPciIrqs();
   #device: RunningDevice | null = null;
   #function: OpenFunction | null = null;
   /** Config space at the open, before the user wrote to it. */
@@ -72,7 +74,6 @@ export class VfioPci implements VfioDriver {
     await enableDevice(device);
     this.#config = await readConfig(device);
     this.#function = await device.openFunction();
-    this.#irqs.start(device, this.#function);
     this.#device = device;
   }
 
@@ -80,8 +81,7 @@ export class VfioPci implements VfioDriver {
     const device = this.#running;
     this.#device = null;
     try {
-      await this.#irqs.stop();
-      this.#opened.close();
+      await this.#opened.close();
       await restoreConfig(device, this.#config);
       if ((device.info.flags & VFIO_DEVICE_FLAGS_RESET) !== 0) await device.reset();
     } catch (error) {
@@ -91,7 +91,7 @@ export class VfioPci implements VfioDriver {
   }
 
   request(): void {
-    this.#irqs.signalRequest();
+    this.#opened.request();
   }
 
   getInfo(argsz: number | undefined): DeviceInfo {
@@ -109,11 +109,18 @@ export class VfioPci implements VfioDriver {
   }
 
   getIrqInfo(irqIndex: number, argsz: number | undefined): IrqInfo {
-    return this.#irqs.getInfo(irqIndex, argsz);
+    if (argsz !== undefined && argsz < VFIO_IRQ_INFO_MINSZ) failWith('EINVAL');
+    if (irqIndex === VFIO_PCI_REQ_IRQ_INDEX) {
+      return { index: irqIndex, flags: VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE, count: 1 };
+    }
+    const info = this.#running.irqs[irqIndex];
+    if (info === undefined || irqIndex >= VFIO_PCI_NUM_IRQS) failWith('EINVAL');
+    if (irqIndex === VFIO_PCI_ERR_IRQ_INDEX && info.count === 0) failWith('EINVAL');
+    return info;
   }
 
   setIrqs(set: IrqSet): Promise<void> {
-    return this.#irqs.set(set);
+    return this.#opened.setIrqs(set);
   }
 
   async reset(): Promise<void> {

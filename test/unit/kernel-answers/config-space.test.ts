@@ -2,8 +2,8 @@ import { SoftwareMachine } from '../../../lib/software/machine/software-machine.
 import { describeConfigAnswers } from '../../contract/config-answers.js';
 
 for (const [model, has] of [
-  ['edu', ['msi']],
-  ['testdev', ['express', 'msi', 'msix']],
+  ['edu', ['intx', 'msi']],
+  ['testdev', ['express', 'intx', 'msi', 'msix']],
 ] as const) {
   describeConfigAnswers(`${model} on the software core`, has, async () => {
     const machine = new SoftwareMachine();

@@ -1,8 +1,7 @@
 import { systemError, VfioError } from '../../../lib/base/errors.js';
-import type { IrqSet } from '../../../lib/kernel/kernel.js';
+import type {} from '../../../lib/kernel/kernel.js';
 import type { DmaSource, IommuDomain } from '../../../lib/software/iommu/domain.js';
-import type { OpenFunction } from '../../../lib/software/pci/open-function.js';
-import type { RunningDevice, DeviceRegion } from '../../../lib/software/pci/running-device.js';
+import type { DeviceRegion, OpenFunction, RunningDevice } from '../../../lib/software/pci/running-device.js';
 import { ErrnoFailure } from '../../../lib/software/base/errno-failure.js';
 
 /** A domain that records its calls. */
@@ -53,7 +52,6 @@ export class PlainHost implements RunningDevice {
   readonly alive = true;
   readonly info = { flags: 2, numRegions: 9, numIrqs: 5 };
   readonly config = new Uint8Array(256);
-  readonly irqSets: IrqSet[] = [];
   closed = false;
   readonly irqs = [0, 1, 0, 0].map((count, index) => ({ index, flags: 9, count }));
   readonly regions: DeviceRegion[] = Array.from({ length: 9 }, (_, index) => ({
@@ -76,18 +74,13 @@ export class PlainHost implements RunningDevice {
     return Promise.resolve({
       connection: 0,
       tableRegion: undefined,
-      intxDisabled: false,
       read: (index, offset, length) => this.readRegion(index, offset, length),
       write: (index, offset, data) => this.writeRegion(index, offset, data),
       track: () => undefined,
-      setIrq: () => undefined,
-      close: () => undefined,
+      setIrqs: () => Promise.resolve(),
+      request: () => undefined,
+      close: () => Promise.resolve(),
     });
-  }
-
-  setIrqs(set: IrqSet): Promise<void> {
-    this.irqSets.push(set);
-    return Promise.resolve();
   }
 
   reset(): Promise<void> {

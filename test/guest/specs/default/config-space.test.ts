@@ -5,10 +5,10 @@ import { bind, restore } from '../../support/binding.js';
 import { groupName } from '../../support/sysfs.js';
 
 for (const [device, has] of [
-  ['edu', ['msi']],
+  ['edu', ['intx', 'msi']],
   ['testdev', []],
-  ['nvme', ['express', 'msix', 'power']],
-  ['e1000e', ['express', 'msi', 'msix', 'power']],
+  ['nvme', ['express', 'intx', 'msix', 'power']],
+  ['e1000e', ['express', 'intx', 'msi', 'msix', 'power']],
   ['ivshmem', []],
 ] as const) {
   describeConfigAnswers(`${device} on the real kernel`, has, async () => {
