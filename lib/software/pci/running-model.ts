@@ -66,8 +66,12 @@ export class RunningModel implements RunningDevice {
         for (const map of WHOLE_ADDRESS_SPACE) await client.dmaMap(map);
         const info = await client.deviceInfo();
         const irqs = await allIrqs(client, info.numIrqs);
-        const model = new RunningModel(hosted, client, info, await allRegions(client, info.numRegions), irqs);
-        await assignAddresses(model);
+        const regions = await allRegions(client, info.numRegions);
+        const model = new RunningModel(hosted, client, info, regions, irqs);
+        await assignAddresses(model).catch((error: unknown) => {
+          closeFiles(regions);
+          throw error;
+        });
         return model;
       } catch (error) {
         await client.close();
