@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "common/sys_error.h"
 #include "event/eventfd.h"
@@ -108,10 +109,12 @@ int FunctionIrqs::SetIntxTrigger(int fd) {
     const int error = CopyOf(fd, &copy);
     if (error != 0) return error;
   }
-  const int error = Tell(kAssign, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, copy.get());
+  const int copied = copy.get();
+  std::map<uint32_t, UniqueFd> triggers;
+  if (fd >= 0) triggers.emplace(0, std::move(copy));
+  const int error = Tell(kAssign, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, copied);
   if (error != 0) return error;
-  triggers_.erase(0);
-  if (fd >= 0) triggers_.emplace(0, std::move(copy));
+  triggers_.swap(triggers);
   active_.store(VFIO_PCI_INTX_IRQ_INDEX, std::memory_order_release);
   return 0;
 }
@@ -194,8 +197,9 @@ int FunctionIrqs::SetVector(uint32_t index, uint32_t vector, int fd) {
     const int told = had ? Tell(kAssign, index, vector, 1) : 0;
     return error != 0 ? error : told;
   }
-  error = Tell(kAssign, index, vector, 1, copy.get());
-  if (error == 0) triggers_.emplace(vector, std::move(copy));
+  const auto added = triggers_.emplace(vector, std::move(copy)).first;
+  error = Tell(kAssign, index, vector, 1, added->second.get());
+  if (error != 0) triggers_.erase(added);
   return error;
 }
 
@@ -261,10 +265,15 @@ void FunctionIrqs::Stop() {
 // Sends DEVICE_SET_IRQS. A message has descriptors for all of its vectors or for none, so each vector has its own.
 int FunctionIrqs::Tell(uint32_t flags, uint32_t index, uint32_t start, uint32_t count, int fd) {
   const IrqSet set = {sizeof(set), flags, index, start, count};
-  std::vector<uint8_t> payload(sizeof(set));
-  std::memcpy(payload.data(), &set, sizeof(set));
-  Reply reply;
-  return device_->Request(wire::kDeviceSetIrqs, payload, fd >= 0 ? std::vector<int>{fd} : std::vector<int>{}, reply);
+  try {
+    std::vector<uint8_t> payload(sizeof(set));
+    std::memcpy(payload.data(), &set, sizeof(set));
+    Reply reply;
+    return device_->Request(wire::kDeviceSetIrqs, payload, fd >= 0 ? std::vector<int>{fd} : std::vector<int>{}, reply);
+  } catch (const std::bad_alloc&) {
+    // A lane's write to config space comes here too.
+    return -ENOMEM;
+  }
 }
 
 }  // namespace vfio_engine
