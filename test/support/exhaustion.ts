@@ -59,6 +59,8 @@ export async function sweep(subject: Subject, what: string, step = 1): Promise<v
     await bringUp();
     await close();
   }
+  // What is not collected yet would hide a leak.
+  await collectGarbage();
   const settled = await quietResources();
   for (let left = 0; left < MOST_LEFT; left += step) {
     const result = await round(subject, shortage, left);
