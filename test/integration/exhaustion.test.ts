@@ -11,6 +11,7 @@ import { type Built, buildFailCalls } from '../support/own-memory.js';
 
 const CHILD = fileURLToPath(new URL('./exhaustion-child.js', import.meta.url));
 const FIRST_ATTACH = fileURLToPath(new URL('./first-attach-child.js', import.meta.url));
+const FIRST_LOAD = fileURLToPath(new URL('./first-load-child.js', import.meta.url));
 const LOST_DESCRIPTORS = fileURLToPath(new URL('./lost-descriptors-child.js', import.meta.url));
 /** More than a process of Node.js has open at its start, and few enough to fill quickly. */
 const LIMIT = '128';
@@ -100,6 +101,19 @@ describe('while something runs out', function () {
         assert.deepEqual([...names].sort(), ['', ...CALLS[subject]]);
       });
     }
+
+    it('tells ENOMEM, and no other reason, for each allocation of the first loading of the addon', () => {
+      const control = join(folder, 'control');
+      const env = { FAIL_CALLS: control, LD_PRELOAD: library.path };
+      for (let left = 0; ; left++) {
+        FailingCalls.prepare(control);
+        const [round] = rounds([process.execPath, FIRST_LOAD, String(left)], env);
+        assert.equal(round?.error, round?.failed === '' ? undefined : 'ENOMEM: malloc', `allocation ${left}`);
+        if (round?.failed !== '') continue;
+        assert.ok(left > 0, 'it allocates');
+        break;
+      }
+    });
 
     for (const [subject, step] of Object.entries(ALLOCATIONS)) {
       it(`tells ENOMEM, or works, for allocations of the addon: ${subject}`, () => {
