@@ -6,28 +6,30 @@ import { addon } from '../../native/addon.js';
  * The descriptors and mappings that a server's thread holds. They are recorded in shared memory, so that another thread
  * can close them after the server's thread died.
  *
- * | byte offset | size | name  | unit                                   | writer | reader                                  |
- * |-------------|------|-------|----------------------------------------|--------|-----------------------------------------|
- * | 8 * i       | 4    | kind  | 0 free, 1 descriptor, 2 mapping handle | server | server; the host after the thread's end |
- * | 8 * i + 4   | 4    | value | the descriptor or the handle           | server | the same                                |
+ * | byte offset | size | name  | unit                                    | writer | reader                                  |
+ * |-------------|------|-------|-----------------------------------------|--------|-----------------------------------------|
+ * | 16 * i      | 4    | kind  | 0 free, 1 descriptor, 2 mapping handle  | server | server; the host after the thread's end |
+ * | 16 * i + 8  | 8    | value | the descriptor or the handle (a double) | server | the same                                |
  *
  * Publish: 1. write the value, 2. write the kind. Release: 1. set the kind to 0, 2. close. Consume (`closeAll`): the
  * thread itself at its end, or another thread after it has ended. A crash between the steps of a release leaks that one
  * descriptor; no descriptor is closed twice.
  */
 export class OwnedResources {
-  readonly #words: Int32Array;
+  readonly #kinds: Int32Array;
+  readonly #values: Float64Array;
   readonly #slots = new Map<string, number>();
   #next = 0;
 
   /** @param memory made by `OwnedResources.memory`; each thread makes its own object over it */
   constructor(memory: SharedArrayBuffer) {
-    this.#words = new Int32Array(memory);
+    this.#kinds = new Int32Array(memory);
+    this.#values = new Float64Array(memory);
   }
 
   /** Allocates the table. @param slots how many descriptors and mappings it can record */
   static memory(slots = 8192): SharedArrayBuffer {
-    return new SharedArrayBuffer(slots * 8);
+    return new SharedArrayBuffer(slots * SLOT_BYTES);
   }
 
   /** Records a descriptor, which this object owns from now on. @throws EMFILE if the table is full; `fd` is then closed */
@@ -72,21 +74,21 @@ export class OwnedResources {
 
   #entries(): [kind: number, value: number][] {
     const entries: [number, number][] = [];
-    for (let at = 0; at < this.#words.length; at += 2) {
-      const kind = Atomics.load(this.#words, at);
-      if (kind !== FREE) entries.push([kind, Atomics.load(this.#words, at + 1)]);
+    for (let slot = 0; slot < this.#count; slot++) {
+      const kind = this.#kindOf(slot);
+      if (kind !== FREE) entries.push([kind, this.#valueOf(slot)]);
     }
     return entries;
   }
 
   #record(kind: number, value: number): boolean {
-    for (let tried = 0; tried < this.#words.length; tried += 2) {
-      const at = (this.#next + tried) % this.#words.length;
-      if (Atomics.load(this.#words, at) !== FREE) continue;
-      Atomics.store(this.#words, at + 1, value);
-      Atomics.store(this.#words, at, kind);
-      this.#slots.set(`${kind}:${value}`, at);
-      this.#next = at + 2;
+    for (let tried = 0; tried < this.#count; tried++) {
+      const slot = (this.#next + tried) % this.#count;
+      if (this.#kindOf(slot) !== FREE) continue;
+      this.#values[slot * 2 + 1] = value;
+      this.#setKind(slot, kind);
+      this.#slots.set(`${kind}:${value}`, slot);
+      this.#next = slot + 1;
       return true;
     }
     return false;
@@ -94,19 +96,36 @@ export class OwnedResources {
 
   /** Frees a slot. The map has the slots of this thread; those of a thread that ended are searched. */
   #forget(kind: number, value: number): void {
-    const at = this.#slots.get(`${kind}:${value}`) ?? this.#find(kind, value);
+    const slot = this.#slots.get(`${kind}:${value}`) ?? this.#find(kind, value);
     this.#slots.delete(`${kind}:${value}`);
-    if (at >= 0) Atomics.store(this.#words, at, FREE);
+    if (slot >= 0) this.#setKind(slot, FREE);
   }
 
   #find(kind: number, value: number): number {
-    for (let at = 0; at < this.#words.length; at += 2) {
-      if (Atomics.load(this.#words, at) === kind && Atomics.load(this.#words, at + 1) === value) return at;
+    for (let slot = 0; slot < this.#count; slot++) {
+      if (this.#kindOf(slot) === kind && this.#valueOf(slot) === value) return slot;
     }
     return -1;
   }
+
+  get #count(): number {
+    return this.#values.length / 2;
+  }
+
+  #kindOf(slot: number): number {
+    return Atomics.load(this.#kinds, slot * 4);
+  }
+
+  #setKind(slot: number, kind: number): void {
+    Atomics.store(this.#kinds, slot * 4, kind);
+  }
+
+  #valueOf(slot: number): number {
+    return this.#values[slot * 2 + 1] ?? -1;
+  }
 }
 
+const SLOT_BYTES = 16;
 const FREE = 0;
 const FD = 1;
 const MAPPING = 2;

@@ -9,6 +9,7 @@ import { Timers } from '../../../lib/models/pci-function/timers.js';
 import { validateModel } from '../../../lib/models/pci-function/validate-model.js';
 import { OwnedResources } from '../../../lib/vfio-user/server/owned-resources.js';
 import { addon } from '../../../lib/native/addon.js';
+import { PROT_READ } from '../../../lib/uapi/mman.js';
 
 const base: PciModel = {
   name: 'plain',
@@ -216,5 +217,17 @@ describe('owned resources', () => {
     both.adoptFd(addon.eventfdCreate());
     both.adoptFd(addon.eventfdCreate());
     both.closeAll();
+  });
+
+  it('can be mappings of any handle: more than 2^31 after 8,192 mappings of a process', () => {
+    const fd = addon.memfdCreate('owned', 4096n, 0);
+    const map = (): number => addon.mappingCreate(fd, 0n, 4096, PROT_READ);
+    let mapping = map();
+    for (; mapping < 2 ** 31; mapping = map()) addon.mappingClose(mapping);
+    const memory = OwnedResources.memory(2);
+    new OwnedResources(memory).adoptMapping(mapping);
+    new OwnedResources(memory).closeAll();
+    assert.throws(() => addon.mappingClose(mapping), { code: 'EBADF' });
+    addon.closeFdSync(fd);
   });
 });
