@@ -1,7 +1,8 @@
-import type { Fd, IrqSet } from '../../lib/kernel/kernel.js';
+import type { Fd, IrqSet, VfioKernel } from '../../lib/kernel/kernel.js';
 import * as uapi from '../../lib/uapi/vfio.js';
 import { type EduTransfer, runEduTransfer } from './edu-transfer.js';
-import type { DeviceCall, IrqArguments } from './generate/device-calls.js';
+import type { ConfigCall } from './generate/config-calls.js';
+import type { DeviceCall, IrqArguments, Place } from './generate/device-calls.js';
 import type { Call } from './program.js';
 import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { fileOffset, littleEndian } from './register-access.js';
@@ -14,12 +15,12 @@ const TRANSFER_LENGTH = 64;
 const COMMAND = { regionIndex: uapi.VFIO_PCI_CONFIG_REGION_INDEX, offset: 4 };
 
 /** Tells whether a call is made on the descriptor of a device. */
-export function isDeviceCall(call: Call): call is DeviceCall {
+export function isDeviceCall(call: Call): call is DeviceCall | ConfigCall {
   return 'device' in call && !('group' in call);
 }
 
 /** Makes one call on a device's descriptor. */
-export async function callDevice(run: ProgramRun, call: DeviceCall): Promise<Outcome> {
+export async function callDevice(run: ProgramRun, call: DeviceCall | ConfigCall): Promise<Outcome> {
   const { kernel } = run.world;
   const fd = run.slots.devices[call.device];
   if (fd === undefined) return SKIPPED;
@@ -35,9 +36,13 @@ export async function callDevice(run: ProgramRun, call: DeviceCall): Promise<Out
     case 'getIrqInfo':
       return { value: kernel.getIrqInfo(fd, call.irqIndex, ownSize(call.argsz)) };
     case 'read':
-      return { value: Buffer.from(await kernel.pread(fd, fileOffset(call.place), call.length)).toString('hex') };
+      return { value: await hexAt(kernel, fd, call.place, call.length) };
     case 'write':
       return { value: await kernel.pwrite(fd, fileOffset(call.place), littleEndian(call.value, call.length)) };
+    case 'readConfig':
+      return { value: await hexAt(kernel, fd, configPlace(call.offset), call.length) };
+    case 'writeConfig':
+      return { value: await kernel.pwrite(fd, fileOffset(configPlace(call.offset)), bytesOf(call.value, call.length)) };
     case 'setCommand':
       return { value: await kernel.pwrite(fd, fileOffset(COMMAND), littleEndian(call.value, 2)) };
     case 'setIrqs':
@@ -46,6 +51,20 @@ export async function callDevice(run: ProgramRun, call: DeviceCall): Promise<Out
     case 'eduDma':
       return { value: (await runEduTransfer(kernel, fd, transferOf(call), TRANSFER_MS)) ? 'done' : 'never done' };
   }
+}
+
+async function hexAt(kernel: VfioKernel, fd: Fd, place: Place, length: number): Promise<string> {
+  return Buffer.from(await kernel.pread(fd, fileOffset(place), length)).toString('hex');
+}
+
+function configPlace(offset: number): Place {
+  return { regionIndex: uapi.VFIO_PCI_CONFIG_REGION_INDEX, offset };
+}
+
+function bytesOf(value: bigint, length: number): Uint8Array {
+  const bytes = new Uint8Array(Math.max(8, length));
+  new DataView(bytes.buffer).setBigUint64(0, value, true);
+  return bytes.subarray(0, length);
 }
 
 function transferOf(call: Extract<DeviceCall, { call: 'eduDma' }>): EduTransfer {

@@ -3,6 +3,7 @@ import type { Fd } from '../../lib/kernel/kernel.js';
 import { callDevice, isDeviceCall } from './device-calls.js';
 import { callDma } from './dma-calls.js';
 import { SLOTS } from './generate/arbitraries.js';
+import { makeConfigKnown } from './known-config.js';
 import type { DeviceName, GroupCall } from './generate/group-calls.js';
 import { callIommufd, isIommufdCall } from './iommufd-calls.js';
 import type { Call } from './program.js';
@@ -155,7 +156,9 @@ export class Executor {
         return { value: 0 };
       case 'getDeviceFd': {
         if (devices[call.device] !== undefined) return SKIPPED;
-        devices[call.device] = await kernel.getDeviceFd(fd, this.deviceName(call.group, call.name));
+        const device = await kernel.getDeviceFd(fd, this.deviceName(call.group, call.name));
+        devices[call.device] = device;
+        await makeConfigKnown(kernel, device);
         return { value: 'fd' };
       }
     }

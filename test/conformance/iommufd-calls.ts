@@ -1,5 +1,6 @@
 import type { Fd } from '../../lib/kernel/kernel.js';
 import type { IommufdCall, IommufdPlace, ObjectRef, RangeRef } from './generate/iommufd-calls.js';
+import { makeConfigKnown } from './known-config.js';
 import type { Call } from './program.js';
 import { type Outcome, type ProgramRun, SKIPPED } from './program-run.js';
 import { CLOSED_FD, PAGE } from './world.js';
@@ -49,7 +50,10 @@ async function callCdev(run: ProgramRun, call: CdevCall): Promise<Outcome> {
   switch (call.call) {
     case 'bindIommufd': {
       const target = placeOf(run, call.on);
-      return target === undefined ? SKIPPED : gotId(run, 'device', await kernel.bindIommufd(fd, target));
+      if (target === undefined) return SKIPPED;
+      const id = await kernel.bindIommufd(fd, target);
+      await makeConfigKnown(kernel, fd);
+      return gotId(run, 'device', id);
     }
     case 'attach':
       return gotId(run, 'hwpt', await kernel.attachIommufdPt(fd, idOf(run, call.to)));

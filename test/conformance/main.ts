@@ -20,6 +20,8 @@ interface Options {
 
 /** How many programs fast-check runs at a time. Each batch has its own seed. */
 const BATCH = 500;
+/** While a program is shrunk, a line is printed after this many runs. */
+const SHRINK_REPORT = 50;
 /** The run ends after this many divergences. */
 const MOST_DIVERGENCES = 20;
 
@@ -89,6 +91,7 @@ async function runBatch(
   },
 ): Promise<void> {
   let shrinking = false;
+  let shrinkRuns = 0;
   const property = fc.asyncProperty(programs(batch.calls, batch.topics), async (program) => {
     const result = await compare(program, worlds.real, worlds.software);
     if (!shrinking) {
@@ -100,6 +103,8 @@ async function runBatch(
     // Printed before it is shrunk, because shrinking can take minutes.
     if (result.divergence !== undefined && !shrinking) console.log(`shrinking a ${replay(program, result.divergence)}`);
     if (result.divergence !== undefined) shrinking = true;
+    // The guest is stopped when it prints nothing for minutes.
+    if (shrinking && (shrinkRuns += 1) % SHRINK_REPORT === 0) console.log(`shrinking, ${shrinkRuns} runs`);
     return result.divergence === undefined;
   });
   const details = await fc.check(property, { seed: batch.seed, numRuns: batch.count });

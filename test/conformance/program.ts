@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 
 import { container, SLOTS } from './generate/arbitraries.js';
+import { type ConfigCall, configCalls } from './generate/config-calls.js';
 import { type DeviceCall, deviceCalls } from './generate/device-calls.js';
 import { containerCalls, containerFiles, type GroupCall, groupCalls } from './generate/group-calls.js';
 import { type IommufdCall, iommufdCalls } from './generate/iommufd-calls.js';
@@ -9,10 +10,10 @@ import { type IommufdCall, iommufdCalls } from './generate/iommufd-calls.js';
  * A call of a random program on a kernel. A program names descriptors by slots, not by numbers, so that it means the
  * same on the real kernel and on the software core. A call on an empty slot is skipped on both.
  */
-export type Call = GroupCall | DeviceCall | IommufdCall;
+export type Call = GroupCall | DeviceCall | ConfigCall | IommufdCall;
 
 /** The places where programs go. A program goes to one of them most of the time. */
-export const TOPICS = ['groups', 'iommufd', 'compat'] as const;
+export const TOPICS = ['groups', 'iommufd', 'compat', 'config'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** How programs of a topic are made: what most of them begin with, and the calls that follow. */
@@ -28,6 +29,15 @@ const anyContainer = fc.oneof(
   { weight: 3, arbitrary: fc.constant(COMPAT) },
   { weight: 1, arbitrary: fc.nat(SLOTS.containers + SLOTS.iommufds - 1) },
 );
+
+/** Opens the device of the first group in a container. */
+const ATTACHED: readonly Call[] = [
+  { call: 'openContainer', container: 0 },
+  { call: 'openGroup', group: 0, process: 0 },
+  { call: 'setContainer', group: 0, container: 0 },
+  { call: 'setIommu', container: 0, type: 3 },
+  { call: 'getDeviceFd', group: 0, device: 0, name: 'own' },
+];
 
 /** Four pages at 0x10000 of the first IOAS. */
 const MAPPED: Call = {
@@ -46,13 +56,7 @@ const MAPPED: Call = {
 const RECIPES: Readonly<Record<Topic, Recipe>> = {
   groups: {
     weight: 2,
-    prelude: [
-      { call: 'openContainer', container: 0 },
-      { call: 'openGroup', group: 0, process: 0 },
-      { call: 'setContainer', group: 0, container: 0 },
-      { call: 'setIommu', container: 0, type: 3 },
-      { call: 'getDeviceFd', group: 0, device: 0, name: 'own' },
-    ],
+    prelude: ATTACHED,
     call: fc.oneof(
       { weight: 5, arbitrary: containerFiles },
       { weight: 23, arbitrary: containerCalls(container) },
@@ -93,6 +97,15 @@ const RECIPES: Readonly<Record<Topic, Recipe>> = {
       { weight: 1, arbitrary: containerFiles },
       { weight: 12, arbitrary: iommufdCalls },
       { weight: 3, arbitrary: deviceCalls },
+    ),
+  },
+  config: {
+    weight: 1,
+    prelude: ATTACHED,
+    call: fc.oneof(
+      { weight: 20, arbitrary: configCalls },
+      { weight: 6, arbitrary: deviceCalls },
+      { weight: 1, arbitrary: groupCalls(container) },
     ),
   },
 };

@@ -83,7 +83,6 @@ function writeHeader(image: ImageWriter, model: PciModel): void {
   image.put16(pci.PCI_STATUS, capable ? pci.PCI_STATUS_CAP_LIST : 0);
   image.put32(pci.PCI_CLASS_REVISION, ((identity.classCode << 8) | identity.revisionId) >>> 0);
   image.put8(pci.PCI_CACHE_LINE_SIZE, 0, 0xff);
-  image.put8(pci.PCI_LATENCY_TIMER, 0, model.express === true ? 0 : 0xff);
   for (const bar of model.bars) writeBar(image, bar);
   image.put16(pci.PCI_SUBSYSTEM_VENDOR_ID, identity.subsystemVendorId ?? SUBSYSTEM.vendorId);
   image.put16(pci.PCI_SUBSYSTEM_ID, identity.subsystemId ?? SUBSYSTEM.id);
@@ -91,12 +90,11 @@ function writeHeader(image: ImageWriter, model: PciModel): void {
   image.put8(pci.PCI_INTERRUPT_PIN, model.interruptPin ?? 0);
 }
 
-/** The writable bits of the command register. IO is writable without I/O ports too, as on QEMU's devices. */
+/** The writable bits of the command register, as on QEMU's devices: IO also without I/O ports. */
 const COMMAND_BITS =
   pci.PCI_COMMAND_IO |
   pci.PCI_COMMAND_MEMORY |
   pci.PCI_COMMAND_MASTER |
-  pci.PCI_COMMAND_PARITY |
   pci.PCI_COMMAND_SERR |
   pci.PCI_COMMAND_INTX_DISABLE;
 
