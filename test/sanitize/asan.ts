@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, createWriteStream, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, createWriteStream, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { CACHE, ROOT } from '../support/native-program.js';
@@ -71,7 +71,9 @@ function copyCheckout(): void {
     filter: (source) => !skipped.has(relative(ROOT, source)),
   });
   const modules = join(TREE, 'node_modules');
-  if (!existsSync(modules)) symlinkSync(join(ROOT, 'node_modules'), modules);
+  // A link of an earlier run can lead to a checkout that is gone.
+  rmSync(modules, { force: true });
+  symlinkSync(join(ROOT, 'node_modules'), modules);
 }
 
 function buildAddon(): void {
