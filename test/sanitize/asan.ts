@@ -18,8 +18,10 @@ const FLAGS = '-fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-p
 /** The parts of the suite that use the addon most. */
 const QUICK = [
   'dist/test/unit/native/*.test.js',
+  'dist/test/unit/kernel-answers/*.test.js',
   'dist/test/unit/vfio-user/*.test.js',
   'dist/test/integration/region*.test.js',
+  'dist/test/integration/virtualized-ways.test.js',
 ];
 
 /**
