@@ -9,6 +9,7 @@
 
 #include "common/sys_error.h"
 #include "vfio_pci/capability_sizes.h"
+#include "vfio_pci/little_endian.h"
 #include "vfio_user/message.h"
 
 namespace vfio_engine {
@@ -105,13 +106,13 @@ int PciFunction::ReadConfig(size_t at, size_t width, uint32_t* value) {
   const ssize_t moved = device_->RegionRead(VFIO_PCI_CONFIG_REGION_INDEX, at, bytes, static_cast<uint32_t>(width));
   if (moved < 0) return static_cast<int>(moved);
   if (moved != static_cast<ssize_t>(width)) return -EIO;
-  *value = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
+  *value = LoadField(bytes, width);
   return 0;
 }
 
 int PciFunction::WriteConfig(size_t at, size_t width, uint32_t value) {
   uint8_t bytes[4];
-  for (size_t i = 0; i < 4; i++) bytes[i] = static_cast<uint8_t>(value >> 8 * i);
+  StoreField(bytes, width, value);
   const ssize_t moved = device_->RegionWrite(VFIO_PCI_CONFIG_REGION_INDEX, at, bytes, static_cast<uint32_t>(width));
   if (moved < 0) return static_cast<int>(moved);
   return moved == static_cast<ssize_t>(width) ? 0 : -EIO;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "vfio_pci/capability_sizes.h"
+#include "vfio_pci/little_endian.h"
 
 namespace vfio_engine {
 namespace {
@@ -14,13 +14,11 @@ constexpr uint16_t kDecode = PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
 constexpr uint32_t kD3 = 3;
 
 uint32_t FieldAt(const std::vector<uint8_t>& bytes, size_t at, size_t width) {
-  uint32_t value = 0;
-  for (size_t i = 0; i < width; i++) value |= static_cast<uint32_t>(bytes[at + i]) << 8 * i;
-  return value;
+  return LoadField(bytes.data() + at, width);
 }
 
 void SetFieldAt(std::vector<uint8_t>& bytes, size_t at, size_t width, uint32_t value) {
-  for (size_t i = 0; i < width; i++) bytes[at + i] = static_cast<uint8_t>(value >> 8 * i);
+  StoreField(bytes.data() + at, width, value);
 }
 
 uint32_t BarFlags(uint32_t value) {
@@ -44,29 +42,27 @@ VirtualConfig::VirtualConfig(PhysicalFunction& function, const std::vector<uint8
 }
 
 ssize_t VirtualConfig::Read(uint64_t at, uint8_t* data, size_t count) {
-  const size_t size = layout_.copy.size();
-  if (at >= size || count > size - at) return -EFAULT;
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (size_t done = 0; done < count;) {
-    const size_t width = ChunkAt(at + done, count - done);
+  return Access(at, count, [&](size_t done, size_t width) {
     uint32_t value = 0;
     const int error = ReadChunk(at + done, width, &value);
-    if (error != 0) return error;
-    for (size_t i = 0; i < width; i++) data[done + i] = static_cast<uint8_t>(value >> 8 * i);
-    done += width;
-  }
-  return static_cast<ssize_t>(count);
+    if (error == 0) StoreField(data + done, width, value);
+    return error;
+  });
 }
 
 ssize_t VirtualConfig::Write(uint64_t at, const uint8_t* data, size_t count) {
+  return Access(at, count,
+                [&](size_t done, size_t width) { return WriteChunk(at + done, width, LoadField(data + done, width)); });
+}
+
+template <class Chunk>
+ssize_t VirtualConfig::Access(uint64_t at, size_t count, Chunk chunk) {
   const size_t size = layout_.copy.size();
   if (at >= size || count > size - at) return -EFAULT;
   std::lock_guard<std::mutex> lock(mutex_);
   for (size_t done = 0; done < count;) {
     const size_t width = ChunkAt(at + done, count - done);
-    uint32_t value = 0;
-    for (size_t i = 0; i < width; i++) value |= static_cast<uint32_t>(data[done + i]) << 8 * i;
-    const int error = WriteChunk(at + done, width, value);
+    const int error = chunk(done, width);
     if (error != 0) return error;
     done += width;
   }

@@ -55,6 +55,8 @@ class VirtualConfig {
   bool is_memory(size_t bar) const { return (bar_flags_[bar] & PCI_BASE_ADDRESS_SPACE_IO) == 0; }
 
  private:
+  template <class Chunk>
+  ssize_t Access(uint64_t at, size_t count, Chunk chunk);
   size_t ChunkAt(size_t at, size_t count) const;
   int ReadChunk(size_t at, size_t width, uint32_t* value);
   int WriteChunk(size_t at, size_t width, uint32_t value);
