@@ -109,7 +109,7 @@ Napi::Value VfioPciTableRegion(const Napi::CallbackInfo& info) {
 Napi::Value VfioPciClose(const Napi::CallbackInfo& info) {
   auto function = FunctionOf(info, "vfioPciClose");
   Connections().Remove(ArgHandle(info, 0), "vfioPciClose");
-  return RunAsyncVoid(info.Env(), [function] {
+  return RunClosing(info.Env(), [function] {
     function->Close();
     function->irqs().Stop();
   });
