@@ -21,8 +21,8 @@ export function requireNode(versions: Readonly<Record<string, string | undefined
 }
 
 /**
- * Makes the error of an addon that was not loaded: that of a system call, if one failed. Otherwise its hint tells the command that helps, which depends on how the package was
- * installed.
+ * Makes the error of an addon that was not loaded: that of a system call, if one failed. Otherwise its hint tells the command
+ * that helps, which depends on how the package was installed.
  * @param cause what `bindings`, `require` or the addon itself threw
  * @param packageRoot the folder of the package, as the loader computes it from the URL of its module
  */
